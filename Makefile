@@ -1,0 +1,86 @@
+# make          set up .venv and rebuild every table and figure (mini tier, minutes on two cores)
+# make test     the tests
+# make bench    the benchmarks, into results/bench
+# make lint     ruff, snakefmt, snakemake --lint
+# make lock     requirements.lock from envs/*.yaml
+# make clean    remove results and built environments, keep .venv;  make distclean removes .venv too
+#
+# PYTHON=python3.12   the interpreter to set up with (3.11 or newer)
+# CORES=4             cores for Snakemake (default: all)
+# TARGET="nuggets_table_1 report"   what to build (default: everything)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := run
+.PHONY: run venv test bench lint lock clean distclean
+
+PYTHON ?= python3
+CORES ?= all
+TARGET ?=
+PYTEST_ARGS ?=
+# The environments that share .venv, in the lock's order; the others clash with them and get a venv of their own.
+SHARED_ENVS := workflow data lm report dev
+LOCK_PYTHONS ?= python3.11 python3.12 python3.13
+BENCHMARKS ?= scorer
+
+# Relative paths only: a checkout may lie in a folder with spaces in its name. Commands run as modules of .venv's Python
+# because the scripts in .venv/bin break when a checkout is moved. Steps find `python` through PATH.
+VENV_PYTHON := .venv/bin/python
+PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --compile
+ACTIVATE := export PATH="$$PWD/.venv/bin:$$PATH" VIRTUAL_ENV="$$PWD/.venv"; unset PYTHONHOME PYTHONPATH;
+
+run: venv
+	@$(ACTIVATE) python -m snakemake --cores $(CORES) $(TARGET)
+	@echo
+	@echo "Report:  results/mini/report.html"
+	@echo "Tables:  results/mini/tables    Figures:  results/mini/figures"
+	@echo "Numbers: results/mini/metrics.csv    Beside the published ones: results/mini/comparison.csv"
+
+# Done once for each content of the lock: the copy in .venv is written last, so an interrupted set-up is taken up again.
+# A .venv that works is brought up to date in place and never wiped, as something may be running in it.
+venv:
+	@if ! cmp -s requirements.lock .venv/requirements.lock; then \
+	  if ! $(VENV_PYTHON) -c 'import pip' 2> /dev/null; then \
+	    if ! command -v "$(PYTHON)" > /dev/null; then \
+	      echo "error: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; fi; \
+	    if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	      echo "error: thrift needs Python 3.11 or newer, $(PYTHON) is $$("$(PYTHON)" -V 2>&1); name another: make PYTHON=python3.12" >&2; exit 1; fi; \
+	    if ! "$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null; then \
+	      echo "error: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; fi; \
+	    echo "Setting up .venv with $$("$(PYTHON)" -V) (about two minutes, once)"; \
+	    "$(PYTHON)" -m venv --clear .venv; \
+	  fi; \
+	  $(PIP_INSTALL) -r requirements.lock || { \
+	    echo "error: .venv could not be set up; pip's message above says why (without network, point PIP_FIND_LINKS at a folder of wheels)" >&2; exit 1; }; \
+	  $(PIP_INSTALL) --no-deps --no-build-isolation --editable .; \
+	  cp requirements.lock .venv/requirements.lock.new; \
+	  mv .venv/requirements.lock.new .venv/requirements.lock; \
+	fi
+
+test: venv
+	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)
+
+bench: venv
+	@$(ACTIVATE) python -m scripts.make_venv --environment envs/bench.yaml --venv-out .venvs/bench
+	@mkdir -p results/bench
+	@for name in $(BENCHMARKS); do \
+	  echo "Benchmark $$name (log: results/bench/$$name.log)"; \
+	  .venvs/bench/bin/python -m scripts.bench.$$name --metrics-out results/bench/$$name.json 2>&1 | tee results/bench/$$name.log; \
+	done
+
+lint: venv
+	@$(ACTIVATE) python -m ruff check .
+	@$(ACTIVATE) python -m ruff format --check .
+	@$(ACTIVATE) snakefmt --check Snakefile rules
+	@$(ACTIVATE) python -m snakemake --lint
+
+lock: venv
+	@$(ACTIVATE) python -m scripts.make_lock --environments $(SHARED_ENVS:%=envs/%.yaml) \
+	  --pythons $(LOCK_PYTHONS) --lock-out requirements.lock
+
+clean:
+	rm -rf .venvs .snakemake .pytest_cache .ruff_cache .hypothesis logs
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv *.egg-info

@@ -1,0 +1,95 @@
+# What every rule file uses: the checked config, registries, environments, helpers for parameters.
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+from scripts.common.config_check import check_config
+from scripts.common.provenance import code_of
+from scripts.data.registry import (
+    file_settings,
+    find_row,
+    load_registry,
+    model_settings,
+    model_source,
+    prepare_settings,
+    raw_path,
+    references_split,
+)
+
+check_config(config)
+
+DATASETS = load_registry("datasets", config["registries"]["datasets"])
+MODELS = load_registry("models", config["registries"]["models"])
+CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+VENV = ".venvs/{}/bin/python"
+DOWNLOADS = "results/downloads"  # upstream files do not depend on the tier
+
+if not CONDA:  # steps run with the interpreter that runs Snakemake, whether or not its venv is activated
+    shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+
+def one_of(names):
+    """Return a regular expression that matches exactly the given names."""
+    return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+
+
+def as_json(value):
+    """Return settings as one JSON string with sorted keys: equal settings are equal text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def flag(name, value):
+    """Return a flag with its value, or nothing where there is no value."""
+    return [name, value] if value else []
+
+
+def model_flags():
+    """Return the flags of every step that loads a model."""
+    compute = config["compute"]
+    return f"--dtype {compute['dtype']} --device {compute['device']} --threads {compute['threads']}"
+
+
+def kept(path, keep):
+    """Return an output that stays, or one that goes as soon as nothing needs it any more."""
+    return path if keep else temp(path)
+
+
+def in_report(path, paper, artifact):
+    """Mark a table or figure for Snakemake's own report, with its caption."""
+    return report(
+        path,
+        caption=f"../report/{paper}_{artifact}.rst",
+        category=paper.upper(),
+        labels={"artifact": artifact, "tier": config["tier"]},
+    )
+
+
+def table(paper, artifact, suffix):
+    """Return the path of a table, marked for Snakemake's report."""
+    return in_report(f"<results>/tables/{paper}_{artifact}.{suffix}", paper, artifact)
+
+
+def figure(paper, artifact, suffix="png"):
+    """Return the path of a figure, marked for Snakemake's report."""
+    return in_report(f"<results>/figures/{paper}_{artifact}.{suffix}", paper, artifact)
+
+
+def memory(wildcards, attempt):
+    """Memory of a job that loads a model, more with each retry."""
+    return config["compute"]["memory_mb"] * attempt
+
+
+rule venv:
+    """Build the virtual environment of a step that cannot share .venv (not used with --sdm conda)."""
+    input:
+        yaml="envs/{env}.yaml",
+    output:
+        python=VENV.format("{env}"),
+    log:
+        "logs/venv/{env}.log",
+    localrule: True
+    shell:
+        "python -m scripts.make_venv --environment {input.yaml:q} --venv-out .venvs/{wildcards.env:q} > {log:q} 2>&1"

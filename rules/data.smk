@@ -1,0 +1,169 @@
+# Raw data from a hub, a mirror or the generator, and canonical examples made of it.
+MINI_FILES = {
+    "pool": "instructions_pool.json",
+    "anchors": "instructions_anchor_pool.json",
+    "alpaca_eval": "alpaca_eval.json",
+    "mt_bench": "mt_bench_question.jsonl",
+    "mt_bench_reference": "mt_bench_reference.jsonl",
+    "truth": "truth.jsonl",
+}
+
+
+def raw_file(dataset, split):
+    """Return the path of a split's raw file: generated, downloaded, or inside the mirror."""
+    return raw_path(
+        DATASETS,
+        dataset,
+        split,
+        source=config["data"]["source"],
+        mirror=config["data"]["mirror"],
+        raw_root=f"results/{config['tier']}/data/raw",
+        downloads_root=f"{DOWNLOADS}/datasets",
+    )
+
+
+def references_file(wildcards):
+    """Return the raw file with the reference answers of a split, if it has one of its own."""
+    split = references_split(DATASETS, wildcards.dataset, wildcards.split)
+    return [raw_file(wildcards.dataset, split)] if split else []
+
+
+def downloadable():
+    """Return {path below the downloads folder: (dataset, split)} of every registered file that a hub serves."""
+    return {
+        split["file"]: (dataset, name)
+        for dataset, row in DATASETS.items()
+        for name, split in row["splits"].items()
+        if row["origin"] == "public"
+    }
+
+
+rule data_generate_synthetic:
+    """Write the synthetic corpus in the raw formats of the real data."""
+    input:
+        script="scripts/data/generate_synthetic.py",
+        code=code_of("scripts/data/generate_synthetic.py"),
+    output:
+        **{name: f"<results>/data/raw/mini/{file}" for name, file in MINI_FILES.items()},
+        tasks=directory("<results>/data/raw/mini/tasks"),
+    log:
+        "<logs>/data/generate_synthetic.log",
+    benchmark:
+        "<benchmarks>/data/generate_synthetic.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(config["synthetic"]),
+        seed=config["data"]["seed"],
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --pool-out {output.pool:q} --anchor-pool-out {output.anchors:q}"
+        " --alpaca-eval-out {output.alpaca_eval:q}"
+        " --mt-bench-question-out {output.mt_bench:q} --mt-bench-reference-out {output.mt_bench_reference:q}"
+        " --truth-out {output.truth:q} --tasks-out {output.tasks:q}"
+        " > {log:q} 2>&1"
+
+
+rule data_download_file:
+    """Fetch one upstream file, checked against its hash or pinned revision."""
+    input:
+        script="scripts/data/download.py",
+        code=code_of("scripts/data/download.py"),
+    output:
+        file=f"{DOWNLOADS}/datasets/{{path}}",
+    log:
+        "logs/data/download/{path}.log",
+    benchmark:
+        "benchmarks/data/download/{path}.tsv"
+    conda:
+        "../envs/data.yaml"
+    wildcard_constraints:
+        path=one_of(downloadable()),
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: as_json(file_settings(DATASETS, *downloadable()[wildcards.path])),
+        checksums=f"{DOWNLOADS}/checksums.json",
+    retries: 3
+    localrule: True
+    shell:
+        "python -m {params.module} file"
+        " --settings {params.settings:q} --checksums {params.checksums:q}"
+        " --file-out {output.file:q}"
+        " > {log:q} 2>&1"
+
+
+rule data_prepare_examples:
+    """Turn a raw file into canonical examples, checked line by line."""
+    input:
+        script="scripts/data/prepare_examples.py",
+        code=code_of("scripts/data/prepare_examples.py"),
+        raw=lambda wildcards: raw_file(wildcards.dataset, wildcards.split),
+        references=references_file,
+    output:
+        examples="<results>/data/examples/{dataset}/{split}.jsonl",
+    log:
+        "<logs>/data/prepare_examples/{dataset}/{split}.log",
+    benchmark:
+        "<benchmarks>/data/prepare_examples/{dataset}/{split}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: as_json(prepare_settings(DATASETS, wildcards.dataset, wildcards.split)),
+        references=lambda wildcards, input: ["--references", *input.references] if input.references else [],
+    shell:
+        "python -m {params.module}"
+        " --raw {input.raw:q} {params.references:q} --settings {params.settings:q}"
+        " --examples-out {output.examples:q}"
+        " > {log:q} 2>&1"
+
+
+use rule data_prepare_examples as data_prepare_sample with:
+    output:
+        examples="<results>/data/examples/{dataset}/{split}_sample_{size}.jsonl",
+    log:
+        "<logs>/data/prepare_sample/{dataset}/{split}_{size}.log",
+    benchmark:
+        "<benchmarks>/data/prepare_sample/{dataset}/{split}_{size}.tsv"
+    wildcard_constraints:
+        size="[0-9]+",
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: as_json(
+            prepare_settings(
+                DATASETS, wildcards.dataset, wildcards.split, limit=int(wildcards.size), seed=config["data"]["seed"]
+            )
+        ),
+        references=lambda wildcards, input: ["--references", *input.references] if input.references else [],
+
+
+rule data_prepare_tasks:
+    """Turn raw MetaICL-like task files into canonical examples and k-shot files with datasets 1.4.0 (mend.md, section 2)."""
+    input:
+        script="scripts/data/prepare_tasks.py",
+        code=code_of("scripts/data/prepare_tasks.py"),
+        raw="<results>/data/raw/mini/tasks",
+        python=[] if CONDA else ancient(VENV.format("preprocess")),
+    output:
+        examples=directory("<results>/data/tasks"),
+    log:
+        "<logs>/data/prepare_tasks.log",
+    benchmark:
+        "<benchmarks>/data/prepare_tasks.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        module=as_py_module(),
+        python=lambda wildcards, input: input.get("python") or "python",
+        tasks=config["tasks"]["names"],
+        shots=config["tasks"]["shots"],
+        seeds=config["tasks"]["seeds"],
+        sampling=config["tasks"]["sampling"],
+    shell:
+        "{params.python} -m {params.module}"
+        " --tasks-raw {input.raw:q} --tasks {params.tasks:q}"
+        " --shots {params.shots} --seeds {params.seeds} --sampling {params.sampling}"
+        " --examples-out {output.examples:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,797 @@
+# NUGGETS (ACL 2024): choose instruction data by how much each example helps as one shot.
+NUGGETS = config["nuggets"]
+NUGGETS_POOL = f"{NUGGETS['dataset']}/{NUGGETS['model']}"
+NUGGETS_MAIN = f"{NUGGETS_POOL}/{NUGGETS['anchors']}"
+NUGGETS_TABLES = [
+    "table_1",
+    "table_2",
+    "table_3",
+    "table_baselines",
+    "table_selection_quality",
+    "table_racing",
+    "table_cases",
+]
+NUGGETS_FIGURES = [
+    "figure_scores",
+    "figure_pairwise",
+    "figure_cases",
+    "figure_selection_quality",
+    "figure_anchor_sizes",
+]
+# What the last steps need to know, as one JSON text.
+NUGGETS_SETTINGS = as_json(
+    {
+        "seed": config["data"]["seed"],
+        **{
+            key: NUGGETS[key]
+            for key in ("dataset", "model", "anchors", "seeds", "methods", "subset_fraction", "table_1", "table_2")
+            + ("table_3", "table_baselines", "figure_scores", "figure_pairwise", "figure_anchor_sizes", "table_racing")
+        },
+    }
+)
+
+
+def nuggets_examples(dataset):
+    """Return the canonical rows of an instruction dataset: the sub-sample if it is the pool and has a limit."""
+    sample = f"_sample_{NUGGETS['limit']}" if NUGGETS["limit"] and dataset == NUGGETS["dataset"] else ""
+    return f"<results>/data/examples/{dataset}/train{sample}.jsonl"
+
+
+def nuggets_raw_files():
+    """Return (dataset, split) of every raw file the paper reads."""
+    files = {(NUGGETS["dataset"], "train"), (NUGGETS["anchor_dataset"], "train")}
+    files |= {(NUGGETS["truth"], "train")} if NUGGETS["truth"] else set()
+    for dataset in NUGGETS["benchmarks"].values():
+        files.add((dataset, "test"))
+        references = references_split(DATASETS, dataset, "test")
+        files |= {(dataset, references)} if references else set()
+    return sorted(files)
+
+
+def nuggets_shards():
+    """Return the first candidate of each scoring job."""
+    return range(0, NUGGETS["limit"] or NUGGETS["pool_size"], NUGGETS["score"]["shard_size"])
+
+
+def nuggets_runs(benchmark):
+    """Return "<anchors>/<method>" of every model whose answers to a benchmark some artifact shows."""
+    tables = {
+        "alpaca_eval": ["table_1", "table_3", "table_baselines", "figure_pairwise"],
+        "mt_bench": ["table_2"],
+        "pairwise": ["figure_pairwise"],
+        "all": ["table_1", "table_2", "table_3", "table_baselines", "figure_pairwise"],
+    }[benchmark]
+    runs = set()
+    for table in map(NUGGETS.get, tables):
+        for anchors in table.get("anchor_sets", [NUGGETS["anchors"]]):
+            runs.update(f"{anchors}/{method}" for method in [*table["methods"], table.get("reference")] if method)
+    return sorted(runs)
+
+
+def nuggets_answers(benchmark):
+    """Return the answer folders of `nuggets_runs`, in the same order."""
+    return [f"<results>/nuggets/answers/{NUGGETS_POOL}/{run}" for run in nuggets_runs(benchmark)]
+
+
+def nuggets_by(method):
+    """Return what a method chooses by, e.g. golden_score."""
+    return NUGGETS["methods"][method]["by"]
+
+
+def nuggets_anchor_sets():
+    """Return the anchor sets that some artifact needs, the main one first."""
+    return list(dict.fromkeys([NUGGETS["anchors"], *NUGGETS["table_3"]["anchor_sets"]]))
+
+
+def nuggets_seeds(method):
+    """Return the seeds of a method; the model as it is has nothing to draw, so one is enough."""
+    return NUGGETS["seeds"] if nuggets_by(method) != "none" else NUGGETS["seeds"][:1]
+
+
+def nuggets_launcher():
+    """Return the command that starts a training module: one process, or one for each device."""
+    devices = NUGGETS["finetune"]["devices"]
+    return "python" if devices == 1 else f"accelerate launch --num_processes {devices}"
+
+
+rule nuggets_embed_prompts:
+    """Embed the examples of a dataset with the scoring model (K-means anchors and k-center selection)."""
+    input:
+        script="scripts/nuggets/embed_prompts.py",
+        code=code_of("scripts/nuggets/embed_prompts.py"),
+        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        model=model_folder,
+    output:
+        embeddings="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
+    log:
+        "<logs>/nuggets/embed_prompts/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/nuggets/embed_prompts/{dataset}/{model}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpus"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        compute=model_flags(),
+        settings=as_json(
+            {
+                "prompt": config["prompts"][NUGGETS["score"]["prompt"]],
+                "batch_tokens": config["compute"]["batch_tokens"],
+                **NUGGETS["embed"],
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} --model {input.model:q} --revision '' {params.compute}"
+        " --settings {params.settings:q} --embeddings-out {output.embeddings:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_select_anchors:
+    """Draw one anchor set: the real examples nearest to K-means centres, or a random sample."""
+    input:
+        script="scripts/nuggets/select_anchors.py",
+        code=code_of("scripts/nuggets/select_anchors.py"),
+        pool=nuggets_examples(NUGGETS["anchor_dataset"]),
+        embeddings=branch(
+            lambda wildcards: NUGGETS["anchor_sets"][wildcards.anchors]["by"] == "kmeans",
+            then=f"<results>/nuggets/embeddings/{NUGGETS['anchor_dataset']}/{{model}}.safetensors",
+        ),
+    output:
+        anchors="<results>/nuggets/anchors/{dataset}/{model}/{anchors}.jsonl",
+    log:
+        "<logs>/nuggets/select_anchors/{dataset}/{model}/{anchors}.log",
+    benchmark:
+        "<benchmarks>/nuggets/select_anchors/{dataset}/{model}/{anchors}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    priority: 100
+    params:
+        module=as_py_module(),
+        embeddings=lambda wildcards, input: flag("--embeddings", input.embeddings),
+        anchor_set=lambda wildcards: as_json(NUGGETS["anchor_sets"][wildcards.anchors]),
+        seed=config["data"]["seed"],
+        threads=config["compute"]["threads"],
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} {params.embeddings:q} --anchor-set {params.anchor_set:q}"
+        " --seed {params.seed} --threads {params.threads} --anchors-out {output.anchors:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_score_candidates:
+    """Score one shard of the pool: on how many anchors does each candidate, as one shot, raise the likelihood."""
+    input:
+        script="scripts/nuggets/score_candidates.py",
+        code=code_of("scripts/nuggets/score_candidates.py"),
+        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        anchors="<results>/nuggets/anchors/{dataset}/{model}/{anchors}.jsonl",
+        model=model_folder,
+    output:
+        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/shard_{start}.jsonl",
+        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/shard_{start}.raw.safetensors",
+    log:
+        "<logs>/nuggets/score_candidates/{dataset}/{model}/{anchors}/shard_{start}.log",
+    benchmark:
+        "<benchmarks>/nuggets/score_candidates/{dataset}/{model}/{anchors}/shard_{start}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    priority: 100
+    resources:
+        gpu=config["compute"]["gpus"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        compute=model_flags(),
+        stop=lambda wildcards: int(wildcards.start) + NUGGETS["score"]["shard_size"],
+        settings=as_json(
+            {
+                **{key: value for key, value in NUGGETS["score"].items() if key != "shard_size"},
+                "prompt": config["prompts"][NUGGETS["score"]["prompt"]],
+                "batch_tokens": config["compute"]["batch_tokens"],
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} --anchors {input.anchors:q}"
+        " --model {input.model:q} --revision '' {params.compute}"
+        " --start {wildcards.start} --stop {params.stop} --settings {params.settings:q}"
+        " --scores-out {output.scores:q} --raw-out {output.raw:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_collect_scores:
+    """Merge the shards of one anchor set: scores in pool order, and the pool sorted by score."""
+    input:
+        script="scripts/nuggets/collect_scores.py",
+        code=code_of("scripts/nuggets/collect_scores.py"),
+        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        shards=expand(
+            "<results>/nuggets/scores/{{dataset}}/{{model}}/{{anchors}}/shard_{start}.jsonl",
+            start=nuggets_shards(),
+        ),
+        raws=expand(
+            "<results>/nuggets/scores/{{dataset}}/{{model}}/{{anchors}}/shard_{start}.raw.safetensors",
+            start=nuggets_shards(),
+        ),
+    output:
+        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
+        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors",
+        sorted_pool="<results>/nuggets/scores/{dataset}/{model}/{anchors}/sorted_pool.jsonl",
+    log:
+        "<logs>/nuggets/collect_scores/{dataset}/{model}/{anchors}.log",
+    benchmark:
+        "<benchmarks>/nuggets/collect_scores/{dataset}/{model}/{anchors}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    priority: 100
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} --shards {input.shards:q} --raws {input.raws:q}"
+        " --scores-out {output.scores:q} --raw-out {output.raw:q} --sorted-out {output.sorted_pool:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_score_difficulty:
+    """Score the pool by the baselines' measures: perplexity, instruction-following difficulty (IFD), length."""
+    input:
+        script="scripts/nuggets/score_difficulty.py",
+        code=code_of("scripts/nuggets/score_difficulty.py"),
+        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        model=model_folder,
+    output:
+        difficulty="<results>/nuggets/difficulty/{dataset}/{model}.csv",
+    log:
+        "<logs>/nuggets/score_difficulty/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/nuggets/score_difficulty/{dataset}/{model}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    priority: 90
+    resources:
+        gpu=config["compute"]["gpus"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        compute=model_flags(),
+        settings=as_json(
+            {
+                "prompt": config["prompts"][NUGGETS["score"]["prompt"]],
+                "batch_tokens": config["compute"]["batch_tokens"],
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} --model {input.model:q} --revision '' {params.compute}"
+        " --settings {params.settings:q} --difficulty-out {output.difficulty:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_select_subset:
+    """Choose the training examples of one method, for every seed."""
+    input:
+        script="scripts/nuggets/select_subset.py",
+        code=code_of("scripts/nuggets/select_subset.py"),
+        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        scores=branch(
+            lambda wildcards: nuggets_by(wildcards.method) == "golden_score",
+            then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
+        ),
+        difficulty=branch(
+            lambda wildcards: nuggets_by(wildcards.method) in ("perplexity", "ifd", "length"),
+            then="<results>/nuggets/difficulty/{dataset}/{model}.csv",
+        ),
+        embeddings=branch(
+            lambda wildcards: nuggets_by(wildcards.method) == "k_center",
+            then="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
+        ),
+    output:
+        subsets=expand(
+            "<results>/nuggets/subsets/{{dataset}}/{{model}}/{{anchors}}/{{method}}/seed_{seed}.jsonl",
+            seed=NUGGETS["seeds"],
+        ),
+    log:
+        "<logs>/nuggets/select_subset/{dataset}/{model}/{anchors}/{method}.log",
+    benchmark:
+        "<benchmarks>/nuggets/select_subset/{dataset}/{model}/{anchors}/{method}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    priority: 80
+    params:
+        module=as_py_module(),
+        scores=lambda wildcards, input: flag("--scores", input.scores),
+        difficulty=lambda wildcards, input: flag("--difficulty", input.difficulty),
+        embeddings=lambda wildcards, input: flag("--embeddings", input.embeddings),
+        method=lambda wildcards: as_json(NUGGETS["methods"][wildcards.method]),
+        fraction=NUGGETS["subset_fraction"],
+        seeds=NUGGETS["seeds"],
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} {params.scores:q} {params.difficulty:q} {params.embeddings:q}"
+        " --name {wildcards.method:q} --method {params.method:q} --size-fraction {params.fraction}"
+        " --seeds {params.seeds} --subsets-out {output.subsets:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_train_model:
+    """Fine-tune the model on one method's subset, for every seed."""
+    input:
+        script="scripts/nuggets/train_model.py",
+        code=code_of("scripts/nuggets/train_model.py"),
+        subsets=expand(
+            "<results>/nuggets/subsets/{{dataset}}/{{model}}/{{anchors}}/{{method}}/seed_{seed}.jsonl",
+            seed=NUGGETS["seeds"],
+        ),
+        model=model_folder,
+    output:
+        models=kept(
+            directory("<results>/nuggets/train/{dataset}/{model}/{anchors}/{method}"),
+            NUGGETS["keep_models"],
+        ),
+        history="<results>/nuggets/train/{dataset}/{model}/{anchors}/{method}.json",
+    log:
+        "<logs>/nuggets/train_model/{dataset}/{model}/{anchors}/{method}.log",
+    benchmark:
+        "<benchmarks>/nuggets/train_model/{dataset}/{model}/{anchors}/{method}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpus"] * NUGGETS["finetune"]["devices"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        launcher=nuggets_launcher(),
+        compute=model_flags(),
+        subsets=lambda wildcards, input: str(Path(input.subsets[0]).parent),
+        rule=lambda wildcards: as_json(NUGGETS["methods"][wildcards.method]),
+        prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
+        settings=as_json({key: value for key, value in NUGGETS["finetune"].items() if key != "prompt"}),
+        seeds=NUGGETS["seeds"],
+        checkpoints=f"results/{config['tier']}/nuggets/checkpoints",
+    shell:
+        "{params.launcher} -m {params.module}"
+        " --subsets {params.subsets:q} --seeds {params.seeds}"
+        " --method {wildcards.method:q} --rule {params.rule:q}"
+        " --model {input.model:q} {params.compute}"
+        " --prompt {params.prompt:q} --settings {params.settings:q} --checkpoints {params.checkpoints:q}"
+        " --models-out {output.models:q} --history-out {output.history:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_generate_answers:
+    """Let one method's models answer both benchmarks, and measure the likelihood of the reference answers."""
+    input:
+        script="scripts/nuggets/generate_answers.py",
+        code=code_of("scripts/nuggets/generate_answers.py"),
+        model=model_folder,
+        models=branch(
+            lambda wildcards: nuggets_by(wildcards.method) != "none",
+            then="<results>/nuggets/train/{dataset}/{model}/{anchors}/{method}",
+        ),
+        alpaca_eval=f"<results>/data/examples/{NUGGETS['benchmarks']['alpaca_eval']}/test.jsonl",
+        mt_bench=f"<results>/data/examples/{NUGGETS['benchmarks']['mt_bench']}/test.jsonl",
+    output:
+        answers=directory("<results>/nuggets/answers/{dataset}/{model}/{anchors}/{method}"),
+    log:
+        "<logs>/nuggets/generate_answers/{dataset}/{model}/{anchors}/{method}.log",
+    benchmark:
+        "<benchmarks>/nuggets/generate_answers/{dataset}/{model}/{anchors}/{method}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpus"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        compute=model_flags(),
+        models=lambda wildcards, input: flag("--models", input.models),
+        prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
+        turn_separator=NUGGETS["generate"]["turn_separator"],
+        settings=as_json(
+            {
+                **{key: value for key, value in NUGGETS["generate"].items() if key != "turn_separator"},
+                "batch_tokens": config["compute"]["batch_tokens"],
+            }
+        ),
+        seeds=lambda wildcards: nuggets_seeds(wildcards.method),
+    shell:
+        "python -m {params.module}"
+        " --model {input.model:q} {params.models:q} {params.compute}"
+        " --method {wildcards.method:q} --seeds {params.seeds}"
+        " --alpaca-eval {input.alpaca_eval:q} --mt-bench {input.mt_bench:q}"
+        " --prompt {params.prompt:q} --turn-separator {params.turn_separator:q} --settings {params.settings:q}"
+        " --answers-out {output.answers:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_judge_answers:
+    """Judge the answers of all models: AlpacaEval in pairs with the baseline, MT-Bench by grades, or method against method."""
+    input:
+        script="scripts/nuggets/judge_answers.py",
+        code=code_of("scripts/nuggets/judge_answers.py"),
+        answers=lambda wildcards: nuggets_answers(wildcards.mode),
+        examples=lambda wildcards: "<results>/data/examples/{}/test.jsonl".format(
+            NUGGETS["benchmarks"]["mt_bench" if wildcards.mode == "mt_bench" else "alpaca_eval"]
+        ),
+    output:
+        judgements="<results>/nuggets/judgements/{mode}.jsonl",
+        metrics="<results>/nuggets/judgements/{mode}.csv",
+    log:
+        "<logs>/nuggets/judge_answers/{mode}.log",
+    benchmark:
+        "<benchmarks>/nuggets/judge_answers/{mode}.tsv"
+    wildcard_constraints:
+        mode="alpaca_eval|mt_bench|pairwise",
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpus"] if NUGGETS["judge"]["backend"] == "local" else 0,
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        runs=lambda wildcards: nuggets_runs(wildcards.mode),
+        reference=lambda wildcards: (
+            flag("--reference-run", f"{NUGGETS['anchors']}/{NUGGETS['figure_pairwise']['reference']}")
+            if wildcards.mode == "pairwise"
+            else []
+        ),
+        settings=as_json(NUGGETS["judge"]),
+        device=config["compute"]["device"],
+        threads=config["compute"]["threads"],
+    shell:
+        "python -m {params.module}"
+        " --mode {wildcards.mode} --examples {input.examples:q}"
+        " --runs {params.runs:q} --answers {input.answers:q} {params.reference:q}"
+        " --settings {params.settings:q} --device {params.device} --threads {params.threads}"
+        " --judgements-out {output.judgements:q} --metrics-out {output.metrics:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_collect_metrics:
+    """Gather every measured value of the paper in the long schema."""
+    input:
+        script="scripts/nuggets/collect_metrics.py",
+        code=code_of("scripts/nuggets/collect_metrics.py"),
+        alpaca_eval="<results>/nuggets/judgements/alpaca_eval.csv",
+        mt_bench="<results>/nuggets/judgements/mt_bench.csv",
+        pairwise="<results>/nuggets/judgements/pairwise.csv",
+        answers=nuggets_answers("all"),
+        scores=expand(
+            f"<results>/nuggets/scores/{NUGGETS_POOL}/{{anchors}}/scores.csv",
+            anchors=nuggets_anchor_sets(),
+        ),
+        raw=f"<results>/nuggets/scores/{NUGGETS_MAIN}/raw.safetensors",
+        difficulty=f"<results>/nuggets/difficulty/{NUGGETS_POOL}.csv",
+        truth=f"<results>/data/examples/{NUGGETS['truth']}/train.jsonl" if NUGGETS["truth"] else [],
+    output:
+        metrics="<results>/nuggets/metrics.csv",
+        notes="<results>/nuggets/notes.csv",
+        roc="<results>/nuggets/roc.csv",
+    log:
+        "<logs>/nuggets/collect_metrics.log",
+    benchmark:
+        "<benchmarks>/nuggets/collect_metrics.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        runs=nuggets_runs("all"),
+        anchor_sets=nuggets_anchor_sets(),
+        truth=lambda wildcards, input: flag("--truth", input.truth),
+        settings=NUGGETS_SETTINGS,
+    shell:
+        "python -m {params.module}"
+        " --alpaca-eval {input.alpaca_eval:q} --mt-bench {input.mt_bench:q} --pairwise {input.pairwise:q}"
+        " --runs {params.runs:q} --answers {input.answers:q}"
+        " --anchor-sets {params.anchor_sets:q} --scores {input.scores:q} --raw {input.raw:q}"
+        " --difficulty {input.difficulty:q} {params.truth:q} --settings {params.settings:q}"
+        " --metrics-out {output.metrics:q} --notes-out {output.notes:q} --roc-out {output.roc:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_table_1:
+    """Table 1: AlpacaEval win rate by group, answer length, size of each subset."""
+    input:
+        script="scripts/nuggets/tabulate_artifact.py",
+        code=code_of("scripts/nuggets/tabulate_artifact.py"),
+        metrics="<results>/nuggets/metrics.csv",
+        notes="<results>/nuggets/notes.csv",
+        published="config/published/nuggets.csv",
+    output:
+        csv=table("nuggets", "table_1", "csv"),
+        md="<results>/tables/nuggets_table_1.md",
+        tex="<results>/tables/nuggets_table_1.tex",
+    log:
+        "<logs>/nuggets/table_1.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_1.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        artifact="table_1",
+        settings=NUGGETS_SETTINGS,
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --artifact {params.artifact}"
+        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
+        " --tier {params.tier} --settings {params.settings:q}"
+        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
+        " > {log:q} 2>&1"
+
+
+use rule nuggets_table_1 as nuggets_table_2 with:
+    # Table 2: MT-Bench grade by category.
+    output:
+        csv=table("nuggets", "table_2", "csv"),
+        md="<results>/tables/nuggets_table_2.md",
+        tex="<results>/tables/nuggets_table_2.tex",
+    log:
+        "<logs>/nuggets/table_2.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_2.tsv"
+    params:
+        module=as_py_module(),
+        artifact="table_2",
+        settings=NUGGETS_SETTINGS,
+        tier=config["tier"],
+
+
+use rule nuggets_table_1 as nuggets_table_3 with:
+    # Table 3: AlpacaEval win rate by anchor set and threshold.
+    output:
+        csv=table("nuggets", "table_3", "csv"),
+        md="<results>/tables/nuggets_table_3.md",
+        tex="<results>/tables/nuggets_table_3.tex",
+    log:
+        "<logs>/nuggets/table_3.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_3.tsv"
+    params:
+        module=as_py_module(),
+        artifact="table_3",
+        settings=NUGGETS_SETTINGS,
+        tier=config["tier"],
+
+
+use rule nuggets_table_1 as nuggets_table_baselines with:
+    # Beyond the paper: NUGGETS beside perplexity, IFD, length, k-center and random subsets of equal size.
+    output:
+        csv=table("nuggets", "table_baselines", "csv"),
+        md="<results>/tables/nuggets_table_baselines.md",
+        tex="<results>/tables/nuggets_table_baselines.tex",
+    log:
+        "<logs>/nuggets/table_baselines.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_baselines.tsv"
+    params:
+        module=as_py_module(),
+        artifact="table_baselines",
+        settings=NUGGETS_SETTINGS,
+        tier=config["tier"],
+
+
+use rule nuggets_table_1 as nuggets_table_selection_quality with:
+    # Beyond the paper: how well each score separates known good from known bad examples.
+    output:
+        csv=table("nuggets", "table_selection_quality", "csv"),
+        md="<results>/tables/nuggets_table_selection_quality.md",
+        tex="<results>/tables/nuggets_table_selection_quality.tex",
+    log:
+        "<logs>/nuggets/table_selection_quality.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_selection_quality.tsv"
+    params:
+        module=as_py_module(),
+        artifact="table_selection_quality",
+        settings=NUGGETS_SETTINGS,
+        tier=config["tier"],
+
+
+use rule nuggets_table_1 as nuggets_table_racing with:
+    # Beyond the paper: anchor evaluations that exact early stopping saves.
+    output:
+        csv=table("nuggets", "table_racing", "csv"),
+        md="<results>/tables/nuggets_table_racing.md",
+        tex="<results>/tables/nuggets_table_racing.tex",
+    log:
+        "<logs>/nuggets/table_racing.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_racing.tsv"
+    params:
+        module=as_py_module(),
+        artifact="table_racing",
+        settings=NUGGETS_SETTINGS,
+        tier=config["tier"],
+
+
+rule nuggets_table_cases:
+    """The case table: the examples with the highest and the lowest golden scores."""
+    input:
+        script="scripts/nuggets/tabulate_cases.py",
+        code=code_of("scripts/nuggets/tabulate_cases.py"),
+        sorted_pool=f"<results>/nuggets/scores/{NUGGETS_MAIN}/sorted_pool.jsonl",
+        truth=f"<results>/data/examples/{NUGGETS['truth']}/train.jsonl" if NUGGETS["truth"] else [],
+    output:
+        csv=table("nuggets", "table_cases", "csv"),
+        md="<results>/tables/nuggets_table_cases.md",
+        tex="<results>/tables/nuggets_table_cases.tex",
+    log:
+        "<logs>/nuggets/table_cases.log",
+    benchmark:
+        "<benchmarks>/nuggets/table_cases.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        truth=lambda wildcards, input: flag("--truth", input.truth),
+        n_cases=NUGGETS["table_cases"]["n"],
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --sorted-pool {input.sorted_pool:q} {params.truth:q} --cases {params.n_cases} --tier {params.tier}"
+        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_figure_scores:
+    """The score curve: golden scores in ascending order and the examples below each threshold."""
+    input:
+        script="scripts/nuggets/plot_scores.py",
+        code=code_of("scripts/nuggets/plot_scores.py"),
+        scores=f"<results>/nuggets/scores/{NUGGETS_MAIN}/scores.csv",
+        metrics="<results>/nuggets/metrics.csv",
+        published="config/published/nuggets.csv",
+    output:
+        pdf="<results>/figures/nuggets_figure_scores.pdf",
+        png=figure("nuggets", "figure_scores"),
+        csv="<results>/figures/nuggets_figure_scores.csv",
+    log:
+        "<logs>/nuggets/figure_scores.log",
+    benchmark:
+        "<benchmarks>/nuggets/figure_scores.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        dataset=NUGGETS["dataset"],
+        model=NUGGETS["model"],
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --scores {input.scores:q} --metrics {input.metrics:q} --published {input.published:q}"
+        " --dataset {params.dataset} --model {params.model} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_figure_pairwise:
+    """The pairwise figure: wins, ties and losses of each subset against the full pool."""
+    input:
+        script="scripts/nuggets/plot_pairwise.py",
+        code=code_of("scripts/nuggets/plot_pairwise.py"),
+        metrics="<results>/nuggets/metrics.csv",
+        notes="<results>/nuggets/notes.csv",
+    output:
+        pdf="<results>/figures/nuggets_figure_pairwise.pdf",
+        png=figure("nuggets", "figure_pairwise"),
+        csv="<results>/figures/nuggets_figure_pairwise.csv",
+    log:
+        "<logs>/nuggets/figure_pairwise.log",
+    benchmark:
+        "<benchmarks>/nuggets/figure_pairwise.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        reference=NUGGETS["figure_pairwise"]["reference"],
+        methods=NUGGETS["figure_pairwise"]["methods"],
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --metrics {input.metrics:q} --notes {input.notes:q}"
+        " --reference {params.reference:q} --methods {params.methods:q} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_figure_cases:
+    """The case figure: the highest and the lowest scored examples."""
+    input:
+        script="scripts/nuggets/plot_cases.py",
+        code=code_of("scripts/nuggets/plot_cases.py"),
+        cases="<results>/tables/nuggets_table_cases.csv",
+    output:
+        pdf="<results>/figures/nuggets_figure_cases.pdf",
+        png=figure("nuggets", "figure_cases"),
+        csv="<results>/figures/nuggets_figure_cases.csv",
+    log:
+        "<logs>/nuggets/figure_cases.log",
+    benchmark:
+        "<benchmarks>/nuggets/figure_cases.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --cases {input.cases:q} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_figure_selection_quality:
+    """Beyond the paper: ROC curves of the scores, and exact match after training on each subset."""
+    input:
+        script="scripts/nuggets/plot_selection_quality.py",
+        code=code_of("scripts/nuggets/plot_selection_quality.py"),
+        roc="<results>/nuggets/roc.csv",
+        metrics="<results>/nuggets/metrics.csv",
+        notes="<results>/nuggets/notes.csv",
+    output:
+        pdf="<results>/figures/nuggets_figure_selection_quality.pdf",
+        png=figure("nuggets", "figure_selection_quality"),
+        csv="<results>/figures/nuggets_figure_selection_quality.csv",
+    log:
+        "<logs>/nuggets/figure_selection_quality.log",
+    benchmark:
+        "<benchmarks>/nuggets/figure_selection_quality.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        methods=NUGGETS["table_baselines"]["methods"],
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --roc {input.roc:q} --metrics {input.metrics:q} --notes {input.notes:q}"
+        " --methods {params.methods:q} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_figure_anchor_sizes:
+    """Beyond the paper: how many anchors the golden score needs."""
+    input:
+        script="scripts/nuggets/plot_anchor_sizes.py",
+        code=code_of("scripts/nuggets/plot_anchor_sizes.py"),
+        metrics="<results>/nuggets/metrics.csv",
+        notes="<results>/nuggets/notes.csv",
+    output:
+        pdf="<results>/figures/nuggets_figure_anchor_sizes.pdf",
+        png=figure("nuggets", "figure_anchor_sizes"),
+        csv="<results>/figures/nuggets_figure_anchor_sizes.csv",
+    log:
+        "<logs>/nuggets/figure_anchor_sizes.log",
+    benchmark:
+        "<benchmarks>/nuggets/figure_anchor_sizes.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --metrics {input.metrics:q} --notes {input.notes:q} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_all:
+    """Every NUGGETS table and figure."""
+    input:
+        expand("<results>/tables/nuggets_{table}.{suffix}", table=NUGGETS_TABLES, suffix=["csv", "md", "tex"]),
+        expand("<results>/figures/nuggets_{figure}.{suffix}", figure=NUGGETS_FIGURES, suffix=["pdf", "png", "csv"]),
+    localrule: True

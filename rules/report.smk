@@ -1,0 +1,127 @@
+# All papers together: the long metrics, the comparison with the published values, the page.
+PAPERS = config["papers"]
+REPORT_ARTIFACTS = [
+    {
+        "paper": paper,
+        "artifact": artifact,
+        "kind": kind,
+        "caption": f"report/{paper}_{artifact}.rst",
+        "files": [f"results/{config['tier']}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in suffixes],
+    }
+    for paper, tables, figures in [("nuggets", NUGGETS_TABLES, NUGGETS_FIGURES)]
+    for kind, names, suffixes in [("table", tables, ["csv", "md", "tex"]), ("figure", figures, ["csv", "png", "pdf"])]
+    for artifact in names
+]
+
+
+rule report_collect_metrics:
+    """Gather the measured values of all papers in one long table."""
+    input:
+        script="scripts/report/collect_metrics.py",
+        code=code_of("scripts/report/collect_metrics.py"),
+        metrics=expand("<results>/{paper}/metrics.csv", paper=PAPERS),
+    output:
+        metrics="<results>/metrics.csv",
+    log:
+        "<logs>/report/collect_metrics.log",
+    benchmark:
+        "<benchmarks>/report/collect_metrics.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}"
+        " --metrics {input.metrics:q} --metrics-out {output.metrics:q}"
+        " > {log:q} 2>&1"
+
+
+rule report_compare_published:
+    """Put our values beside the published ones, each with its status."""
+    input:
+        script="scripts/report/compare_published.py",
+        code=code_of("scripts/report/compare_published.py"),
+        metrics="<results>/metrics.csv",
+        published=expand("config/published/{paper}.csv", paper=PAPERS),
+    output:
+        comparison=in_report("<results>/comparison.csv", "report", "comparison"),
+    log:
+        "<logs>/report/compare_published.log",
+    benchmark:
+        "<benchmarks>/report/compare_published.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        tolerances=as_json(config["tolerances"]),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --metrics {input.metrics:q} --published {input.published:q}"
+        " --tolerances {params.tolerances:q} --tier {params.tier}"
+        " --comparison-out {output.comparison:q}"
+        " > {log:q} 2>&1"
+
+
+rule report_write_config:
+    """Write down the merged configuration of the run."""
+    output:
+        config="<results>/config.json",
+    log:
+        "<logs>/report/write_config.log",
+    params:
+        config=as_json(config),
+    localrule: True
+    shell:
+        "printf '%s\\n' {params.config:q} > {output.config:q} 2> {log:q}"
+
+
+rule report_render_report:
+    """Render the page with every table and figure, the comparison and the facts of the run."""
+    input:
+        script="scripts/report/render_report.py",
+        code=code_of("scripts/report/render_report.py"),
+        templates=sorted(map(str, Path("scripts/report/templates").iterdir())),
+        artifacts=[file for artifact in REPORT_ARTIFACTS for file in artifact["files"]],
+        captions=[artifact["caption"] for artifact in REPORT_ARTIFACTS],
+        metrics="<results>/metrics.csv",
+        comparison="<results>/comparison.csv",
+        config="<results>/config.json",
+        environments=sorted(map(str, Path("envs").glob("*.yaml"))),
+    output:
+        report="<results>/report.html",
+    log:
+        "<logs>/report/render_report.log",
+    benchmark:
+        "<benchmarks>/report/render_report.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        artifacts=as_json(REPORT_ARTIFACTS),
+        benchmarks=f"results/{config['tier']}/benchmarks",
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --tier {params.tier} --artifacts {params.artifacts:q}"
+        " --metrics {input.metrics:q} --comparison {input.comparison:q} --config {input.config:q}"
+        " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
+        " --report-out {output.report:q}"
+        " > {log:q} 2>&1"
+
+
+rule report:
+    """The page, the comparison with the published values and all metrics."""
+    input:
+        "<results>/report.html",
+        "<results>/comparison.csv",
+        "<results>/metrics.csv",
+    localrule: True
+
+
+rule download:
+    """Fetch everything the tier needs from outside, so that compute nodes need no network."""
+    input:
+        [raw_file(dataset, split) for dataset, split in nuggets_raw_files()],
+        [path for path in [f"{DOWNLOADS}/models/{NUGGETS['model']}"] if not MODELS[NUGGETS["model"]]["local"]],
+    localrule: True

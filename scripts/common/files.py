@@ -1,0 +1,138 @@
+"""Reading and writing files: whole or not at all, the same bytes for the same content, errors that name the line."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
+
+from scripts.common.errors import UserError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it there when the block ends well, remove it when it does not."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner may read
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_text(path: PathLike) -> io.TextIOBase:
+    """Open a UTF-8 text file for reading, unpacking it if its name ends in .gz; a missing file is a `UserError`."""
+    source = Path(path)
+    if not source.is_file():
+        raise UserError(f"{source}: no such file; check the path")
+    if source.suffix == ".gz":
+        return gzip.open(source, "rt", encoding="utf-8-sig", newline="")  # type: ignore[return-value]
+    return open(source, encoding="utf-8-sig", newline="")
+
+
+def read_text(path: PathLike) -> str:
+    """Return the whole text of a file (UTF-8, unpacked if .gz). Raises `UserError` on other encodings or a cut gzip."""
+    try:
+        with open_text(path) as stream:
+            return stream.read()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text at byte {error.start}; convert it to UTF-8") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise UserError(f"{path}: damaged or incomplete gzip file; fetch it again") from None
+
+
+def read_json(path: PathLike) -> Any:
+    """Return the content of a JSON file. Raises `UserError` naming line and column where it breaks."""
+    text = read_text(path)
+    if not text.strip():
+        raise UserError(f"{path}: the file is empty; expected JSON")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path}:{error.lineno}: broken JSON ({error.msg}, column {error.colno}); mend or remove that line"
+        ) from None
+
+
+def numbered_jsonl(path: PathLike) -> list[tuple[int, dict[str, Any]]]:
+    """Return (line number, object) of each line of a JSON-lines file, empty lines skipped.
+
+    Raises `UserError` naming the line that breaks.
+    """
+    rows: list[tuple[int, dict[str, Any]]] = []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{path}:{number}: broken JSON ({error.msg}, column {error.colno}); mend or remove that line"
+            ) from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+        rows.append((number, row))
+    return rows
+
+
+def read_jsonl(path: PathLike) -> list[dict[str, Any]]:
+    """Return the objects of a JSON-lines file, empty lines skipped. Raises `UserError` naming the line that breaks."""
+    return [row for _, row in numbered_jsonl(path)]
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Return canonical JSON: sorted keys, no NaN, non-ASCII letters kept."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Write `value` as indented canonical JSON, whole or not at all."""
+    write_text(path, to_json(value, indent=2) + "\n")
+
+
+def write_jsonl(path: PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one canonical JSON object a line, whole or not at all; rows may stream from a generator."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        for row in rows:
+            stream.write(to_json(row) + "\n")
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def read_csv(path: PathLike, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
+    """Return the rows of a CSV file with header as strings. Raises `UserError` if one of `columns` is missing."""
+    rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    missing = [name for name in columns or () if name not in (rows.fieldnames or ())]
+    if missing:
+        raise UserError(
+            f"{path}: column '{missing[0]}' is missing; found {', '.join(rows.fieldnames or ['no header'])}"
+        )
+    return list(rows)
+
+
+def write_csv(path: PathLike, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV with the given column order, whole or not at all; an unknown key in a row is a ValueError."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(columns), lineterminator="\n", extrasaction="raise")
+        writer.writeheader()
+        writer.writerows(rows)

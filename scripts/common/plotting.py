@@ -1,0 +1,318 @@
+"""The one style of all figures: sizes, fonts, a fixed colour and marker per method, and how a figure is saved.
+
+Measured values are drawn solid, values printed in a paper hollow or dashed. Intervals are 95 % t-intervals over seeds.
+Figures are made without pyplot: nothing global is kept between them and no display is needed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.files import PathLike, atomic_path, write_csv
+from scripts.common.spread import Spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTHS = {"single": 3.35, "double": 6.9}  # inches: one column and the whole width of a two-column page
+PNG_DPI = 200
+MINI_STAMP = "mini tier: synthetic stand-in"
+INK = "#222222"
+FAINT = "#8a8a8a"
+
+RC_PARAMS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters, hence the same bytes, everywhere
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "legend.borderaxespad": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "errorbar.capsize": 2,
+    "hatch.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,  # TrueType: text in the PDF stays text
+    "ps.fonttype": 42,
+    "pdf.compression": 6,
+    "axes.formatter.useoffset": False,
+    "axes.unicode_minus": True,
+}
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one method looks in every figure: its colour, marker, line style and printed name."""
+
+    color: str
+    marker: str
+    linestyle: str
+    label: str
+
+
+# Hues of Okabe and Ito and of Paul Tol's "muted" scheme, told apart under the common colour-vision deficiencies; the
+# marker tells them apart in black and white too. Reference points are black and grey, a paper's own method has one hue.
+_METHODS: dict[str, tuple[str, str, str]] = {
+    # what every paper compares with
+    "base": ("#9a9a9a", "o", "base model"),
+    "initial": ("#9a9a9a", "o", "base model"),
+    "zero_shot": ("#9a9a9a", "o", "zero-shot"),
+    "full": ("#000000", "s", "full data"),
+    "random": ("#666666", "X", "random"),
+    # NUGGETS
+    "nuggets": ("#0072b2", "o", "NUGGETS"),
+    "top": ("#0072b2", "o", "NUGGETS, highest scores"),
+    "bottom": ("#d55e00", "v", "NUGGETS, lowest scores"),
+    "perplexity": ("#cc79a7", "D", "low perplexity"),
+    "ifd": ("#009e73", "P", "IFD"),
+    "length": ("#e69f00", "^", "longest answers"),
+    "k_center": ("#882255", "h", "k-center"),
+    "kmeans": ("#332288", "s", "k-means"),
+    # DELIFT
+    "delift": ("#d55e00", "s", "DELIFT"),
+    "delift_se": ("#e69f00", "^", "DELIFT (SE)"),
+    "delift_fl": ("#332288", "<", "DELIFT, FL only"),
+    "selectit": ("#009e73", "D", "SelectIT"),
+    "less": ("#882255", "v", "LESS"),
+    "deft_ucs": ("#44aa99", "P", "DEFT-UCS"),
+    # Distilling Step-by-Step
+    "distilling_step_by_step": ("#0072b2", "o", "Distilling Step-by-Step"),
+    "standard_finetuning": ("#d55e00", "s", "standard fine-tuning"),
+    "standard_distillation": ("#e69f00", "^", "standard distillation"),
+    "single_task": ("#cc79a7", "v", "single-task training"),
+    "few_shot_cot": ("#666666", "X", "few-shot CoT"),
+    "pinto": ("#009e73", "P", "PINTO tuning"),
+    # MEND
+    "mend": ("#009e73", "o", "MEND"),
+    "icl": ("#000000", "s", "in-context learning"),
+    "vanilla_icl": ("#000000", "s", "in-context learning"),
+    "metaicl": ("#332288", "^", "MetaICL"),
+    "prompt_tuning": ("#e69f00", "v", "prompt tuning"),
+    "hyper_tuning": ("#cc79a7", "D", "HyperTuning"),
+    # DDG and DiLM
+    "ddg": ("#cc79a7", "o", "DDG"),
+    "dilm": ("#332288", "D", "DiLM"),
+    "vanilla_lm": ("#e69f00", "^", "vanilla LM"),
+    "k_centers": ("#882255", "h", "K-centers"),
+    "herding": ("#44aa99", "P", "herding"),
+    "bm25": ("#999933", "<", "BM25"),
+    "knn": ("#56b4e9", ">", "nearest neighbours"),
+}
+_FALLBACK_COLORS = ("#332288", "#44aa99", "#999933", "#aa4499", "#56b4e9", "#a65e2e", "#117733")
+_FALLBACK_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "h")
+_THRESHOLD = re.compile(r"(gt|le)_(\d+(?:\.\d+)?)")
+# Light to dark, all visible on white: subsets above a rising threshold, and subsets at or below one.
+_ABOVE_SCALE = ("#9ecae1", "#6baed6", "#3f90c5", "#2171b5", "#08519c", "#08306b")
+_BELOW_SCALE = ("#8c2d04", "#d55e00", "#fd8d3c")
+_THRESHOLD_MARKERS = ("o", "^", "D", "s", "P", "h")
+
+
+@functools.cache
+def method_style(method: str) -> MethodStyle:
+    """Return the fixed style of a method; an unknown name gets one derived from the name alone, the same every time.
+
+    `gt_0.8` and `le_0.5` (score above, at most) take a shade by their threshold; `kmeans_40` looks like `kmeans`.
+    """
+    threshold = _THRESHOLD.fullmatch(method)
+    if threshold:
+        return _threshold_style(threshold.group(1), float(threshold.group(2)))
+    if method in _METHODS:
+        color, marker, label = _METHODS[method]
+        return MethodStyle(color, marker, "-", label)
+    stem, _, number = method.rpartition("_")
+    if stem in _METHODS and re.fullmatch(r"\d+(\.\d+)?", number):
+        color, marker, label = _METHODS[stem]
+        return MethodStyle(color, marker, "-", f"{label}, {number}")
+    digest = hashlib.sha256(method.encode()).digest()
+    return MethodStyle(
+        _FALLBACK_COLORS[digest[0] % len(_FALLBACK_COLORS)],
+        _FALLBACK_MARKERS[digest[1] % len(_FALLBACK_MARKERS)],
+        "-",  # never dashed: that is how published values look
+        method.replace("_", " "),
+    )
+
+
+def _threshold_style(side: str, threshold: float) -> MethodStyle:
+    scale = _ABOVE_SCALE if side == "gt" else _BELOW_SCALE
+    # Above: the papers' range 0.5 to 0.9 spans the scale (0.85 has a shade of its own); outside it the ends hold.
+    edges = (0.55, 0.65, 0.75, 0.825, 0.875) if side == "gt" else (0.34, 0.67)
+    step = sum(threshold > edge for edge in edges)
+    marker = _THRESHOLD_MARKERS[step] if side == "gt" else "v"
+    return MethodStyle(scale[step], marker, "-", f"score {'>' if side == 'gt' else '≤'} {threshold:g}")
+
+
+def method_label(method: str) -> str:
+    """Return the printed name of a method."""
+    return method_style(method).label
+
+
+def line_style(method: str, *, published: bool = False) -> dict[str, Any]:
+    """Return keywords for `Axes.plot` and `errorbar`: solid and filled for ours, dashed and hollow for a paper's."""
+    style = method_style(method)
+    face = "white" if published else style.color
+    return {
+        "color": style.color,
+        "marker": style.marker,
+        "linestyle": (0, (4, 2)) if published else style.linestyle,
+        "markerfacecolor": face,
+        "markeredgecolor": style.color,
+        "label": f"{style.label} (published)" if published else style.label,
+    }
+
+
+def bar_style(method: str, *, published: bool = False) -> dict[str, Any]:
+    """Return keywords for `Axes.bar` and `Axes.barh`: filled for ours, an empty bar with dashed edge for a paper's."""
+    style = method_style(method)
+    return {
+        "facecolor": "white" if published else style.color,
+        "edgecolor": style.color,
+        "linestyle": "--" if published else "-",
+        "linewidth": 0.9,
+        "label": f"{style.label} (published)" if published else style.label,
+    }
+
+
+def new_figure(
+    width: str = "single", height: float = 2.3, nrows: int = 1, ncols: int = 1, **subplots: Any
+) -> tuple[Figure, Any]:
+    """Return a figure in the common style and its axes (one, or an array as from `Figure.subplots`).
+
+    width: "single" or "double" column; height: inches; further keywords go to `Figure.subplots`.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if width not in WIDTHS:
+        raise ValueError(f"width must be one of {', '.join(WIDTHS)}, not {width!r}")
+    matplotlib.rcParams.update(RC_PARAMS)
+    figure = Figure(figsize=(WIDTHS[width], height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr]
+    return figure, figure.subplots(nrows, ncols, **subplots)
+
+
+def draw_line(
+    axes: Axes, x: Sequence[float], spreads: Sequence[Spread], method: str, *, published: bool = False
+) -> None:
+    """Draw means over `x` as a line with the 95 % interval over seeds as a band; single values get no band."""
+    keywords = line_style(method, published=published)
+    axes.plot(x, [value.mean for value in spreads], **keywords)
+    if any(value.half_width is not None for value in spreads):
+        lows, highs = [value.low for value in spreads], [value.high for value in spreads]
+        axes.fill_between(x, lows, highs, color=keywords["color"], alpha=0.15, linewidth=0)
+
+
+def draw_points(
+    axes: Axes, x: Sequence[float], spreads: Sequence[Spread], method: str, *, published: bool = False
+) -> None:
+    """Draw means at `x` as markers with the 95 % interval over seeds as error bars; single values get no bar."""
+    keywords = {**line_style(method, published=published), "linestyle": "none"}
+    axes.errorbar(x, [value.mean for value in spreads], yerr=[value.half_width or 0.0 for value in spreads], **keywords)
+
+
+def draw_bars(
+    axes: Axes,
+    positions: Sequence[float],
+    spreads: Sequence[Spread | None],
+    method: str,
+    *,
+    width: float = 0.8,
+    published: bool = False,
+) -> None:
+    """Draw mean bars with 95 % intervals over seeds; None leaves the place empty with a dash, for what was not run."""
+    from matplotlib.patheffects import withStroke
+
+    drawn = [(place, value) for place, value in zip(positions, spreads) if value is not None]
+    bars = axes.bar(
+        [place for place, _ in drawn],
+        [value.mean for _, value in drawn],
+        width,
+        yerr=[value.half_width or 0.0 for _, value in drawn] if any(v.half_width for _, v in drawn) else None,
+        error_kw={"elinewidth": 0.9, "ecolor": INK},
+        **bar_style(method, published=published),
+    )
+    if bars.errorbar is not None:
+        _, caps, stems = bars.errorbar.lines
+        for artist in (*caps, *stems):
+            artist.set_path_effects([withStroke(linewidth=2.2, foreground="white")])  # visible on dark bars
+    for place, value in zip(positions, spreads):
+        if value is None:
+            axes.annotate(
+                "—", (place, 0), xycoords=axes.get_xaxis_transform(), ha="center", va="bottom", color=FAINT, fontsize=7
+            )
+
+
+def stamp_tier(figure: Figure, tier: str) -> None:
+    """Write below a mini-tier figure, small and grey, that its data are synthetic; other tiers stay unstamped."""
+    if tier != "mini":
+        return
+    share = 0.13 / figure.get_figheight()
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr]
+    figure.text(0.995, 0.005, MINI_STAMP, ha="right", va="bottom", fontsize=5.5, color=FAINT, style="italic")
+
+
+def save_figure(
+    figure: Figure,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    pdf: PathLike,
+    png: PathLike,
+    csv: PathLike,
+    columns: Sequence[str] | None = None,
+) -> None:
+    """Write a figure as PDF and PNG and the rows it draws as CSV; all are rendered before the first file is written.
+
+    The files hold no date and no version, so equal figures are equal bytes. columns: their order in the CSV; without
+    it that of the first row.
+    Raises ValueError if there are no rows: a figure always comes with its numbers.
+    """
+    if not rows:
+        raise ValueError("save_figure: no rows to write beside the figure")
+    rendered = {}
+    pages = ((pdf, "pdf", {"CreationDate": None, "Creator": None, "Producer": None}), (png, "png", {"Software": None}))
+    for path, kind, metadata in pages:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
+        rendered[path] = buffer.getvalue()
+    for path, content in rendered.items():
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    cells = [{key: _number_text(value) for key, value in row.items()} for row in rows]
+    write_csv(csv, cells, list(columns or rows[0]))
+
+
+def _number_text(value: Any) -> Any:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else value

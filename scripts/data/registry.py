@@ -1,0 +1,226 @@
+"""The registries of data sets and models: read, checked, merged with the user's own, turned into paths and settings.
+
+`config/datasets.yaml` and `config/models.yaml` hold the rows that come with the project; a user's files add rows or
+replace them by name. Imported by the Snakefile, so nothing heavy is loaded here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, did_you_mean
+from scripts.common.files import PathLike, read_text
+
+REQUIRED = object()
+ORIGINS = ("public", "synthetic", "local")
+SOURCES = ("hub", "mirror", "synthetic")
+FAMILIES = ("causal", "encoder", "encoder_decoder")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+DATASET_KEYS: dict[str, Any] = {
+    "title": None,
+    "schema": REQUIRED,
+    "reader": REQUIRED,
+    "origin": "public",
+    "licence": None,
+    "homepage": None,
+    "notes": None,
+    "columns": {},
+    "labels": None,
+    "header": None,
+    "splits": REQUIRED,
+}
+SPLIT_KEYS: dict[str, Any] = {
+    "file": REQUIRED,
+    "url": None,
+    "hub": None,
+    "sha256": None,
+    "git_blob": None,
+    "references": None,
+}
+HUB_KEYS: dict[str, Any] = {"repo": REQUIRED, "revision": REQUIRED, "path": REQUIRED}
+MODEL_KEYS: dict[str, Any] = {
+    "title": None,
+    "hub": None,
+    "revision": None,
+    "family": REQUIRED,
+    "dtype": "auto",
+    "local": None,
+    "licence": None,
+    "notes": None,
+    "trust_remote_code": False,
+}
+
+
+def _filled(row: Any, keys: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a row with all its keys. Raises `UserError` for an unknown or missing one, or if it is no mapping."""
+    if not isinstance(row, dict):
+        raise UserError(f"{place}: expected keys and values ({', '.join(keys)}), found {type(row).__name__}")
+    for key in row:
+        if key not in keys:
+            raise UserError(f"{place}.{key}: unknown key{did_you_mean(str(key), list(keys))}; known: {', '.join(keys)}")
+    for key, default in keys.items():
+        if default is REQUIRED and row.get(key) in (None, ""):
+            raise UserError(f"{place}.{key}: is missing; add it (see the other rows)")
+    return {key: default if row.get(key) is None else row[key] for key, default in keys.items()}
+
+
+def _dataset(row: Any, place: str) -> dict[str, Any]:
+    filled = _filled(row, DATASET_KEYS, place)
+    if filled["origin"] not in ORIGINS:
+        raise UserError(f"{place}.origin: '{filled['origin']}' is none of {', '.join(ORIGINS)}; choose one")
+    if not isinstance(filled["splits"], dict) or not filled["splits"]:
+        raise UserError(f"{place}.splits: expected at least one split with its file")
+    for key in ("labels", "header"):
+        for value in filled[key] or ():
+            if not isinstance(value, str):
+                raise UserError(
+                    f"{place}.{key}: {value!r} is not text; put it in quotes (YAML reads yes, no, 1 otherwise)"
+                )
+    splits = {}
+    for name, split in filled["splits"].items():
+        here = f"{place}.splits.{name}"
+        splits[name] = _filled(split, SPLIT_KEYS, here)
+        if splits[name]["hub"] is not None:
+            splits[name]["hub"] = _filled(splits[name]["hub"], HUB_KEYS, f"{here}.hub")
+        if filled["origin"] == "public" and splits[name]["url"] is None and splits[name]["hub"] is None:
+            raise UserError(f"{here}: a public file needs 'url' or 'hub'; add one, or set origin: local")
+    for name, split in splits.items():
+        if split["references"] is not None and split["references"] not in splits:
+            raise UserError(
+                f"{place}.splits.{name}.references: no split '{split['references']}'"
+                f"{did_you_mean(split['references'], list(splits))}; name the split that holds the reference answers"
+            )
+    return {**filled, "splits": splits}
+
+
+def _model(row: Any, place: str) -> dict[str, Any]:
+    filled = _filled(row, MODEL_KEYS, place)
+    if (filled["hub"] is None) == (filled["local"] is None):
+        raise UserError(
+            f"{place}: give either 'hub' (an id on the model hub) or 'local' (a folder), and only one of them"
+        )
+    for key, known in (("family", FAMILIES), ("dtype", DTYPES)):
+        if filled[key] not in known:
+            raise UserError(f"{place}.{key}: '{filled[key]}' is none of {', '.join(known)}; choose one")
+    return filled
+
+
+def load_registry(kind: str, extra: Sequence[PathLike] = (), folder: PathLike = "config") -> dict[str, dict[str, Any]]:
+    """Read a registry and the user's additions to it; a later row replaces an earlier one of the same name.
+
+    kind: "datasets" or "models", the name of the file in `folder`; extra: the user's files.
+    Returns name -> row with every optional key filled in. Raises `UserError` naming file, row and key.
+    """
+    import yaml
+
+    build = {"datasets": _dataset, "models": _model}[kind]
+    registry: dict[str, dict[str, Any]] = {}
+    for path in (Path(folder) / f"{kind}.yaml", *extra):
+        try:
+            content = yaml.safe_load(read_text(path))
+        except yaml.YAMLError as error:
+            raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: expected rows by name, found {type(content).__name__}")
+        registry.update({str(name): build(row, f"{path}: {name}") for name, row in content.items()})
+    return registry
+
+
+def find_row(registry: Mapping[str, dict[str, Any]], name: str, kind: str) -> dict[str, Any]:
+    """Return a row. Raises `UserError` with the nearest name; `kind` ("dataset", "model") is for that message."""
+    if name not in registry:
+        raise UserError(
+            f"{kind} '{name}': not in the registry{did_you_mean(name, list(registry))}; add a row to a file of your "
+            f"own and name that file under registries.{kind}s"
+        )
+    return registry[name]
+
+
+def find_split(row: Mapping[str, Any], name: str, split: str) -> dict[str, Any]:
+    """Return a split of the data set called `name`. Raises `UserError` naming those it has."""
+    if split not in row["splits"]:
+        raise UserError(
+            f"dataset '{name}': no split '{split}'{did_you_mean(split, list(row['splits']))}; "
+            f"it has {', '.join(row['splits'])}"
+        )
+    return row["splits"][split]
+
+
+def packed_or_plain(path: PathLike) -> str:
+    """Return the path as it is, or with .gz if only the packed file is there."""
+    plain = os.fspath(path)
+    return f"{plain}.gz" if not os.path.exists(plain) and os.path.exists(f"{plain}.gz") else plain
+
+
+def raw_path(
+    registry: Mapping[str, dict[str, Any]],
+    name: str,
+    split: str,
+    *,
+    source: str,
+    mirror: PathLike | None,
+    raw_root: PathLike,
+    downloads_root: PathLike,
+) -> str:
+    """Return where the raw file of one split lies or will lie.
+
+    source, mirror: the config's data.source and data.mirror, which apply to public data; raw_root: where synthetic data
+    are written; downloads_root: where downloads go, laid out like a mirror. Raises `UserError` where there is no way to
+    the file: public data when data.source is synthetic, or a mirror that is not named.
+    """
+    row = find_row(registry, name, "dataset")
+    file = find_split(row, name, split)["file"]
+    if source not in SOURCES:
+        raise UserError(f"data.source: '{source}' is none of {', '.join(SOURCES)}; choose one")
+    if row["origin"] == "local":
+        return packed_or_plain(file)
+    if row["origin"] == "synthetic":
+        return os.path.join(raw_root, file)
+    if source == "hub":
+        return os.path.join(downloads_root, file)
+    if source == "synthetic":
+        raise UserError(
+            f"dataset '{name}': is public, but data.source is synthetic; set data.source to hub or mirror, "
+            "or choose a mini_* data set"
+        )
+    if not mirror:
+        raise UserError("data.mirror: is empty, but data.source is mirror; name the folder that holds the files")
+    return packed_or_plain(os.path.join(mirror, file))
+
+
+def references_split(registry: Mapping[str, dict[str, Any]], name: str, split: str) -> str | None:
+    """Return the split that holds the reference answers to this one (MT-Bench), or None."""
+    return find_split(find_row(registry, name, "dataset"), name, split)["references"]
+
+
+def prepare_settings(
+    registry: Mapping[str, dict[str, Any]], name: str, split: str, limit: int | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Return the settings of step prepare_examples for one split; limit and seed choose a random sub-sample."""
+    row = find_row(registry, name, "dataset")
+    find_split(row, name, split)
+    own = {key: row[key] for key in ("reader", "schema", "columns", "labels", "header")}
+    return {**own, "task": name, "limit": limit, "seed": seed}
+
+
+def file_settings(registry: Mapping[str, dict[str, Any]], name: str, split: str) -> dict[str, Any]:
+    """Return the settings of step download (file, check) for one split: where it is had and its checksums."""
+    wanted = find_split(find_row(registry, name, "dataset"), name, split)
+    return {"name": f"{name}/{split}", **{key: wanted[key] for key in ("url", "hub", "sha256", "git_blob")}}
+
+
+def model_settings(registry: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return the settings of step download (model). Raises `UserError` for a model that lies in a local folder."""
+    row = find_row(registry, name, "model")
+    if row["hub"] is None:
+        raise UserError(f"model '{name}': lies in {row['local']}; there is nothing to download")
+    return {"name": name, "hub": row["hub"], "revision": row["revision"]}
+
+
+def model_source(registry: Mapping[str, dict[str, Any]], name: str, *, downloads_root: PathLike) -> str:
+    """Return the folder from which a model is loaded: its local folder, or where its download goes."""
+    row = find_row(registry, name, "model")
+    return row["local"] if row["local"] is not None else os.path.join(downloads_root, name)

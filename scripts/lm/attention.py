@@ -1,0 +1,155 @@
+"""Attention for rows of continuations that share one prefix: each token sees the prefix and its own continuation.
+
+The function is registered with transformers' attention interface, so the models' own layers run around it unchanged.
+The prefix's keys and values are never repeated per batch; continuations of a row never see each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scripts.lm.packing import Group
+
+NAME = "shared_prefix"
+CPU_QUERY_BLOCK = 64  # queries per call: later keys that a block cannot see are not even multiplied
+
+
+@dataclass(frozen=True)
+class SharedPrefix:
+    """What the attention of one row needs: the prefix's keys and values by layer, (1, key heads, prefix tokens, head
+    width) each (none without a prefix), the row's groups, and the additive mask that all groups cut their part from.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    groups: tuple[Group, ...]
+    mask: Tensor
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prefix."""
+        return self.keys[0].shape[2] if self.keys else 0
+
+
+def causal_mask(n_prefix: int, n_own: int, like: Tensor) -> Tensor:
+    """Return (n_own, n_prefix + n_own), 0 where own token i may look (all of the prefix, own tokens <= i), -inf else."""
+    mask = torch.full((n_own, n_prefix + n_own), float("-inf"), dtype=like.dtype, device=like.device)
+    return mask.triu_(n_prefix + 1)
+
+
+def register() -> None:
+    """Make the function known to transformers under `NAME`. No mask function goes with it: none is needed."""
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    ALL_ATTENTION_FUNCTIONS.register(NAME, shared_prefix_attention)
+
+
+def shared_prefix_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    shared_prefix: SharedPrefix | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attend within a row. query: (1, heads, tokens, width), key, value: (1, key heads, tokens, width).
+
+    Returns (1, tokens, heads, width) and no weights, as transformers' attention interface asks.
+    """
+    if shared_prefix is None or attention_mask is not None:
+        raise ValueError("shared_prefix attention runs only inside the scorer, without a mask")
+    repeats = query.shape[1] // key.shape[1]
+    prefix_keys = prefix_values = None
+    if shared_prefix.keys:
+        prefix_keys = shared_prefix.keys[module.layer_idx]
+        prefix_values = shared_prefix.values[module.layer_idx]
+    output = torch.empty(1, query.shape[2], query.shape[1], value.shape[3], dtype=query.dtype, device=query.device)
+    single = _Joined(prefix_keys, prefix_values, key, value, max(group.length for group in shared_prefix.groups))
+    for group in shared_prefix.groups:
+        if group.index is None:
+            part = slice(group.start, group.start + group.length)
+            keys, values = single.with_own(key[:, :, part], value[:, :, part])
+            result = _attend(query[:, :, part], keys, values, shared_prefix, scaling, repeats)
+            output[:, part] = result.transpose(1, 2)
+        else:
+            _attend_group(group, query, key, value, prefix_keys, prefix_values, shared_prefix, scaling, repeats, output)
+    return output, None
+
+
+class _Joined:
+    """A buffer of prefix keys and values with room behind them for one continuation after the other."""
+
+    def __init__(
+        self, prefix_keys: Tensor | None, prefix_values: Tensor | None, key: Tensor, value: Tensor, room: int
+    ) -> None:
+        self.start = 0 if prefix_keys is None else prefix_keys.shape[2]
+        self.keys = key.new_empty(1, key.shape[1], self.start + room, key.shape[3])
+        self.values = value.new_empty(1, value.shape[1], self.start + room, value.shape[3])
+        if prefix_keys is not None:
+            self.keys[:, :, : self.start] = prefix_keys
+            self.values[:, :, : self.start] = prefix_values
+
+    def with_own(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return prefix + own keys and values; the next call overwrites them."""
+        end = self.start + key.shape[2]
+        self.keys[:, :, self.start : end] = key
+        self.values[:, :, self.start : end] = value
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+def _attend_group(
+    group: Group,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    prefix_keys: Tensor | None,
+    prefix_values: Tensor | None,
+    shared: SharedPrefix,
+    scaling: float | None,
+    repeats: int,
+    output: Tensor,
+) -> None:
+    """Attend within several continuations of nearly equal length at once, padded on the right to the longest."""
+    shape = (group.count, group.length)
+    q, k, v = (_gather(states, group.index, shape) for states in (query, key, value))
+    if prefix_keys is not None and prefix_values is not None:
+        k = torch.cat([prefix_keys.expand(shape[0], -1, -1, -1), k], dim=2)
+        v = torch.cat([prefix_values.expand(shape[0], -1, -1, -1), v], dim=2)
+    result = _attend(q, k, v, shared, scaling, repeats).transpose(1, 2).flatten(0, 1)
+    output[0, group.start : group.start + group.tokens] = result.index_select(0, group.kept)
+
+
+def _gather(states: Tensor, index: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return (count, heads, length, width) from a row's (1, heads, tokens, width)."""
+    return states[0].index_select(1, index).unflatten(1, shape).transpose(0, 1)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, shared: SharedPrefix, scaling: float | None, repeats: int) -> Tensor:
+    """Return (count, heads, length, width): causal over own tokens, everything of the prefix."""
+    n_own, n_prefix = q.shape[2], k.shape[2] - q.shape[2]
+    if q.is_cuda:
+        if repeats > 1:
+            k, v = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=shared.mask[:n_own, : n_prefix + n_own], scale=scaling)
+    parts = []
+    for start in range(0, n_own, CPU_QUERY_BLOCK):
+        end = min(n_own, start + CPU_QUERY_BLOCK)
+        seen = n_prefix + end
+        parts.append(
+            F.scaled_dot_product_attention(
+                q[:, :, start:end],
+                k[:, :, :seen],
+                v[:, :, :seen],
+                attn_mask=shared.mask[start:end, :seen],
+                scale=scaling,
+                enable_gqa=repeats > 1,
+            )
+        )
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)

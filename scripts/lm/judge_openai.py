@@ -1,0 +1,268 @@
+"""Ask a model behind an OpenAI-compatible endpoint, each question once: answers are kept on disk by their content."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+from scripts.common.errors import UserError
+from scripts.common.files import PathLike, read_json, to_json, write_json
+from scripts.lm.judge import Prompt
+
+logger = logging.getLogger(__name__)
+
+CHARACTERS_PER_TOKEN = 4  # of English text, for the estimate of the cost only
+APIS = ("chat", "completions")
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointSettings:
+    """Where and how to ask. The key itself is never a setting.
+
+    base_url: address up to `/v1`. model: name the endpoint knows. key_variable: environment variable that holds the key;
+    empty = the endpoint asks for none. api: `chat` or (plain text) `completions`. temperature: 0 = likeliest answer.
+    max_tokens: longest answer in tokens; 0 leaves the endpoint's own limit. parameters: further fields of the request,
+    e.g. {"max_completion_tokens": 512} for models that know no `max_tokens`.
+    timeout_s: longest wait for one answer in seconds. attempts: tries per question, the first included. max_wait_s:
+    longest pause between two tries in seconds. parallel: questions asked at the same time.
+    price_in, price_out: currency units per million tokens read and written, for the estimate in the log.
+    """
+
+    base_url: str
+    model: str
+    key_variable: str
+    temperature: float
+    max_tokens: int
+    timeout_s: float
+    attempts: int
+    api: str = "chat"
+    max_wait_s: float = 60.0
+    parallel: int = 4
+    price_in: float = 0.0
+    price_out: float = 0.0
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.base_url.startswith(("http://", "https://")):
+            raise UserError(f"base_url: '{self.base_url}' is not an http(s) address, e.g. https://host/v1")
+        if self.api not in APIS:
+            raise UserError(f"api: '{self.api}' is not one of {', '.join(APIS)}")
+        for name in ("attempts", "parallel"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: {getattr(self, name)} is below 1")
+        if not self.timeout_s > 0:
+            raise UserError(f"timeout_s: {self.timeout_s} is not above 0")
+        if not self.model:
+            raise UserError("model: no name given; set the one the endpoint knows")
+
+
+class EndpointWriter:
+    """A `Writer` over an endpoint, with answers cached in a folder.
+
+    Raises `UserError` where asking again cannot help (key refused, unknown model) or did not help (no connection, limit
+    on requests, broken answers); what was answered by then is in the cache, so the next run goes on from there.
+    """
+
+    def __init__(
+        self, settings: EndpointSettings, cache: PathLike, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.name = settings.model
+        self._settings = settings
+        self._cache = Path(cache)
+        self._sleep = sleep
+        self._key = _read_key(settings.key_variable)
+        self._client: Any = None
+
+    def write(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Return the endpoint's answer to each prompt, in their order; equal prompts are asked once."""
+        requests = [self._request(prompt) for prompt in prompts]
+        files = [self._file(request) for request in requests]
+        missing = {file: request for file, request in zip(files, requests) if not file.is_file()}
+        if missing:
+            self._log_cost(len(set(files)), list(missing.values()))
+            self._ask_all(missing)
+        return [self._cached(file) for file in files]
+
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self._settings.model, "temperature": self._settings.temperature}
+        if self._settings.max_tokens:
+            body["max_tokens"] = self._settings.max_tokens
+        if self._settings.api == "chat":
+            system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+            body["messages"] = [*system, {"role": "user", "content": prompt.user}]
+        else:
+            body["prompt"] = f"{prompt.system}\n\n{prompt.user}" if prompt.system else prompt.user
+        return {**body, **self._settings.parameters}
+
+    def _file(self, request: Mapping[str, Any]) -> Path:
+        content = to_json({"base_url": self._settings.base_url, "api": self._settings.api, "request": request})
+        name = hashlib.sha256(content.encode()).hexdigest()
+        return self._cache / name[:2] / f"{name}.json"
+
+    def _cached(self, file: Path) -> str:
+        row = read_json(file)
+        if not isinstance(row, dict) or not isinstance(row.get("answer"), str):
+            raise UserError(f"{file}: not a cached answer; remove the file and run again")
+        return row["answer"]
+
+    def _log_cost(self, n_all: int, requests: Sequence[Mapping[str, Any]]) -> None:
+        """Say beforehand what asking will cost."""
+        settings = self._settings
+        read = sum(len(to_json(one.get("messages", one.get("prompt")))) for one in requests) // CHARACTERS_PER_TOKEN
+        written = len(requests) * settings.max_tokens
+        cost = (read * settings.price_in + written * settings.price_out) / 1e6
+        logger.info(
+            "asking %s at %s: %d calls (%d of %d are cached), about %d tokens to read, at most %s to write%s",
+            settings.model,
+            settings.base_url,
+            len(requests),
+            n_all - len(requests),
+            n_all,
+            read,
+            written or "the endpoint's limit",
+            f", about {cost:.2f} at most" if cost else "",
+        )
+
+    def _ask_all(self, missing: Mapping[Path, Mapping[str, Any]]) -> None:
+        """Ask what is not cached and cache each answer at once; the first fault that stays ends the run."""
+        with ThreadPoolExecutor(self._settings.parallel) as pool:
+            tasks = [pool.submit(self._ask_and_keep, file, request) for file, request in missing.items()]
+            try:
+                for task in tasks:
+                    task.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _ask_and_keep(self, file: Path, request: Mapping[str, Any]) -> None:
+        write_json(file, {"request": dict(request), "answer": self._ask(request)})
+
+    def _ask(self, request: Mapping[str, Any]) -> str:
+        """Return one answer, asking again after passing faults, with growing pauses or the one the endpoint asks for."""
+        import openai
+        import tenacity
+
+        grow = tenacity.wait_exponential_jitter(initial=1.0, max=self._settings.max_wait_s)
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = _retry_after(error)
+            seconds = min(asked, self._settings.max_wait_s) if asked is not None else grow(state)
+            logger.info("%s; asking again in %.1f s", self._fault(error), seconds)
+            return seconds
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._settings.attempts),
+            wait=pause,
+            retry=tenacity.retry_if_exception(_may_pass),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._ask_once, request)
+        except (openai.OpenAIError, BrokenAnswer) as error:
+            raise UserError(f"judge endpoint {self._settings.base_url}: {self._fault(error)}") from None
+
+    def _ask_once(self, request: Mapping[str, Any]) -> str:
+        import openai
+
+        body = dict(request)
+        try:
+            if self._settings.api == "chat":
+                messages = body.pop("messages")
+                answer = self._connection().chat.completions.create(
+                    model=body.pop("model"), messages=messages, extra_body=body
+                )
+                text = answer.choices[0].message.content
+            else:
+                prompt = body.pop("prompt")
+                answer = self._connection().completions.create(model=body.pop("model"), prompt=prompt, extra_body=body)
+                text = answer.choices[0].text
+        except openai.OpenAIError:
+            raise
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise BrokenAnswer(f"{type(error).__name__}") from None
+        if not isinstance(text, str):
+            raise BrokenAnswer("no text in it")
+        return text
+
+    def _connection(self) -> Any:
+        if self._client is None:
+            import openai
+
+            logging.getLogger("httpx").setLevel(logging.WARNING)
+            self._client = openai.OpenAI(
+                base_url=self._settings.base_url,
+                api_key=self._key or "none",
+                timeout=self._settings.timeout_s,
+                max_retries=0,  # tenacity does it, so that pauses are bounded, logged and testable
+            )
+        return self._client
+
+    def _fault(self, error: BaseException | None) -> str:
+        """Describe a fault in one line with its remedy and without the key, which some endpoints echo."""
+        import openai
+
+        settings = self._settings
+        detail = " ".join(str(error).split())[:200]
+        if self._key:
+            detail = detail.replace(self._key, "***")
+        if isinstance(error, openai.AuthenticationError):
+            where = f"in ${settings.key_variable}" if settings.key_variable else "(none was sent: set key_variable)"
+            return f"it refused the key {where} (401); check the key"
+        if isinstance(error, openai.PermissionDeniedError):
+            return f"the key may not use model '{settings.model}' (403); check the account: {detail}"
+        if isinstance(error, openai.NotFoundError):
+            return f"it knows no model '{settings.model}', or base_url lacks /v1 (404); check both: {detail}"
+        if isinstance(error, openai.RateLimitError):
+            return f"too many requests or no quota left (429); lower `parallel`, raise `attempts` or check the account: {detail}"
+        if isinstance(error, openai.APITimeoutError):
+            return f"no answer within {settings.timeout_s:g} s; raise timeout_s or check the endpoint"
+        if isinstance(error, openai.APIConnectionError):
+            return "no connection; check base_url and that the server runs"
+        if isinstance(error, openai.InternalServerError):
+            return f"it failed ({error.status_code}); try again later: {detail}"
+        if isinstance(error, openai.APIStatusError):
+            return f"it refused the request ({error.status_code}); check model and parameters: {detail}"
+        return f"its answer is not that of an OpenAI-compatible server ({detail}); check base_url"
+
+
+class BrokenAnswer(Exception):
+    """The endpoint answered something that is no completion."""
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return whether asking again may help."""
+    import openai
+
+    if isinstance(error, openai.RateLimitError):
+        return error.code != "insufficient_quota"
+    passing = (openai.APIConnectionError, openai.InternalServerError, openai.ConflictError)
+    return isinstance(error, (*passing, openai.APIResponseValidationError, BrokenAnswer)) or (
+        isinstance(error, openai.APIStatusError) and error.status_code == 408
+    )
+
+
+def _retry_after(error: BaseException | None) -> float | None:
+    """Return the pause in seconds that an answer's Retry-After header asks for, if it has one in seconds."""
+    response = getattr(error, "response", None)
+    value = response.headers.get("retry-after") if response is not None else None
+    try:
+        return max(0.0, float(value)) if value is not None else None
+    except ValueError:
+        return None
+
+
+def _read_key(variable: str) -> str:
+    if not variable:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise UserError(f"key_variable: the environment has no {variable}; export it with the endpoint's key")
+    return key

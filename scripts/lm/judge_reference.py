@@ -1,0 +1,84 @@
+"""An offline judge: compares answers with a reference answer; exact match first, then ROUGE (the mini tier's judge).
+
+DEVIATION: NUGGETS uses GPT-4 as judge. This one measures agreement with one reference, not quality in general.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Sequence
+
+from scripts.common.errors import UserError
+from scripts.lm.judge import FIRST, SECOND, TIE, Item, Pair, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scripts.lm.load import LoadedModel
+
+LOWEST, HIGHEST = 1.0, 10.0  # MT-Bench's scale
+
+
+class ReferenceJudge:
+    """Prefers the answer that equals the reference, else the one with the higher ROUGE-L F1; grades 1 + 9 ROUGE-L F1.
+
+    An exact match counts as ROUGE-L 1, also where ROUGE sees no word (it knows Latin letters and digits only).
+    """
+
+    name = "reference"
+
+    def prefer(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        """Return 1, 2 or, where both answers agree equally with the reference, 1.5. Raises `UserError` without one."""
+        references = [_needed(pair.reference, index) for index, pair in enumerate(pairs)]
+        first = agreement([pair.output_1 for pair in pairs], references)
+        second = agreement([pair.output_2 for pair in pairs], references)
+        return [Verdict(FIRST if one > two else SECOND if two > one else TIE) for one, two in zip(first, second)]
+
+    def grade(self, items: Sequence[Item]) -> list[Verdict]:
+        """Return grades from 1 (no word in common) to 10 (equal). Raises `UserError` for an item without reference."""
+        references = [_needed(item.reference, index) for index, item in enumerate(items)]
+        values = agreement([item.answer for item in items], references)
+        return [Verdict(LOWEST + (HIGHEST - LOWEST) * f1) for _, f1 in values]
+
+
+def agreement(answers: Sequence[str], references: Sequence[str]) -> list[tuple[bool, float]]:
+    """Return (exact match, ROUGE-L F1) per answer; they compare in this order."""
+    matches = exact_match(answers, references)
+    return [(equal, 1.0 if equal else f1) for equal, f1 in zip(matches, rouge(answers, references)["rougeL"])]
+
+
+def exact_match(answers: Sequence[str], references: Sequence[str]) -> list[bool]:
+    """Return whether each answer equals its reference; runs of white space count as one space, case counts."""
+    return [answer.split() == reference.split() for answer, reference in zip(answers, references, strict=True)]
+
+
+def rouge(answers: Sequence[str], references: Sequence[str]) -> dict[str, list[float]]:
+    """Return ROUGE-1 and ROUGE-L F1 in [0, 1] per answer (package rouge-score, no stemming)."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rouge1", "rougeL"], use_stemmer=False)
+    scores = [scorer.score(reference, answer) for answer, reference in zip(answers, references, strict=True)]
+    return {kind: [float(one[kind].fmeasure) for one in scores] for kind in ("rouge1", "rougeL")}
+
+
+def reference_likelihood(loaded: LoadedModel, prompts: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """Return the mean log-likelihood, in nats per token, that a model gives each reference after its prompt.
+
+    prompts, references: n texts each; the reference is tokenised on its own. Returns float64 (n,). Raises `UserError`
+    for a reference without tokens.
+    """
+    from scripts.lm.generate import encode_prompts
+    from scripts.lm.score import Continuation, Scorer
+
+    answers = loaded.tokenizer(list(references), add_special_tokens=False)["input_ids"]
+    for index, ids in enumerate(answers):
+        if not ids:
+            raise UserError(f"reference {index}: it has no tokens; give a reference answer")
+    rows = [Continuation(tuple(a), tuple(b)) for a, b in zip(encode_prompts(loaded, prompts), answers, strict=True)]
+    scores = Scorer(loaded).score(None, rows)
+    return scores.logprob_sums / scores.n_tokens
+
+
+def _needed(reference: str, index: int) -> str:
+    if not reference.strip():
+        raise UserError(f"answer {index}: no reference to compare it with; choose another judge or add a reference")
+    return reference

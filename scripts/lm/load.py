@@ -1,0 +1,227 @@
+"""Loading a language model with its tokenizer: safetensors only, no remote code, dtype and device by capability.
+
+A model is a local folder or a hub id with a revision. The common architectures are imported by name, because the `Auto`
+classes of transformers cost seconds at every start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.common.errors import UserError, did_you_mean
+from scripts.common.files import read_json
+
+FAMILIES = ("causal", "encoder_decoder", "encoder")
+DTYPES = {
+    "float32": "float32",
+    "fp32": "float32",
+    "bfloat16": "bfloat16",
+    "bf16": "bfloat16",
+    "float16": "float16",
+    "fp16": "float16",
+}
+# Model classes that are imported by name; every other architecture goes through the slower `Auto` classes.
+MODEL_CLASSES = {
+    ("causal", "gpt2"): "GPT2LMHeadModel",
+    ("causal", "llama"): "LlamaForCausalLM",
+    ("causal", "opt"): "OPTForCausalLM",
+    ("encoder_decoder", "t5"): "T5ForConditionalGeneration",
+    ("encoder", "bert"): "BertModel",
+}
+AUTO_CLASSES = {"causal": "AutoModelForCausalLM", "encoder_decoder": "AutoModelForSeq2SeqLM", "encoder": "AutoModel"}
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
+PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
+NO_LIMIT = 1_000_000  # window of models with relative positions that state none
+HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run: in evaluation mode, on its device.
+
+    window: the most tokens of context the model was made for. T5 has relative positions and no hard limit: there it is
+    the length its configuration states, or `NO_LIMIT`.
+    """
+
+    model: Any
+    tokenizer: Any
+    device: Any
+    dtype: Any
+    family: str
+    window: int
+
+
+def load_model(
+    source: str,
+    *,
+    revision: str | None = None,
+    family: str = "causal",
+    dtype: str = "auto",
+    device: str = "auto",
+    threads: int = 1,
+) -> LoadedModel:
+    """Load a model and its tokenizer from a local folder or the hub.
+
+    source: folder or hub id; revision: commit of a hub id. family: `causal`, `encoder_decoder` or `encoder`. dtype: a
+    torch name, or `auto`: bfloat16 on a CUDA device that computes in it, float32 elsewhere (bfloat16 products are a
+    hundred times slower on most CPUs). device: `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is one. threads:
+    torch's CPU threads. Raises `UserError` for a missing or damaged model and for a device that is not there.
+    """
+    family = family.replace("-", "_")
+    if family not in FAMILIES:
+        raise UserError(
+            f"model {source}: unknown family '{family}'{did_you_mean(family, FAMILIES)}; expected {', '.join(FAMILIES)}"
+        )
+    folder = find_model(source, revision)
+    config = _read_config(folder)
+    import torch
+
+    torch.set_num_threads(threads)
+    chosen = choose_device(device)
+    kind = choose_dtype(dtype, chosen)
+    model = _load_weights(folder, config, family, kind).to(chosen).eval()
+    tokenizer = load_tokenizer(str(folder))
+    return LoadedModel(model, tokenizer, chosen, kind, family, context_window(model.config))
+
+
+def find_model(source: str, revision: str | None = None) -> Path:
+    """Return the local folder of a model, fetching a hub id at `revision` if the cache lacks it.
+
+    Fetches configuration, tokenizer and safetensors files only. Raises `UserError` if there is no such folder or id.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or source.startswith(".") or source.count("/") > 1 or source.startswith("resources/"):
+        raise UserError(f"model {source}: no such folder; check the path or build the model first")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return Path(
+            snapshot_download(
+                source, revision=revision, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]
+            )
+        )
+    except (OSError, HFValidationError) as error:
+        offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON")
+        remedy = (
+            "HF_HUB_OFFLINE is set: unset it or give a local folder" if offline else "check id, revision and network"
+        )
+        raise UserError(
+            f"model {source}: not found on the hub or in its cache ({type(error).__name__}); {remedy}"
+        ) from None
+
+
+def load_tokenizer(source: str, revision: str | None = None) -> Any:
+    """Return the tokenizer of a folder or hub id, without importing the models. Raises `UserError` if it has none."""
+    folder = find_model(source, revision)
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder}: no tokenizer (one of {', '.join(TOKENIZER_FILES)}); save it beside the model")
+    settings = folder / "tokenizer_config.json"
+    kind = read_json(settings).get("tokenizer_class") if settings.is_file() else None
+    try:
+        if kind in PLAIN_TOKENIZERS and (folder / "tokenizer.json").is_file():
+            from transformers import PreTrainedTokenizerFast
+
+            return PreTrainedTokenizerFast.from_pretrained(str(folder))
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(f"{folder}: no usable tokenizer ({_first_line(error)}); add tokenizer.json") from None
+
+
+def choose_device(device: str) -> Any:
+    """Return the torch device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises `UserError` if it is not there."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UserError(f"device '{device}': not a device; use auto, cpu, cuda or cuda:N") from None
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device '{device}': this machine shows {torch.cuda.device_count()} CUDA devices; use device cpu or auto"
+        )
+    return chosen
+
+
+def choose_dtype(dtype: str, device: Any) -> Any:
+    """Return the torch dtype for a name or `auto` (bfloat16 on CUDA from compute capability 8.0 on, else float32)."""
+    import torch
+
+    if dtype == "auto":
+        capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if capable else torch.float32
+    if dtype not in DTYPES:
+        raise UserError(
+            f"dtype '{dtype}': unknown{did_you_mean(dtype, list(DTYPES))}; use auto, float32, bfloat16 or float16"
+        )
+    if DTYPES[dtype] != "float32" and device.type == "cpu":
+        logging.getLogger(__name__).warning("%s on a CPU is usually far slower than float32", DTYPES[dtype])
+    return getattr(torch, DTYPES[dtype])
+
+
+def context_window(config: Any) -> int:
+    """Return how many tokens of context a model's configuration allows (`NO_LIMIT` if it states none)."""
+    stated = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    if stated is None:
+        return NO_LIMIT
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        return stated - 2  # their positions start behind the padding index
+    return int(stated)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Return a model folder's configuration after checking that the folder is complete."""
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: config.json is missing; this is not a model folder")
+    config = read_json(folder / "config.json")
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise UserError(f"{folder / 'config.json'}: key 'model_type' is missing; this is not a transformers model")
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"{folder}: no .safetensors file; convert the weights to safetensors (pickles are not loaded)")
+    return config
+
+
+def _load_weights(folder: Path, config: dict[str, Any], family: str, dtype: Any) -> Any:
+    """Return the model with the file's weights. A weight missing from the file is an error, never a random start."""
+    import transformers
+    from safetensors import SafetensorError
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    name = MODEL_CLASSES.get((family, config["model_type"]), AUTO_CLASSES[family])
+    options = {} if name != AUTO_CLASSES[family] else {"trust_remote_code": False}
+    try:
+        model, report = getattr(transformers, name).from_pretrained(
+            str(folder), dtype=dtype, use_safetensors=True, output_loading_info=True, local_files_only=True, **options
+        )
+    except SafetensorError as error:
+        raise UserError(
+            f"{folder}: damaged .safetensors file ({_first_line(error)}); fetch or build the model again"
+        ) from None
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{folder}: cannot load as {family} model ({_first_line(error)}); check family and files"
+        ) from None
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
+    if missing or report["mismatched_keys"]:
+        fault = (
+            f"weight '{missing[0]}' is missing"
+            if missing
+            else f"shape of {sorted(map(str, report['mismatched_keys']))[0]} differs"
+        )
+        raise UserError(f"{folder}: {fault} in the .safetensors file; it does not fit the family or config.json")
+    return model
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,326 @@
+"""The scorer: how likely is each answer, given a prefix and a query?
+
+A prefix (token ids, embeddings, or ready keys and values) is run once; all continuations (query + answer) then run behind
+it, packed into rows without padding; only the hidden states that predict answer tokens reach the output layer, in tiles.
+Equal to running each prefix + query + answer alone through the model and taking the log-softmax (tests hold it to that).
+Memory depends on the prefix, the row size and the number of continuations, never on how many prefixes are scored.
+
+Encoder-decoder models (T5) read prefix + query in the encoder and the answer in the decoder: see `scripts.lm.score_t5`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Iterator, Sequence, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scripts.common.errors import UserError
+from scripts.lm import attention
+from scripts.lm.load import NO_LIMIT, context_window
+from scripts.lm.logprob import OutputLayer, token_logprobs
+from scripts.lm.packing import Continuation, PackedContinuations, Row, check_ids, pack
+from scripts.lm.score_t5 import T5Engine
+
+CAUSAL_TYPES = (
+    "gpt2",
+    "llama",
+    "mistral",
+    "opt",
+    "qwen2",
+    "qwen3",
+)  # each is compared with a plain reference in the tests
+ENCODER_DECODER_TYPES = ("t5",)
+
+__all__ = ["Continuation", "PackedContinuations", "PrefixCache", "Scorer", "Scores"]
+
+
+@dataclass(frozen=True)
+class PrefixCache:
+    """A prefix that has been run: what its tokens left behind for later tokens.
+
+    keys, values: by layer, (1, key heads, tokens, head width); change them by building a new cache with `from_tensors`.
+    next_position: position of the token that follows. last_hidden: (1, width) final state of the last token, which
+    predicts the first answer token where a query is empty; None if unknown. ids, embeds: the prefix itself, only where
+    nothing can be run ahead (T5).
+    """
+
+    keys: tuple[Tensor, ...] = ()
+    values: tuple[Tensor, ...] = ()
+    next_position: int = 0
+    last_hidden: Tensor | None = None
+    ids: tuple[int, ...] = ()
+    embeds: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """Tokens (or embeddings) that later tokens can look at."""
+        if self.keys:
+            return self.keys[0].shape[2]
+        return len(self.ids) if self.embeds is None else self.embeds.shape[0]
+
+    @classmethod
+    def from_tensors(
+        cls,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
+        *,
+        next_position: int | None = None,
+        last_hidden: Tensor | None = None,
+    ) -> PrefixCache:
+        """Build a cache from keys and values by layer, (1, key heads, tokens, head width) each.
+
+        next_position: where the next token stands; the number of cached tokens if None. Raises ValueError if the shapes
+        do not fit together.
+        """
+        shapes = {tuple(part.shape) for part in (*keys, *values)}
+        if len(keys) != len(values) or len(shapes) != 1 or len(next(iter(shapes))) != 4:
+            raise ValueError(f"keys and values must be 4-D and alike in all layers, found {sorted(shapes)}")
+        position = keys[0].shape[2] if next_position is None else next_position
+        return cls(tuple(keys), tuple(values), position, last_hidden)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-probabilities of the answers of n continuations after one prefix, in nats.
+
+    logprob_sums: (n,) float64, 0 for an empty answer; n_tokens: (n,) answer tokens; token_logprobs: n arrays of float32,
+    one value per answer token, on request.
+    """
+
+    logprob_sums: np.ndarray
+    n_tokens: np.ndarray
+    token_logprobs: list[np.ndarray] | None = None
+
+
+Prefix = Union[PrefixCache, Sequence[int], None]
+
+
+class Scorer:
+    """Scores continuations after prefixes with one model.
+
+    model: a transformers model with its output layer, on its device, in its dtype. batch_tokens: tokens per row (memory
+    and speed, never results beyond rounding). window: most tokens of context, by the model's configuration if None.
+    Make a new scorer when the model's weights have changed. Raises `UserError` for architectures that it does not know.
+    """
+
+    def __init__(self, model: Any, *, batch_tokens: int = 1024, window: int | None = None) -> None:
+        if batch_tokens < 1:
+            raise UserError(f"batch_tokens {batch_tokens}: must be at least 1")
+        self.model = model.get_base_model() if hasattr(model, "peft_config") else model
+        self.batch_tokens = batch_tokens
+        config = self.model.config
+        _check_architecture(config)
+        self.encoder_decoder = bool(config.is_encoder_decoder)
+        stated = NO_LIMIT if self.encoder_decoder else context_window(config)
+        self.window = stated if window is None else window
+        self.layer = _output_layer(self.model)
+        self.device = self.layer.weight.device
+        self._slow_gelus = [part for part in self.model.modules() if type(part).__name__ == "NewGELUActivation"]
+        self._t5 = T5Engine(self.model, self.layer, batch_tokens) if self.encoder_decoder else None
+        attention.register()
+
+    def pack(self, continuations: Sequence[Continuation]) -> PackedContinuations:
+        """Pack continuations once, to be scored after any number of prefixes. Raises `UserError` for unknown ids."""
+        check_ids(continuations, self.layer.weight.shape[0])
+        return pack(continuations, self.batch_tokens, self.device, share=not self.encoder_decoder)
+
+    @torch.no_grad()
+    def prefill(
+        self,
+        prefix_ids: Sequence[int] = (),
+        *,
+        embeds: Tensor | None = None,
+        past: PrefixCache | None = None,
+        first_position: int | None = None,
+    ) -> PrefixCache:
+        """Run a prefix and keep its keys and values.
+
+        prefix_ids: token ids, or embeds: (tokens, width) input embeddings instead. past: what goes before (its tokens
+        stay in the result, in front). first_position: position of the first new token, by default the one after `past`.
+        Raises `UserError` where the prefix does not fit the window.
+        """
+        if embeds is not None and len(prefix_ids):
+            raise ValueError("give prefix_ids or embeds, not both")
+        n_new = len(prefix_ids) if embeds is None else embeds.shape[0]
+        if self.encoder_decoder:
+            if past is not None:
+                raise ValueError("the encoder reads the whole prefix with each query: nothing can be continued")
+            return PrefixCache(ids=tuple(prefix_ids), embeds=embeds, next_position=n_new)
+        if n_new == 0:
+            return past or PrefixCache()
+        start = (past.next_position if past else 0) if first_position is None else first_position
+        if start + n_new > self.window:
+            raise UserError(
+                f"prefix: {start + n_new} tokens exceed the model's window of {self.window}; shorten it or take another model"
+            )
+        return self._run_prefix(prefix_ids, embeds, past, start, n_new)
+
+    def score(
+        self,
+        prefix: Prefix,
+        continuations: PackedContinuations | Sequence[Continuation],
+        *,
+        per_token: bool = False,
+    ) -> Scores:
+        """Return the log-probabilities of all answers after one prefix (ids, a cache from `prefill`, or None).
+
+        Raises `UserError` where prefix and continuation exceed the window, where an answer has nothing before it, and
+        where the model returns numbers that are not finite.
+        """
+        packed = continuations if isinstance(continuations, PackedContinuations) else self.pack(continuations)
+        flat = np.zeros(int(packed.n_tokens.sum()), dtype=np.float32)
+        if len(flat):
+            with torch.no_grad(), self._scoring_mode():
+                if self._t5 is not None:
+                    cache = prefix if isinstance(prefix, PrefixCache) else PrefixCache(ids=tuple(prefix or ()))
+                    self._t5.fill(flat, cache.ids, cache.embeds, packed)
+                else:
+                    self._fill(flat, prefix, packed)
+        return _collect(flat, packed, per_token)
+
+    def _run_prefix(
+        self, ids: Sequence[int], embeds: Tensor | None, past: PrefixCache | None, start: int, n_new: int
+    ) -> PrefixCache:
+        """Run new prefix tokens behind `past` with the model's own attention."""
+        from transformers import DynamicCache
+
+        check_ids([Continuation(tuple(ids), ())], self.model.get_input_embeddings().weight.shape[0])
+        cache = DynamicCache(list(zip(past.keys, past.values))) if past and past.keys else DynamicCache()
+        given = (
+            {"input_ids": torch.tensor([list(ids)], dtype=torch.long, device=self.device)}
+            if embeds is None
+            else {"inputs_embeds": embeds[None].to(self.device, self.layer.weight.dtype)}
+        )
+        positions = torch.arange(start, start + n_new, device=self.device)[None]
+        with _evaluation(self.model):
+            output = self.model.base_model(**given, position_ids=positions, past_key_values=cache, use_cache=True)
+        layers = output.past_key_values.layers
+        return PrefixCache(
+            tuple(layer.keys for layer in layers),
+            tuple(layer.values for layer in layers),
+            start + n_new,
+            output.last_hidden_state[:, -1],
+        )
+
+    def _fill(self, flat: np.ndarray, prefix: Prefix, packed: PackedContinuations) -> None:
+        """Put the log-probability of every answer token in its place in `flat`."""
+        before = prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ())
+        if before + packed.max_fed > self.window:
+            raise UserError(
+                f"continuation {packed.longest}: its {packed.max_fed} tokens after a prefix of {before} exceed the model's"
+                f" window of {self.window}; shorten one of them or take another model"
+            )
+        if isinstance(prefix, PrefixCache):
+            cache = self.prefill(packed.common_ids, past=prefix)
+        else:
+            cache = self.prefill([*(prefix or ()), *packed.common_ids])
+        if len(packed.first_places):
+            flat[packed.first_places] = self._first_logprobs(cache, packed)
+        longest = max((group.length for row in packed.rows for group in row.groups), default=0)
+        mask = attention.causal_mask(cache.length, longest, self.layer.weight)
+        for row in packed.rows:
+            flat[row.places] = self._row_logprobs(row, cache, mask)
+
+    def _first_logprobs(self, cache: PrefixCache, packed: PackedContinuations) -> np.ndarray:
+        """Return log-probabilities of the answer tokens that follow the prefix directly."""
+        if cache.last_hidden is None:
+            index = int(np.searchsorted(packed.answer_starts, packed.first_places[0], side="right")) - 1
+            raise UserError(
+                f"continuation {index}: empty query and no text before it, so nothing predicts its first token;"
+                " give a query or a prefix (with last_hidden, if it is a cache)"
+            )
+        hidden = cache.last_hidden.expand(len(packed.first_targets), -1)
+        return token_logprobs(hidden, packed.first_targets, self.layer).cpu().numpy()
+
+    def _row_logprobs(self, row: Row, cache: PrefixCache, mask: Tensor) -> np.ndarray:
+        """Run one row behind the prefix and return the log-probabilities of its answer tokens."""
+        shared = attention.SharedPrefix(cache.keys, cache.values, row.groups, mask)
+        output = self.model.base_model(
+            input_ids=row.input_ids,
+            position_ids=row.offsets + cache.next_position,
+            use_cache=False,
+            shared_prefix=shared,
+        )
+        hidden = output.last_hidden_state[0].index_select(0, row.predictors)
+        return token_logprobs(hidden, row.targets, self.layer).cpu().numpy()
+
+    @contextlib.contextmanager
+    def _scoring_mode(self) -> Iterator[None]:
+        """Let the model use shared-prefix attention and the fused form of its activation while rows run."""
+        config = self.model.config
+        usual = config._attn_implementation
+        for part in self._slow_gelus:
+            part.forward = partial(F.gelu, approximate="tanh")  # the same function in one pass instead of eight
+        try:
+            with _evaluation(self.model):
+                if self._t5 is None:
+                    config._attn_implementation = attention.NAME
+                yield
+        finally:
+            config._attn_implementation = usual
+            for part in self._slow_gelus:
+                del part.forward
+
+
+@contextlib.contextmanager
+def _evaluation(model: Any) -> Iterator[None]:
+    """Switch dropout off for a while."""
+    training = model.training
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
+
+
+def _check_architecture(config: Any) -> None:
+    """Raise `UserError` unless the scorer is known to be right for this architecture."""
+    kind = config.model_type
+    known = ENCODER_DECODER_TYPES if config.is_encoder_decoder else CAUSAL_TYPES
+    if kind not in known:
+        raise UserError(
+            f"model type '{kind}': the scorer knows {', '.join((*CAUSAL_TYPES, *ENCODER_DECODER_TYPES))};"
+            " add it to scripts/lm/score.py together with its test"
+        )
+    for key in ("sliding_window", "final_logit_softcapping", "attn_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(config, key, None) is not None:
+            raise UserError(
+                f"model type '{kind}': {key} {getattr(config, key)} is not supported by the scorer; unset it"
+            )
+    if getattr(config, "add_cross_attention", False):
+        raise UserError(f"model type '{kind}': a decoder with cross-attention cannot be scored alone")
+
+
+def _output_layer(model: Any) -> OutputLayer:
+    """Return the model's own output layer. Raises `UserError` if it is not a plain linear layer."""
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear or not head.weight.is_floating_point():
+        raise UserError(
+            f"model type '{model.config.model_type}': output layer is {type(head).__name__}, not a plain linear layer;"
+            " load the model with its language-model head, unquantised and without adapters on the head"
+        )
+    scaled = model.config.is_encoder_decoder and getattr(model.config, "scale_decoder_outputs", False)
+    return OutputLayer.of(head.weight, head.bias, model.config.d_model**-0.5 if scaled else 1.0)
+
+
+def _collect(flat: np.ndarray, packed: PackedContinuations, per_token: bool) -> Scores:
+    """Return sums over the answer tokens. Raises `UserError` where one is not finite."""
+    if not np.isfinite(flat).all():
+        place = int(np.flatnonzero(~np.isfinite(flat))[0])
+        index = int(np.searchsorted(packed.answer_starts, place, side="right")) - 1
+        raise UserError(
+            f"continuation {index}: log-probability is {flat[place]}; the model's weights are damaged or its dtype overflows"
+            " (try dtype float32)"
+        )
+    ends = packed.answer_starts + packed.n_tokens
+    totals = np.concatenate([[0.0], np.cumsum(flat, dtype=np.float64)])
+    parts = [flat[start:end].copy() for start, end in zip(packed.answer_starts, ends)] if per_token else None
+    return Scores(totals[ends] - totals[packed.answer_starts], packed.n_tokens, parts)

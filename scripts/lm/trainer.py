@@ -1,0 +1,75 @@
+"""Our `transformers.Trainer`: stops at a loss that is not finite, marks whole checkpoints, reports in the log."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback
+
+from scripts.common.errors import UserError
+from scripts.lm.checkpoints import COMPLETE, is_first_process
+
+logger = logging.getLogger(__name__)
+
+MASKED = -100  # label of a token that takes no part in the loss
+
+
+def response_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None, *, causal: bool) -> torch.Tensor:
+    """Return the negative log-likelihood of the labelled tokens, summed, over the number of labels in the whole step.
+
+    outputs.logits: (rows, width, words); labels: (rows, width), -100 where nothing is learnt. causal: the logits of a
+    place predict the label of the next one. num_items_in_batch: labels in all forward passes of the optimizer step.
+    The models' own losses are not used: that of T5 ignores the count, so its gradient grows with the accumulation.
+    """
+    logits = outputs.logits
+    if causal:
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    learnt = labels != MASKED
+    total = torch.nn.functional.cross_entropy(logits[learnt].float(), labels[learnt], reduction="sum")
+    return total / (learnt.sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+class FiniteLossTrainer(Trainer):
+    """A Trainer that ends with a `UserError` naming the step when the loss is NaN or infinite."""
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Run one forward and backward pass; see `transformers.Trainer.training_step`."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"learning_rate: the loss became {loss.item()} at step {self.state.global_step + 1} of"
+                f" {self.state.max_steps}; lower learning_rate ({self.args.learning_rate:g}) or lengthen the warm-up"
+            )
+        return loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Return 0: counting operations costs a walk over all modules at every step, and nobody reads the count."""
+        return 0
+
+
+class MarkComplete(TrainerCallback):
+    """Put a marker file into each checkpoint once all of it is written: a killed run leaves half-written ones."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Mark the checkpoint of this step."""
+        if is_first_process():
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+class ReportProgress(TrainerCallback):
+    """Log the loss at about ten places of a run."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """Log step, loss and learning rate."""
+        every = max(1, state.max_steps // 10)
+        if is_first_process() and logs and "loss" in logs and state.global_step % every == 0:
+            logger.info(
+                "step %d of %d: loss %.4f, learning rate %.3g",
+                state.global_step,
+                state.max_steps,
+                logs["loss"],
+                logs["learning_rate"],
+            )

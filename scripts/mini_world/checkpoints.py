@@ -1,0 +1,150 @@
+"""State of an unfinished training run, and the finished model as a folder that transformers loads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.common.errors import UserError
+from scripts.common.files import atomic_path, to_json, write_json, write_text
+
+if TYPE_CHECKING:
+    from scripts.mini_world.train_causal import Trainer
+
+
+def save_checkpoint(path: Path, trainer: Trainer) -> None:
+    """Write weights, optimiser state, step and curve in one safetensors file, whole or not at all."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
+    for index, state in trainer.optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    header = {"key": trainer.key, "step": str(trainer.step), "curve": to_json(trainer.curve)}
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
+
+
+def load_checkpoint(path: Path, trainer: Trainer) -> None:
+    """Take up the run that `path` holds. Raises `UserError` if it is damaged or belongs to other settings."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header = stream.metadata()
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({error}); remove it to start anew") from None
+    if header.get("key") != trainer.key:
+        raise UserError(f"{path}: checkpoint of a run with other settings or seed; name another file or remove it")
+    trainer.model.load_state_dict({k[len("model.") :]: v for k, v in tensors.items() if k.startswith("model.")})
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, field = name.split(".")
+            state.setdefault(int(index), {})[field] = tensor
+    groups = trainer.optimizer.state_dict()["param_groups"]
+    trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    trainer.step = int(header["step"])
+    trainer.curve = json.loads(header["curve"])
+
+
+def model_config(trainer: Trainer) -> dict[str, Any]:
+    """Return the content of config.json."""
+    from scripts.data.synthetic_words import EOS, PAD
+
+    shape = trainer.shape
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": None,
+        "dtype": "float32",
+        "eos_token_id": trainer.token_ids[EOS],
+        "head_dim": shape.width // shape.heads,
+        "hidden_act": "silu",
+        "hidden_size": shape.width,
+        "initializer_range": 0.02,
+        "intermediate_size": shape.hidden,
+        "max_position_embeddings": shape.window,
+        "mlp_bias": False,
+        "model_type": "llama",
+        "num_attention_heads": shape.heads,
+        "num_hidden_layers": shape.layers,
+        "num_key_value_heads": shape.heads,
+        "pad_token_id": trainer.token_ids[PAD],
+        "pretraining_tp": 1,
+        "rms_norm_eps": shape.norm_eps,
+        "rope_parameters": {"rope_theta": shape.rope_theta, "rope_type": "default"},
+        "tie_word_embeddings": False,
+        "use_cache": True,
+        "vocab_size": shape.vocabulary,
+    }
+
+
+def export(folder: Path, trainer: Trainer) -> None:
+    """Write config.json, model.safetensors (fp32), the tokenizer and the model card README.md into `folder`."""
+    from safetensors.torch import save_file
+
+    from scripts.data.synthetic_words import EOS, PAD
+    from scripts.mini_world.tokenizer import build_tokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = build_tokenizer(trainer.world, trainer.shape.window)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "config.json", model_config(trainer))
+    ends = {"eos_token_id": trainer.token_ids[EOS], "pad_token_id": trainer.token_ids[PAD]}
+    write_json(folder / "generation_config.json", ends)
+    weights = folder / "model.safetensors"
+    tensors = {name: tensor.contiguous() for name, tensor in trainer.model.state_dict().items()}
+    with atomic_path(weights) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    write_text(folder / "README.md", model_card(trainer, digest))
+
+
+def model_card(trainer: Trainer, digest: str) -> str:
+    """Return the model card: what the model is, what it read, how well it does, and the weights' hash."""
+    from scripts.mini_world.measure import wilson
+
+    shape, settings = trainer.shape, trainer.settings
+    size = sum(parameter.numel() for parameter in trainer.model.parameters())
+    last = trainer.curve[-1]
+    n = settings.evaluate_documents
+    lines = [
+        "# Mini causal LM",
+        "",
+        f"A Llama of {size / 1e6:.2f} M parameters ({shape.layers} layers, {shape.width} wide, {shape.heads} heads, "
+        f"{shape.vocabulary} words, window {shape.window}), trained from nothing on documents of the synthetic world "
+        f"(scripts/data/synthetic_documents.py): {settings.n_topics} topics of {settings.words_per_topic} words, "
+        f"{settings.n_held_out} of them never in a classification document.",
+        "",
+        f"- Steps: {trainer.step}; seed {trainer.seed}; attention guided for the first {settings.guide_steps} steps.",
+        f"- Weights: fp32, sha256 `{digest}`.",
+        "- Made by `python -m scripts.mini_world.train_causal`; settings below.",
+        "",
+        "| measure at the last step | value | 95 % interval | n |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, value in last.items():
+        if name == "step":
+            continue
+        shared = name.startswith(("trained_", "held_out_", "same_instruction"))
+        interval = "{:.3f} to {:.3f}".format(*wilson(round(value * n), n)) if shared else "—"
+        lines.append(f"| {name} | {value:.3f} | {interval} | {n if shared else '—'} |")
+    lines += [
+        "",
+        "`trained_k`, `held_out_k`: share of hidden labels named rightly after k demonstrations (3 to 5 classes) of",
+        "trained or held-out topics; `auc_*`: right against careless single examples, by the share of anchors they",
+        "raise (golden) or the mean gain; `same_instruction`: how often an example of the same neutral instruction",
+        "helps more than one of another; `loss_*`: nats a token by kind of document, mean since the point before.",
+        "",
+        "```json",
+        json.dumps(json.loads(trainer.key), indent=1, sort_keys=True),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,196 @@
+"""Measure how good the mini world is: what the shipped causal LM has learned, with 95 % intervals.
+
+Metrics (paper `mini_world`): `in_context_accuracy` (settings trained, held_out, shuffled, shuffled_held_out,
+trained_20_classes, held_out_20_classes; methods demos_0 ...), `author_auc` (methods golden and mean_gain; settings all,
+one a family, one a fault) and `same_instruction_better`. Each has `_low` and `_high` rows with the ends of its 95 %
+interval: Wilson's for shares, bootstrap over candidates for the area under the curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Sequence
+
+import numpy as np
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.metrics import metric_row, write_metrics
+from scripts.common.seeding import generator, seed_all
+from scripts.common.settings import parse_settings
+
+if TYPE_CHECKING:
+    from scripts.mini_world.measure import Reader
+
+PAPER, ARTIFACT = "mini_world", "how_good"
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateSettings:
+    """Sizes of the evaluation.
+
+    n_topics, words_per_topic, n_held_out: the world of the model; documents, long_documents: classification documents
+    with up to 15 demonstrations, and with 20 classes and up to 100; candidates_per_family: right candidates a family
+    (and as many careless ones), n_anchors: anchors that each is tried on; trials: of the same-instruction question;
+    resamples: of the bootstrap.
+    """
+
+    n_topics: int
+    words_per_topic: int
+    n_held_out: int
+    documents: int
+    long_documents: int
+    candidates_per_family: int
+    n_anchors: int
+    trials: int
+    resamples: int
+
+
+def load_reader(folder: Path, settings: EvaluateSettings) -> Reader:
+    """Return the saved model as something to be measured. Raises `UserError` if its words are not the world's."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from scripts.data.synthetic_words import build_world
+    from scripts.mini_world.measure import Reader
+
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no model here (config.json is missing); name the folder of a mini model")
+    world = build_world(settings.n_topics, settings.words_per_topic, settings.n_held_out)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    token_ids = {token: index for index, token in enumerate(world.vocabulary)}
+    if tokenizer.get_vocab() != token_ids:
+        raise UserError(f"{folder}: the tokenizer's words are not those of this world; check n_topics and its siblings")
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+
+    @torch.no_grad()
+    def predict(ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        states = model.model(input_ids=ids, use_cache=False).last_hidden_state
+        return model.lm_head(states.flatten(0, 1)[positions])
+
+    return Reader(world, token_ids, predict)
+
+
+def row(model: str, setting: str, method: str, seed: int, metric: str, value: float, n: int) -> dict[str, Any]:
+    """Return one row of the long metrics schema."""
+    return metric_row(PAPER, ARTIFACT, setting, model, method, seed, metric, value, n)
+
+
+def share_rows(model: str, setting: str, method: str, seed: int, metric: str, hits: np.ndarray) -> list[dict[str, Any]]:
+    """Return the share of hits (n,) with both ends of its interval."""
+    from scripts.mini_world.measure import wilson
+
+    n = len(hits)
+    low, high = wilson(int(hits.sum()), n)
+    ends = ((metric, float(hits.mean())), (f"{metric}_low", low), (f"{metric}_high", high))
+    return [row(model, setting, method, seed, name, value, n) for name, value in ends]
+
+
+def in_context_rows(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return the accuracy of naming hidden labels, by number of demonstrations, kind of topic and order of labels."""
+    from scripts.mini_world.measure import in_context_hits
+
+    rows = []
+    n = settings.documents
+    for setting, topics in (("trained", reader.world.trained_topics), ("held_out", reader.world.held_out_topics)):
+        hits = in_context_hits(reader, topics, seed=seed, n_documents=n, classes=(3, 5), asked=range(16))
+        for k in range(16):
+            rows += share_rows(model, setting, f"demos_{k}", seed, "in_context_accuracy", hits[:, k])
+    for setting, topics in (
+        ("shuffled", reader.world.trained_topics),
+        ("shuffled_held_out", reader.world.held_out_topics),
+    ):
+        hits = in_context_hits(reader, topics, seed=seed, n_documents=n, classes=(3, 5), asked=(15,), shuffled=True)
+        rows += share_rows(model, setting, "demos_15", seed, "in_context_accuracy", hits[:, 0])
+    rounds = (0, 20, 40, 60, 80, 100)
+    for setting, topics in (
+        ("trained_20_classes", reader.world.trained_topics),
+        ("held_out_20_classes", reader.world.held_out_topics),
+    ):
+        hits = in_context_hits(
+            reader,
+            topics,
+            seed=seed,
+            n_documents=settings.long_documents,
+            classes=(20, 20),
+            asked=rounds,
+            balanced=True,
+        )
+        for index, k in enumerate(rounds):
+            rows += share_rows(model, setting, f"demos_{k}", seed, "in_context_accuracy", hits[:, index])
+    return rows
+
+
+def auc_interval(scores: np.ndarray, good: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the area under the curve; good and bad items are drawn apart."""
+    from scripts.mini_world.measure import auc
+
+    better, worse = scores[good], scores[~good]
+    labels = np.arange(len(scores)) < len(better)
+    values = [
+        auc(np.concatenate((rng.choice(better, len(better)), rng.choice(worse, len(worse)))), labels)
+        for _ in range(resamples)
+    ]
+    return float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975))
+
+
+def author_rows(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return how well single examples' gains separate right from careless ones: all, by family, by fault."""
+    from scripts.mini_world.measure import auc, author_gains
+
+    gains = author_gains(reader, seed=seed, per_family=settings.candidates_per_family, n_anchors=settings.n_anchors)
+    good = gains.good
+    families = np.array([candidate.family for candidate in gains.candidates])
+    faults = np.array([candidate.fault or "" for candidate in gains.candidates])
+    parts = {"all": np.ones(len(good), dtype=bool)}
+    parts.update({f"family_{name}": families == name for name in sorted(set(families))})
+    parts.update({f"fault_{name}": good | (faults == name) for name in sorted(set(faults) - {""})})
+    rows = []
+    for method, scores in (("golden", gains.golden), ("mean_gain", gains.gains.mean(axis=1))):
+        for setting, chosen in parts.items():
+            rng = generator(seed, "bootstrap", method, setting)
+            low, high = auc_interval(scores[chosen], good[chosen], settings.resamples, rng)
+            value = auc(scores[chosen], good[chosen])
+            for name, number in (("author_auc", value), ("author_auc_low", low), ("author_auc_high", high)):
+                rows.append(row(model, setting, method, seed, name, number, int(chosen.sum())))
+    return rows
+
+
+def evaluate(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return every measure of the mini world as rows of the long metrics schema."""
+    from scripts.mini_world.measure import same_instruction_hits
+
+    hits = same_instruction_hits(reader, seed=seed, n_trials=settings.trials)
+    return [
+        *in_context_rows(reader, model, seed, settings),
+        *author_rows(reader, model, seed, settings),
+        *share_rows(model, "neutral", "demos_1", seed, "same_instruction_better", hits),
+    ]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, type=Path, help="folder of the causal LM")
+    parser.add_argument("--name", required=True, help="the model's name in the metrics")
+    parser.add_argument("--settings", required=True, help="sizes, one JSON object (EvaluateSettings)")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--threads", required=True, type=int, help="threads of torch")
+    parser.add_argument("--metrics-out", required=True, type=Path, help="long metrics CSV")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure the model and write the metrics."""
+    args = parse_args(argv)
+    settings = parse_settings(EvaluateSettings, args.settings)
+    import torch
+
+    torch.set_num_threads(args.threads)
+    seed_all(args.seed)
+    write_metrics(args.metrics_out, evaluate(load_reader(args.model, settings), args.name, args.seed, settings))
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,190 @@
+"""What a causal LM has learned of the synthetic world: labels in context, careful authors, neutral instructions.
+
+Used on the training module for the curve in the log, and on the shipped checkpoint for the report.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scripts.common.seeding import derive_seed
+from scripts.data.synthetic_documents import (
+    NEWLINE,
+    classification_document,
+    query_tokens,
+)
+from scripts.data.synthetic_instructions import FAMILIES, FAULTS, Example, make_example, spoil
+from scripts.data.synthetic_words import NEUTRAL, World
+from scripts.mini_world.batches import pad
+
+Predict = Callable[[Tensor, Tensor], Tensor]
+"""(token ids (B, T), flat positions (n,)) -> logits (n, vocabulary) of what follows these positions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A model to be measured: how it predicts, its vocabulary, and how many tokens one batch may hold."""
+
+    world: World
+    token_ids: Mapping[str, int]
+    predict: Predict
+    batch_tokens: int = 8192
+
+
+def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Return indices in batches of similar lengths; a batch holds at most `batch_tokens` tokens, padding included."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if batches and (len(batches[-1]) + 1) * lengths[index] <= batch_tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def in_context_hits(
+    reader: Reader,
+    topics: Sequence[int],
+    *,
+    seed: int,
+    n_documents: int,
+    classes: tuple[int, int],
+    asked: Sequence[int],
+    balanced: bool = False,
+    shuffled: bool = False,
+    layout: int = 0,
+) -> np.ndarray:
+    """Return whether the model names the right hidden label, (n_documents, len(asked)) booleans.
+
+    asked: numbers of demonstrations before the query; a document holds max(asked) + 1 examples of `classes` (fewest,
+    most) topics. The model chooses among its whole vocabulary. balanced: demonstrations come in rounds that show each
+    class once. shuffled: the demonstrations' labels are drawn at random; then only the last query counts.
+    Raises ValueError if several queries are asked of shuffled documents.
+    """
+    if shuffled and len(asked) != 1:
+        raise ValueError("shuffled documents answer one query only")
+    n_examples = max(asked) + 1
+    documents = []
+    for number in range(n_documents):
+        rng = random.Random(derive_seed(seed, "in_context", number))
+        drawn = rng.sample(topics, rng.randint(*classes))
+        kinds = None
+        if balanced:
+            rounds = [rng.sample(range(len(drawn)), len(drawn)) for _ in range(n_examples // len(drawn) + 1)]
+            kinds = [kind for one in rounds for kind in one][:n_examples]
+        documents.append(
+            classification_document(reader.world, rng, drawn, n_examples, layout, kinds=kinds, shuffled=shuffled)
+        )
+    hits = np.zeros((n_documents, len(asked)), dtype=bool)
+    for batch in batches_by_length([len(document.tokens) for document in documents], reader.batch_tokens):
+        ids = pad([documents[i].tokens for i in batch], reader.token_ids)
+        flat = torch.tensor([row * ids.shape[1] + documents[i].labels[k] for row, i in enumerate(batch) for k in asked])
+        guessed = reader.predict(ids, flat - 1).argmax(-1)
+        hits[batch] = (guessed == ids.view(-1)[flat]).view(len(batch), len(asked)).numpy()
+    return hits
+
+
+def answer_logprobs(reader: Reader, texts: Sequence[tuple[Sequence[str], Sequence[str]]]) -> np.ndarray:
+    """Return each answer's summed log-probability in nats, (n,); texts: (tokens before the answer, answer tokens)."""
+    sums = np.zeros(len(texts))
+    for batch in batches_by_length([len(before) + len(answer) for before, answer in texts], reader.batch_tokens):
+        ids = pad([[*texts[i][0], *texts[i][1]] for i in batch], reader.token_ids)
+        owners, flat = [], []
+        for row, i in enumerate(batch):
+            before, answer = texts[i]
+            owners.extend([row] * len(answer))
+            flat.extend(row * ids.shape[1] + len(before) + k for k in range(len(answer)))
+        positions = torch.tensor(flat, dtype=torch.long)
+        logits = reader.predict(ids, positions - 1)
+        chosen = logits.gather(1, ids.view(-1)[positions][:, None])[:, 0] - logits.logsumexp(-1)
+        sums[batch] = torch.zeros(len(batch), dtype=torch.float64).index_add_(
+            0, torch.tensor(owners, dtype=torch.long), chosen.double()
+        )
+    return sums
+
+
+@dataclasses.dataclass(frozen=True)
+class AuthorGains:
+    """How much each candidate raises the answers of careful anchors: (n_candidates, n_anchors), nats."""
+
+    candidates: list[Example]
+    gains: np.ndarray
+
+    @property
+    def good(self) -> np.ndarray:
+        """Return which candidates are answered rightly, (n_candidates,) booleans."""
+        return np.array([candidate.fault is None for candidate in self.candidates])
+
+    @property
+    def golden(self) -> np.ndarray:
+        """Return the share of anchors that each candidate raises, (n_candidates,): NUGGETS' golden score."""
+        return (self.gains > 0).mean(axis=1)
+
+
+def author_gains(
+    reader: Reader, *, seed: int, per_family: int, n_anchors: int, joint: Sequence[str] = ()
+) -> AuthorGains:
+    """Score new single examples as demonstrations before careful anchors (NUGGETS' one-shot minus zero-shot score).
+
+    per_family: right candidates a family; as many careless ones are drawn, every fault in turn. joint: tokens between
+    candidate and anchor (none, as in NUGGETS' code).
+    """
+    rng = random.Random(derive_seed(seed, "author_gains"))
+    families = list(FAMILIES)
+    anchors = [make_example(reader.world, families[i % len(families)], rng) for i in range(n_anchors)]
+    asked = [query_tokens(anchor, block=rng.random() < 0.5) for anchor in anchors]
+    candidates = []
+    for number in range(per_family):
+        for position, family in enumerate(families):
+            candidates.append(make_example(reader.world, family, rng))
+            fault = FAULTS[(number + position) % len(FAULTS)]
+            candidates.append(spoil(reader.world, make_example(reader.world, family, rng), fault, rng))
+    shown = [[*query_tokens(c, block=rng.random() < 0.5), *c.answer, *joint] for c in candidates]
+    zero = answer_logprobs(reader, [(query, anchor.answer) for query, anchor in zip(asked, anchors)])
+    texts = [([*demo, *query], anchor.answer) for demo in shown for query, anchor in zip(asked, anchors)]
+    one = answer_logprobs(reader, texts).reshape(len(candidates), n_anchors)
+    return AuthorGains(candidates, one - zero)
+
+
+def auc(scores: np.ndarray, good: np.ndarray) -> float:
+    """Return the chance that a good item scores above a bad one, ties counted half. ValueError without both kinds."""
+    better, worse = scores[good], scores[~good]
+    if not len(better) or not len(worse):
+        raise ValueError("the area under the curve needs good and bad items")
+    difference = better[:, None] - worse[None, :]
+    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
+
+
+def same_instruction_hits(reader: Reader, *, seed: int, n_trials: int) -> np.ndarray:
+    """Return, per trial, whether a demonstration of the same neutral instruction helps more than one of another.
+
+    Returns (n_trials,) booleans. Both are right; the other's instruction is another neutral word for another family.
+    """
+    texts = []
+    for number in range(n_trials):
+        rng = random.Random(derive_seed(seed, "same_instruction", number))
+        (family, other), (word, other_word) = rng.sample(list(FAMILIES), 2), rng.sample(NEUTRAL, 2)
+        query = make_example(reader.world, family, rng, f"apply {word}")
+        asked = query_tokens(query, block=rng.random() < 0.5)
+        for kind, wording in ((family, f"apply {word}"), (other, f"apply {other_word}")):
+            demo = make_example(reader.world, kind, rng, wording)
+            shown = [*query_tokens(demo, block=rng.random() < 0.5), *demo.answer, NEWLINE]
+            texts.append(([*shown, *asked], query.answer))
+    scores = answer_logprobs(reader, texts).reshape(n_trials, 2)
+    return scores[:, 0] > scores[:, 1]
+
+
+def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share. Raises ValueError for n = 0."""
+    if n <= 0:
+        raise ValueError("an interval needs at least one trial")
+    share = hits / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
+    return centre - half, centre + half

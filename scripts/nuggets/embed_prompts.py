@@ -1,0 +1,68 @@
+"""Embed the examples of a pool with the scoring model itself (NUGGETS: the step before K-means anchors).
+
+# DEVIATION: the paper speaks of the prompts; the released code embeds the whole scoring text, answer included, and so
+# do we. Its mean also runs over the padding to 512 tokens: pooling `mean_with_padding` does the same, `mean` does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from typing import Mapping, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.settings import parse_settings
+from scripts.data.schemas import read_examples
+from scripts.nuggets.prompting import Prompt
+from scripts.nuggets.tensors import write_tensors
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedSettings:
+    """prompt: templates; pooling: `mean_with_padding`, `mean` or `first`; max_tokens: longer texts are cut to this."""
+
+    prompt: Mapping[str, str]
+    pooling: str
+    max_tokens: int
+    batch_tokens: int
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's settings."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pool", required=True, help="instruction rows (JSON lines)")
+    parser.add_argument("--model", required=True, help="folder or hub id of a causal model")
+    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
+    parser.add_argument("--device", required=True, help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    parser.add_argument("--settings", required=True, help="JSON: prompt, pooling, max_tokens, batch_tokens")
+    parser.add_argument("--embeddings-out", required=True, help="tensor `embeddings` (n, d) float32 (safetensors)")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Embed a pool and write its matrix with the ids of its rows."""
+    args = parse_args(argv)
+    settings = parse_settings(EmbedSettings, args.settings)
+    prompt = Prompt.from_config(settings.prompt)
+    rows = read_examples(args.pool, "instruction")
+    from scripts.lm.embed import embed
+    from scripts.lm.load import load_model
+
+    loaded = load_model(args.model, dtype=args.dtype, device=args.device, threads=args.threads)
+    embeddings = embed(
+        loaded,
+        [prompt.full(row) for row in rows],
+        pooling=settings.pooling,
+        max_tokens=settings.max_tokens,
+        batch_tokens=settings.batch_tokens,
+    )
+    logger.info("%d rows, %d features", *embeddings.shape)
+    write_tensors(args.embeddings_out, {"embeddings": embeddings}, ids=[row["id"] for row in rows])
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,325 @@
+"""Answer AlpacaEval and MT-Bench with the models of one subset, one per seed (NUGGETS, section 4.2).
+
+Answers are written in the formats that AlpacaEval (`model_outputs`) and FastChat (`model_answer`) read. A dialogue of
+MT-Bench is the fine-tuning prompt repeated: prompt of the first turn, the model's own first answer, a separator, prompt
+of the second turn. Where a benchmark has reference answers, their log-likelihood under the model is kept too:
+there the earlier turns hold the references, so that all models are asked about the same text.
+
+# DEVIATION: FastChat puts a model's own conversation template around a dialogue; these models know only one prompt.
+# DEVIATION: an answer is shortened to what the context window leaves, and so is an earlier answer that would fill it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import read_json, to_json, write_csv, write_json, write_jsonl
+from scripts.common.seeding import derive_seed, seed_all
+from scripts.common.settings import parse_settings
+from scripts.data.schemas import read_examples
+from scripts.nuggets.prompting import Prompt
+from scripts.nuggets.train_model import add_model_flags, model_options, read_prompt, whole_folder
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+OVERALL = {"alpaca_eval": "all", "mt_bench": "overall"}
+"""The name under which each benchmark's published table has the value over all its groups."""
+
+LIKELIHOOD_COLUMNS = ("benchmark", "group", "seed", "n_examples", "n_tokens", "loglik_nats_per_token")
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerSettings:
+    """How answers are written: the config's `nuggets.generate` and the scorer's `compute.batch_tokens`.
+
+    max_new_tokens: longest answer; temperature: 0 takes the likeliest token; stop: texts before which an answer ends;
+    batch_size: prompts in one batch; turn_separator: text between an answer and the prompt of the next turn;
+    batch_tokens: tokens in one forward pass of the scorer.
+    """
+
+    max_new_tokens: int
+    temperature: float
+    stop: Sequence[str]
+    batch_size: int
+    batch_tokens: int
+    turn_separator: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A reference answer to be scored: the benchmark's group it counts for, the text before it, and itself."""
+
+    group: str
+    query: str
+    answer: str
+
+
+def answer_all(loaded: LoadedModel, prompts: Sequence[str], settings: AnswerSettings, seed: int) -> list[str]:
+    """Return an answer per prompt, stripped. Prompts near the end of the context window get shorter answers.
+
+    All prompts that leave less than `max_new_tokens` share the room of the longest of them, so that an answer does not
+    depend on the batch it falls into.
+    """
+    from scripts.lm.generate import encode_prompts, generate
+
+    rooms = [loaded.window - len(ids) for ids in encode_prompts(loaded, prompts)]
+    roomy = [i for i, room in enumerate(rooms) if room >= settings.max_new_tokens]
+    tight = [i for i, room in enumerate(rooms) if room < settings.max_new_tokens]
+    answers = [""] * len(prompts)
+    for name, rows in (("roomy", roomy), ("tight", tight)):
+        if not rows:
+            continue
+        longest = min(settings.max_new_tokens, *(rooms[i] for i in rows))
+        if name == "tight":
+            logger.warning(
+                "%d answers may have only %d tokens: their prompts nearly fill the window", len(rows), longest
+            )
+        if longest < 1:
+            raise UserError(
+                f"prompt {rows[0]}: fills the model's window of {loaded.window}; use a model with a longer one"
+            )
+        texts = generate(
+            loaded,
+            [prompts[i] for i in rows],
+            max_new_tokens=longest,
+            batch_size=settings.batch_size,
+            stop=tuple(settings.stop),
+            temperature=settings.temperature,
+            seed=derive_seed(seed, name),
+        )
+        for i, text in zip(rows, texts):
+            answers[i] = text.strip()
+    return answers
+
+
+def answer_dialogues(
+    loaded: LoadedModel,
+    dialogues: Sequence[Mapping[str, Any]],
+    prompt: Prompt,
+    settings: AnswerSettings,
+    seed: int,
+) -> list[list[str]]:
+    """Return an answer per turn of each dialogue; a turn is asked with the model's own earlier answers before it."""
+    before = [""] * len(dialogues)
+    answers: list[list[str]] = [[] for _ in dialogues]
+    for turn in range(max(len(row["turns"]) for row in dialogues)):
+        rows = [i for i, row in enumerate(dialogues) if turn < len(row["turns"])]
+        queries = {i: turn_query(prompt, dialogues[i]["turns"][turn]) for i in rows}
+        texts = answer_all(loaded, [before[i] + queries[i] for i in rows], settings, derive_seed(seed, "turn", turn))
+        for i, text in zip(rows, texts):
+            answers[i].append(text)
+            later = dialogues[i]["turns"][turn + 1 :]
+            if later:
+                asked = before[i] + queries[i]
+                room = _room(loaded, asked, settings.turn_separator + turn_query(prompt, later[0]), settings)
+                before[i] = asked + shorten(loaded, text, room) + settings.turn_separator
+    return answers
+
+
+def turn_query(prompt: Prompt, turn: str) -> str:
+    """Return the prompt of one turn of a dialogue: an instruction without input."""
+    return prompt.query({"instruction": turn, "input": ""})
+
+
+def _room(loaded: LoadedModel, asked: str, following: str, settings: AnswerSettings) -> int:
+    """Return how many tokens an earlier answer may have, so that a quarter of the window is left for the next."""
+    from scripts.lm.generate import encode_prompts
+
+    reserved = min(settings.max_new_tokens, loaded.window // 4)
+    return max(loaded.window - reserved - len(encode_prompts(loaded, [asked + following])[0]) - 2, 0)
+
+
+def shorten(loaded: LoadedModel, text: str, n_tokens: int) -> str:
+    """Return the text, cut at its end to `n_tokens` tokens."""
+    ids = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
+    if len(ids) <= n_tokens:
+        return text
+    logger.warning("an earlier answer of %d tokens is cut to %d to leave room for the next", len(ids), n_tokens)
+    return loaded.tokenizer.decode(ids[:n_tokens], skip_special_tokens=True)
+
+
+def reference_questions(
+    examples: Mapping[str, Sequence[Mapping[str, Any]]], prompt: Prompt, separator: str
+) -> dict[str, list[Question]]:
+    """Return the reference answers of both benchmarks, where there are any, with the text that stands before each."""
+    singles = [
+        Question(row["group"], prompt.query(row), row["reference"])
+        for row in examples["alpaca_eval"]
+        if row["reference"]
+    ]
+    turns = []
+    for row in examples["mt_bench"]:
+        before = ""
+        for turn, reference in zip(row["turns"], row["references"]):
+            query = before + turn_query(prompt, turn)
+            if reference:
+                turns.append(Question(row["category"], query, reference))
+            before = query + reference + separator
+    return {"alpaca_eval": singles, "mt_bench": turns}
+
+
+def reference_likelihood(
+    loaded: LoadedModel, questions: Sequence[Question], batch_tokens: int
+) -> list[tuple[str, float, int]]:
+    """Return (group, log-likelihood in nats, answer tokens) of each reference that has a token within the window."""
+    from scripts.lm.generate import encode_prompts
+    from scripts.lm.score import Continuation, Scorer
+
+    queries = encode_prompts(loaded, [question.query for question in questions])
+    wholes = encode_prompts(loaded, [question.query + question.answer for question in questions])
+    kept, continuations, n_cut = [], [], 0
+    for question, query, whole in zip(questions, queries, wholes):
+        n_cut += len(whole) > loaded.window
+        answer = whole[len(query) : loaded.window]
+        if answer:
+            kept.append(question.group)
+            continuations.append(Continuation(tuple(whole[: len(query)]), tuple(answer)))
+    if n_cut:
+        logger.warning("%d reference answers are cut at the model's window of %d tokens", n_cut, loaded.window)
+    if not continuations:
+        return []
+    scores = Scorer(loaded.model, batch_tokens=batch_tokens).score(None, continuations)
+    return [(g, float(total), int(n)) for g, total, n in zip(kept, scores.logprob_sums, scores.n_tokens)]
+
+
+def likelihood_rows(benchmark: str, seed: int, scored: Sequence[tuple[str, float, int]]) -> list[dict[str, Any]]:
+    """Return the mean log-likelihood per answer token of each group and over all, every token weighing the same."""
+    groups = sorted({group for group, _, _ in scored})
+    rows = []
+    for name, members in [(g, [s for s in scored if s[0] == g]) for g in groups] + [(OVERALL[benchmark], list(scored))]:
+        n_tokens = sum(n for _, _, n in members)
+        if n_tokens:
+            mean = sum(total for _, total, _ in members) / n_tokens
+            rows.append(dict(zip(LIKELIHOOD_COLUMNS, (benchmark, name, seed, len(members), n_tokens, f"{mean:.9g}"))))
+    return rows
+
+
+def alpaca_eval_rows(examples: Sequence[Mapping[str, Any]], answers: Sequence[str], name: str) -> list[dict[str, Any]]:
+    """Return answers in AlpacaEval's form; an input stands below its instruction, as AlpacaEval has no field for it."""
+    return [
+        {
+            "instruction": joined_instruction(row),
+            "output": answer,
+            "generator": name,
+            "dataset": row["group"],
+            "datasplit": "eval",
+        }
+        for row, answer in zip(examples, answers)
+    ]
+
+
+def joined_instruction(row: Mapping[str, Any]) -> str:
+    """Return instruction and input as the one text that AlpacaEval's format has room for."""
+    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
+
+
+def fastchat_rows(
+    dialogues: Sequence[Mapping[str, Any]], answers: Sequence[Sequence[str]], name: str
+) -> list[dict[str, Any]]:
+    """Return answers in FastChat's `model_answer` form; ids are hashes and times 0: equal answers are equal bytes."""
+    rows = []
+    for row, turns in zip(dialogues, answers):
+        digest = hashlib.sha256(to_json([name, row["id"], list(turns)]).encode()).hexdigest()
+        rows.append(
+            {
+                "question_id": question_id(row["id"]),
+                "answer_id": digest[:22],
+                "model_id": name,
+                "choices": [{"index": 0, "turns": list(turns)}],
+                "tstamp": 0.0,
+            }
+        )
+    return rows
+
+
+def question_id(text: str) -> int | str:
+    """Return the id as FastChat's question file has it: a whole number where it is one."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def load_answering_model(args: argparse.Namespace, folder: Path | None) -> LoadedModel:
+    """Return the model of one seed: the base model without `folder`, else the weights or adapters in it."""
+    from scripts.lm.load import load_model
+
+    options = model_options(args)
+    if folder is None:
+        return load_model(**options)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; train this seed first")
+    if not (folder / "adapter_config.json").is_file():
+        return load_model(**{**options, "source": str(folder), "revision": None})
+    from peft import PeftModel
+
+    loaded = load_model(**options)
+    merged = PeftModel.from_pretrained(loaded.model, str(folder)).merge_and_unload()
+    return dataclasses.replace(loaded, model=merged.eval())
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_model_flags(parser)
+    parser.add_argument("--models", help="folder with seed_{n}/ and status.json; without it the model itself answers")
+    parser.add_argument("--method", required=True, help="name of the subset, as the generator of the answers")
+    parser.add_argument("--seeds", nargs="+", type=int, required=True)
+    parser.add_argument("--alpaca-eval", required=True, help="JSONL, schema evaluation")
+    parser.add_argument("--mt-bench", required=True, help="JSONL, schema dialogue")
+    parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
+    parser.add_argument(
+        "--settings", required=True, help="JSON: max_new_tokens, temperature, stop, batch_size, batch_tokens"
+    )
+    parser.add_argument(
+        "--answers-out", required=True, help="folder: {benchmark}/seed_{n}.json(l), likelihood.csv, status.json"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Answer both benchmarks with every seed's model."""
+    args = parse_args(argv)
+    prompt = read_prompt(args.prompt)
+    settings = parse_settings(AnswerSettings, args.settings)
+    if args.models is None and len(args.seeds) != 1:
+        raise UserError("--seeds: without --models there is one model and nothing to draw; give one seed")
+    examples = {
+        "alpaca_eval": read_examples(args.alpaca_eval, "evaluation"),
+        "mt_bench": read_examples(args.mt_bench, "dialogue"),
+    }
+    status = {"status": "done", "reason": "", "method": args.method, "n_examples": {}}
+    if args.models is not None:
+        status = read_json(Path(args.models) / "status.json")
+    questions = reference_questions(examples, prompt, settings.turn_separator)
+    likelihood: list[dict[str, Any]] = []
+    with whole_folder(args.answers_out) as folder:
+        for seed in args.seeds:
+            singles: list[dict[str, Any]] = []
+            dialogues: list[dict[str, Any]] = []
+            if status["status"] == "done":
+                seed_all(seed)
+                loaded = load_answering_model(args, Path(args.models) / f"seed_{seed}" if args.models else None)
+                texts = answer_all(loaded, [prompt.query(row) for row in examples["alpaca_eval"]], settings, seed)
+                singles = alpaca_eval_rows(examples["alpaca_eval"], texts, args.method)
+                turns = answer_dialogues(loaded, examples["mt_bench"], prompt, settings, seed)
+                dialogues = fastchat_rows(examples["mt_bench"], turns, args.method)
+                for benchmark, asked in questions.items():
+                    scored = reference_likelihood(loaded, asked, settings.batch_tokens)
+                    likelihood += likelihood_rows(benchmark, seed, scored)
+                del loaded
+            write_json(folder / "alpaca_eval" / f"seed_{seed}.json", singles)
+            write_jsonl(folder / "mt_bench" / f"seed_{seed}.jsonl", dialogues)
+        write_csv(folder / "likelihood.csv", likelihood, LIKELIHOOD_COLUMNS)
+        write_json(folder / "status.json", status)
+    logger.info("%s: %s", args.method, status["reason"] or f"answers of {len(args.seeds)} seeds")
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,393 @@
+"""Judge the answers of all subsets to one benchmark (NUGGETS, section 4.2).
+
+Modes:
+- `alpaca_eval`: preference over the benchmark's baseline answer; win rate in percent, a tie counts half.
+- `mt_bench`: a grade from 1 to 10 for each turn of each dialogue.
+- `pairwise`: preference over the answer of another subset's model; shares of wins, ties and losses. With both orders
+  judged, two wins or a win and a tie are a win, and a win and a loss are a tie.
+Where references exist, exact match and ROUGE-L are measured as well. The judgements are written as AlpacaEval's
+annotations and FastChat's single-answer judgments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import math
+from pathlib import Path
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+from scripts.common.errors import UserError, did_you_mean, run_step
+from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
+from scripts.common.settings import parse_settings
+from scripts.data.schemas import read_examples
+from scripts.lm.judge import (
+    TIE,
+    Item,
+    Judge,
+    Pair,
+    Verdict,
+    WritingJudge,
+    alpaca_eval_rows,
+    judge_items,
+    judge_pairs,
+    mt_bench_rows,
+    win_rate,
+)
+from scripts.nuggets.generate_answers import OVERALL, joined_instruction, question_id
+
+logger = logging.getLogger(__name__)
+
+JUDGED_COLUMNS = ("mode", "anchors", "method", "seed", "group", "metric", "value", "n")
+MODES = ("alpaca_eval", "mt_bench", "pairwise")
+BACKENDS = ("openai", "local", "reference")
+OPENAI_URL = "https://api.openai.com/v1"
+JUDGE_BATCH = 8  # answers a local judge reads at a time; the verdicts do not depend on it
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgeSettings:
+    """The config's `nuggets.judge`.
+
+    backend: openai (any compatible endpoint), local (a model that writes its verdict) or reference (offline, agreement
+    with the reference answer). swap: judge each pair in both orders, else once in a random order.
+    """
+
+    backend: str
+    model: str
+    base_url: str | None
+    key_variable: str
+    swap: bool
+    max_new_tokens: int
+    cache: str
+    timeout_s: float
+    attempts: int
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            hint = did_you_mean(self.backend, BACKENDS)
+            raise UserError(f"nuggets.judge.backend: '{self.backend}' is not one of {', '.join(BACKENDS)}{hint}")
+
+    @property
+    def order(self) -> str:
+        """In which orders pairs are judged; the reference judge cannot see the order, so once is enough."""
+        if self.backend == "reference":
+            return "given"
+        return "both" if self.swap else "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The answers of one subset's models: AlpacaEval rows or FastChat rows by seed; none where nothing was trained."""
+
+    name: str
+    answers: Mapping[int, Sequence[Mapping[str, Any]]]
+
+    @property
+    def anchors(self) -> str:
+        """The anchor set whose scores chose the subset."""
+        return self.name.split("/")[0]
+
+    @property
+    def method(self) -> str:
+        """How the subset was chosen."""
+        return self.name.split("/")[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One judged thing: its groups, the judge's verdict (None = not judged), and measures that need no judge."""
+
+    groups: tuple[str, ...]
+    verdict: Verdict | None
+    measures: Mapping[str, float]
+
+
+def make_judge(settings: JudgeSettings, *, dtype: str, device: str, threads: int) -> Judge:
+    """Return the judge that the settings name."""
+    if settings.backend == "reference":
+        from scripts.lm.judge_reference import ReferenceJudge
+
+        return ReferenceJudge()
+    from scripts.nuggets.judge_prompts import GRADE, PAIR
+
+    if settings.backend == "openai":
+        from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+
+        endpoint = EndpointSettings(
+            base_url=settings.base_url or OPENAI_URL,
+            model=settings.model,
+            key_variable=settings.key_variable,
+            temperature=0.0,
+            max_tokens=settings.max_new_tokens,
+            timeout_s=settings.timeout_s,
+            attempts=settings.attempts,
+        )
+        writer: Any = EndpointWriter(endpoint, settings.cache)
+    else:
+        from scripts.lm.judge_local import LocalWriter
+        from scripts.lm.load import load_model
+
+        loaded = load_model(settings.model, dtype=dtype, device=device, threads=threads)
+        writer = LocalWriter(
+            loaded, name=settings.model, max_new_tokens=settings.max_new_tokens, batch_size=JUDGE_BATCH
+        )
+    return WritingJudge(writer, pair_template=PAIR, grade_template=GRADE)
+
+
+def judge_alpaca_eval(
+    judge: Judge, settings: JudgeSettings, run: Run, examples: Sequence[Mapping[str, Any]], seed: int
+) -> tuple[list[Result], list[dict[str, Any]]]:
+    """Judge one seed's answers against the benchmark's baseline answers; return results and AlpacaEval annotations."""
+    without = [row["id"] for row in examples if not row["baseline_output"]]
+    if without:
+        raise UserError(
+            f"alpaca_eval: example '{without[0]}' has no baseline answer to beat; use a benchmark with them"
+        )
+    outputs = checked_outputs(run, seed, examples)
+    pairs = [
+        Pair(joined_instruction(row), row["baseline_output"], output, row["reference"])
+        for row, output in zip(examples, outputs)
+    ]
+    verdicts = verdicts_of(settings, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed))
+    measures = text_measures(outputs, [row["reference"] for row in examples])
+    results = [
+        Result(("all", row["group"]), verdict, measure) for row, verdict, measure in zip(examples, verdicts, measures)
+    ]
+    return results, annotations(judge, pairs, verdicts, examples, "baseline", f"{run.name}/seed_{seed}")
+
+
+def judge_mt_bench(
+    judge: Judge, settings: JudgeSettings, run: Run, examples: Sequence[Mapping[str, Any]], seed: int
+) -> tuple[list[Result], list[dict[str, Any]]]:
+    """Grade one seed's answers turn by turn; return results and FastChat judgments."""
+    answers = rows_of(run, seed, len(examples))
+    items: list[Item] = []
+    places: list[tuple[int | str, int]] = []
+    groups: list[tuple[str, ...]] = []
+    for row, answered in zip(examples, answers):
+        turns = answered["choices"][0]["turns"]
+        if answered["question_id"] != question_id(row["id"]) or len(turns) != len(row["turns"]):
+            raise UserError(
+                f"{run.name}, seed {seed}: answers are not those of question {row['id']}; generate them again"
+            )
+        references = row["references"] or [""] * len(turns)
+        for number, (question, answer, reference) in enumerate(zip(row["turns"], turns, references)):
+            earlier = tuple(zip(row["turns"][:number], turns[:number]))
+            items.append(Item(question, answer, reference, earlier))
+            places.append((question_id(row["id"]), number + 1))
+            groups.append((OVERALL["mt_bench"], row["category"], f"turn_{number + 1}"))
+    verdicts = verdicts_of(settings, items, lambda some: judge_items(judge, some))
+    measures = text_measures([item.answer for item in items], [item.reference for item in items])
+    results = [Result(*three) for three in zip(groups, verdicts, measures)]
+    judged = [index for index, verdict in enumerate(verdicts) if verdict is not None]
+    rows = mt_bench_rows(
+        [places[index][0] for index in judged],
+        [places[index][1] for index in judged],
+        [verdicts[index] for index in judged],
+        model=f"{run.name}/seed_{seed}",
+        judge=judge.name,
+        template="single",
+    )
+    return results, [{**row, "tstamp": 0.0} for row in rows]
+
+
+def judge_pairwise(
+    judge: Judge,
+    settings: JudgeSettings,
+    run: Run,
+    reference_run: Run,
+    examples: Sequence[Mapping[str, Any]],
+    seed: int,
+) -> tuple[list[Result], list[dict[str, Any]]]:
+    """Judge one seed's answers against the reference run's of the same seed; return results and annotations.
+
+    A run with a single seed (the model itself) meets every seed of the other.
+    """
+    ours = checked_outputs(run, seed if seed in run.answers else next(iter(run.answers)), examples)
+    theirs = checked_outputs(
+        reference_run, seed if seed in reference_run.answers else next(iter(reference_run.answers)), examples
+    )
+    pairs = [
+        Pair(joined_instruction(row), other, own, row["reference"]) for row, other, own in zip(examples, theirs, ours)
+    ]
+    verdicts = verdicts_of(settings, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed))
+    results = [Result((f"vs_{reference_run.method}",), verdict, {}) for verdict in verdicts]
+    names = f"{reference_run.name}/seed_{seed}", f"{run.name}/seed_{seed}"
+    return results, annotations(judge, pairs, verdicts, examples, *names)
+
+
+def verdicts_of(
+    settings: JudgeSettings, asked: Sequence[Any], ask: Callable[[Sequence[Any]], list[Verdict]]
+) -> list[Verdict | None]:
+    """Return the verdict on each thing asked; None where the judge needs a reference answer and there is none."""
+    able = [i for i, one in enumerate(asked) if settings.backend != "reference" or one.reference.strip()]
+    verdicts: list[Verdict | None] = [None] * len(asked)
+    for index, verdict in zip(able, ask([asked[i] for i in able])):
+        verdicts[index] = verdict
+    return verdicts
+
+
+def text_measures(answers: Sequence[str], references: Sequence[str]) -> list[dict[str, float]]:
+    """Return the length of each answer in characters and, where there is a reference, exact match and ROUGE-L (F1)."""
+    from scripts.lm.judge_reference import exact_match, rouge
+
+    measures: list[dict[str, float]] = [{"answer_length_chars": float(len(answer))} for answer in answers]
+    known = [i for i, reference in enumerate(references) if reference.strip()]
+    pair = [answers[i] for i in known], [references[i] for i in known]
+    for i, equal, overlap in zip(known, exact_match(*pair), rouge(*pair)["rougeL"]):
+        # ROUGE sees Latin letters and digits only: an equal answer without any still agrees wholly.
+        measures[i].update(exact_match=float(equal), rouge_l=1.0 if equal else overlap)
+    return measures
+
+
+def annotations(
+    judge: Judge,
+    pairs: Sequence[Pair],
+    verdicts: Sequence[Verdict | None],
+    examples: Sequence[Mapping[str, Any]],
+    name_1: str,
+    name_2: str,
+) -> list[dict[str, Any]]:
+    """Return the judged pairs as AlpacaEval annotations, each with its group in `dataset`."""
+    judged = [i for i, verdict in enumerate(verdicts) if verdict is not None]
+    rows = alpaca_eval_rows(
+        [pairs[i] for i in judged],
+        [verdicts[i] for i in judged],
+        annotator=judge.name,
+        generator_1=name_1,
+        generator_2=name_2,
+    )
+    return [{**row, "dataset": examples[i]["group"]} for i, row in zip(judged, rows)]
+
+
+def rows_of(run: Run, seed: int, n_expected: int) -> Sequence[Mapping[str, Any]]:
+    """Return one seed's answers. Raises `UserError` unless there is one per example of the benchmark."""
+    rows = run.answers[seed]
+    if len(rows) != n_expected:
+        raise UserError(f"{run.name}, seed {seed}: {len(rows)} answers for {n_expected} examples; generate them again")
+    return rows
+
+
+def checked_outputs(run: Run, seed: int, examples: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one seed's answers to AlpacaEval. Raises `UserError` if they answer other instructions."""
+    rows = rows_of(run, seed, len(examples))
+    for example, row in zip(examples, rows):
+        if row["instruction"] != joined_instruction(example):
+            raise UserError(
+                f"{run.name}, seed {seed}: answers another question than '{example['id']}'; generate them again"
+            )
+    return [row["output"] for row in rows]
+
+
+def summarise(mode: str, results: Sequence[Result]) -> list[tuple[str, str, float, int]]:
+    """Return (group, metric, value, n) for every group of the results, the whole first."""
+    groups = list(dict.fromkeys(group for result in results for group in result.groups))
+    rows = []
+    for group in groups:
+        members = [result for result in results if group in result.groups]
+        values = [result.verdict.value for result in members if result.verdict is not None]
+        known = [value for value in values if value is not None]
+        rows += [(group, metric, value, len(known)) for metric, value in verdict_metrics(mode, known).items()]
+        rows.append((group, "n_judged", float(len(known)), len(members)))
+        for name in dict.fromkeys(name for member in members for name in member.measures):
+            measured = [member.measures[name] for member in members if name in member.measures]
+            rows.append((group, name, math.fsum(measured) / len(measured), len(measured)))
+    return rows
+
+
+def verdict_metrics(mode: str, values: Sequence[float]) -> dict[str, float]:
+    """Return what a mode reports of its verdicts: win rate, mean grade, or shares of wins, ties and losses."""
+    if not values:
+        return {}
+    if mode == "mt_bench":
+        return {"mt_bench_score_1_to_10": math.fsum(values) / len(values)}
+    if mode == "alpaca_eval":
+        return {"alpaca_eval_win_rate_percent": win_rate(values)["win_rate"]}
+    counts = {
+        "win_share": sum(value > TIE for value in values),
+        "tie_share": sum(value == TIE for value in values),
+        "loss_share": sum(value < TIE for value in values),
+    }
+    return {name: count / len(values) for name, count in counts.items()}
+
+
+def read_runs(names: Sequence[str], folders: Sequence[str], benchmark: str) -> dict[str, Run]:
+    """Return the answers of each run to one benchmark, by seed in rising order."""
+    if len(names) != len(folders):
+        raise UserError(f"--answers: {len(folders)} folders for {len(names)} runs; give one per run, in the same order")
+    suffix, read = ("json", read_json) if benchmark == "alpaca_eval" else ("jsonl", read_jsonl)
+    runs = {}
+    for name, folder in zip(names, folders):
+        if name.count("/") != 1:
+            raise UserError(f"--runs: '{name}' is not of the form anchor_set/method")
+        status = read_json(Path(folder) / "status.json")
+        files = (Path(folder) / benchmark).glob(f"seed_*.{suffix}") if status["status"] == "done" else []
+        by_seed = sorted((int(path.stem.rpartition("_")[2]), path) for path in files)
+        runs[name] = Run(name, {seed: read(path) for seed, path in by_seed})
+    return runs
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", required=True, choices=MODES)
+    parser.add_argument("--examples", required=True, help="JSONL, schema dialogue for mt_bench, else evaluation")
+    parser.add_argument("--runs", nargs="+", required=True, help="anchor set/method of each folder of answers")
+    parser.add_argument(
+        "--answers", nargs="+", required=True, help="folders of generate_answers, in the order of --runs"
+    )
+    parser.add_argument("--reference-run", help="pairwise only: the run that the others are compared with")
+    parser.add_argument("--settings", required=True, help="JSON: nuggets.judge")
+    parser.add_argument("--dtype", required=True, help="of a local judge: auto, float32, bfloat16 or float16")
+    parser.add_argument("--device", required=True, help="of a local judge: auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, required=True, help="CPU threads of a local judge")
+    parser.add_argument(
+        "--judgements-out", required=True, help="JSONL: every judgement, as the benchmark's tool has it"
+    )
+    parser.add_argument("--metrics-out", required=True, help="CSV: " + ", ".join(JUDGED_COLUMNS))
+    return parser.parse_args(argv)
+
+
+def judged_runs(
+    args: argparse.Namespace, settings: JudgeSettings, judge: Judge
+) -> Iterable[tuple[Run, int, list[Result], list[dict[str, Any]]]]:
+    """Judge run after run, seed after seed."""
+    benchmark = "mt_bench" if args.mode == "mt_bench" else "alpaca_eval"
+    examples = read_examples(args.examples, "dialogue" if benchmark == "mt_bench" else "evaluation")
+    runs = read_runs(args.runs, args.answers, benchmark)
+    if args.mode != "pairwise":
+        ask = judge_mt_bench if args.mode == "mt_bench" else judge_alpaca_eval
+        for run in runs.values():
+            for seed in run.answers:
+                yield (run, seed, *ask(judge, settings, run, examples, seed))
+        return
+    if args.reference_run not in runs:
+        raise UserError(f"--reference-run: '{args.reference_run}' is not among --runs; give its answers too")
+    reference = runs.pop(args.reference_run)
+    for run in runs.values():
+        seeds = sorted(set(run.answers) | set(reference.answers)) if run.answers and reference.answers else []
+        for seed in seeds:
+            yield (run, seed, *judge_pairwise(judge, settings, run, reference, examples, seed))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Judge all runs in one mode."""
+    args = parse_args(argv)
+    settings = parse_settings(JudgeSettings, args.settings)
+    judge = make_judge(settings, dtype=args.dtype, device=args.device, threads=args.threads)
+    judgements: list[dict[str, Any]] = []
+    metrics: list[dict[str, Any]] = []
+    for run, seed, results, rows in judged_runs(args, settings, judge):
+        judgements += rows
+        for group, metric, value, n in summarise(args.mode, results):
+            key = (args.mode, run.anchors, run.method, seed, group, metric, f"{value:.9g}", n)
+            metrics.append(dict(zip(JUDGED_COLUMNS, key)))
+        logger.info("%s, seed %d: %d judged", run.name, seed, len(rows))
+    write_jsonl(args.judgements_out, judgements)
+    write_csv(args.metrics_out, metrics, JUDGED_COLUMNS)
+
+
+if __name__ == "__main__":
+    run_step(main)

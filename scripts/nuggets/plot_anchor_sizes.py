@@ -1,0 +1,98 @@
+"""Draw how the golden score depends on the number of anchors (NUGGETS, ablation of the anchor set's size).
+
+Anchors are drawn at random from the main anchor set, several times for each size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any, Mapping, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import method_style, new_figure
+from scripts.nuggets.plot_helpers import add_figure_flags, reasons, save, say_unavailable
+
+COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
+PANELS = (
+    ("auc", "AUC, good against bad examples"),
+    ("spearman_with_all_anchors", "rank correlation with all anchors"),
+)
+RANGE = (0.1, 0.9)  # of the draws that the band covers
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the quantile of the values, linear between neighbours."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def by_size(rows: Sequence[Mapping[str, str]], metric: str) -> dict[int, list[float]]:
+    """Return the values of all draws for each number of anchors, ascending."""
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        if row["artifact"] == "figure_anchor_sizes" and row["metric"] == metric:
+            found.setdefault(int(row["setting"].removeprefix("n_anchors_")), []).append(float(row["value"]))
+    return dict(sorted(found.items()))
+
+
+def draw(axes: Any, values: Mapping[int, Sequence[float]], label: str) -> list[tuple[int, float, float, float, int]]:
+    """Draw medians over the draws with a band from the 10 % to the 90 % quantile; return (size, median, low, high, n)."""
+    points = [
+        (size, quantile(drawn, 0.5), quantile(drawn, RANGE[0]), quantile(drawn, RANGE[1]), len(drawn))
+        for size, drawn in values.items()
+    ]
+    style = method_style("nuggets")
+    sizes = [point[0] for point in points]
+    axes.fill_between(
+        sizes,
+        [p[2] for p in points],
+        [p[3] for p in points],
+        color=style.color,
+        alpha=0.18,
+        linewidth=0,
+        label="80 % of draws",
+    )
+    axes.plot(sizes, [p[1] for p in points], color=style.color, marker=style.marker, label="median of draws")
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set_xlabel("anchors")
+    axes.set_ylabel(label)
+    return points
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
+    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
+    add_figure_flags(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_args(argv)
+    metrics = read_metrics(args.metrics)
+    notes = reasons(args.notes, "figure_anchor_sizes")
+    figure, panels = new_figure("double", 2.3, ncols=2)
+    rows: list[dict[str, Any]] = []
+    for axes, (metric, label) in zip(panels, PANELS):
+        values = by_size(metrics, metric)
+        if values:
+            rows += [dict(zip(COLUMNS, (metric, *point, ""))) for point in draw(axes, values, label)]
+            axes.legend(loc="lower right")
+        else:
+            reason = notes[0]["reason"] if notes else "not measured in this run"
+            say_unavailable(axes, reason)
+            rows.append(dict(zip(COLUMNS, (metric, "", "", "", "", 0, reason))))
+    save(figure, rows, COLUMNS, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,77 @@
+"""Draw wins, ties and losses of each subset's model against the reference subset's (NUGGETS, pairwise comparison)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Mapping, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import FAINT, INK, method_label, new_figure
+from scripts.common.spread import Spread, spreads_by
+from scripts.nuggets.plot_helpers import add_figure_flags, reasons, save
+
+COLUMNS = ("method", "outcome", "share", "low", "high", "n_seeds", "note")
+OUTCOMES = {"win": ("#0072b2", "white"), "tie": ("#d9d9d9", INK), "loss": ("#d55e00", "white")}
+LEAST_LABELLED = 0.06  # narrower parts of a bar have no room for their number
+
+
+def draw_bar(axes: Any, place: int, shares: Mapping[str, Spread]) -> None:
+    """Draw one stacked bar of mean shares; error bars on the wins (from the left) and the losses (from the right)."""
+    start = 0.0
+    for outcome, (color, ink) in OUTCOMES.items():
+        share = shares[outcome].mean
+        axes.barh(place, share, left=start, height=0.62, color=color, label=outcome if place == 0 else None)
+        if share >= LEAST_LABELLED:
+            axes.text(start + share / 2, place, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=6.5)
+        start += share
+    for edge, outcome in ((shares["win"].mean, "win"), (1 - shares["loss"].mean, "loss")):
+        half = shares[outcome].half_width
+        if half:
+            axes.errorbar(edge, place, xerr=half, color=INK, elinewidth=0.9, capsize=2, fmt="none", zorder=5)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
+    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
+    parser.add_argument("--reference", required=True, help="the subset that the others are compared with")
+    parser.add_argument("--methods", nargs="+", required=True, help="subsets, from top to bottom")
+    add_figure_flags(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_args(argv)
+    measured = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_pairwise"]
+    spreads = spreads_by(measured, ("method", "metric"))
+    missing = {row["method"]: row["reason"] for row in reasons(args.notes, "figure_pairwise")}
+    figure, axes = new_figure("single", 0.75 + 0.3 * len(args.methods))
+    rows: list[dict[str, Any]] = []
+    for place, method in enumerate(args.methods):
+        if (method, "win_share") not in spreads:
+            reason = missing.get(method, "not measured in this run")
+            axes.text(0.01, place, f"— {reason}", va="center", color=FAINT, fontsize=6.5, parse_math=False)
+            rows.append(dict(zip(COLUMNS, (method, "", "", "", "", 0, reason))))
+            continue
+        shares = {outcome: spreads[(method, f"{outcome}_share")] for outcome in OUTCOMES}
+        draw_bar(axes, place, shares)
+        for outcome, share in shares.items():
+            rows.append(dict(zip(COLUMNS, (method, outcome, share.mean, share.low, share.high, share.n, ""))))
+    axes.set_yticks(range(len(args.methods)), [method_label(method) for method in args.methods])
+    axes.set_ylim(len(args.methods) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel(f"share of answers, against {method_label(args.reference)}")
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    save(figure, rows, COLUMNS, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,78 @@
+"""How well a score tells good examples from bad ones, and how it depends on the anchors (beyond the paper).
+
+Needs NumPy only. A score that is not defined for an example counts as the lowest of all, as in the selection.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Sequence
+
+import numpy as np
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank of each value, 1 for the lowest; equal values share the mean of their ranks."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[group.reshape(-1)]
+
+
+def auc(scores: np.ndarray, good: np.ndarray) -> tuple[float, float]:
+    """Return the area under the ROC curve and its standard error.
+
+    The area is the chance that a good example scores higher than a bad one, ties counting half (Mann and Whitney); its
+    standard error is that of DeLong et al. (1988), over the examples. scores: (n,), higher is better; good: (n,) bool.
+    Raises ValueError if there is no good or no bad example. The error is 0 where one side has a single example.
+    """
+    scores, good = np.asarray(scores, dtype=np.float64), np.asarray(good, dtype=bool)
+    n_good, n_bad = int(good.sum()), int((~good).sum())
+    if not n_good or not n_bad:
+        raise ValueError("the AUC needs good and bad examples")
+    together = ranks(scores)
+    beaten = (together[good] - ranks(scores[good])) / n_bad  # of each good one: share of the bad ones below it
+    unbeaten = 1 - (together[~good] - ranks(scores[~good])) / n_good  # of each bad one: share of the good ones above it
+    variances = [float(side.var(ddof=1)) / len(side) if len(side) > 1 else 0.0 for side in (beaten, unbeaten)]
+    return float(beaten.mean()), math.sqrt(sum(variances))
+
+
+def precision_at_k(scores: np.ndarray, good: np.ndarray, k: int) -> float:
+    """Return the share of good ones among the `k` highest scores; of equal scores the earlier example goes first."""
+    if not 1 <= k <= len(scores):
+        raise ValueError(f"k = {k} of {len(scores)} examples")
+    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[:k]
+    return float(np.asarray(good, dtype=bool)[order].mean())
+
+
+def roc_points(scores: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (false positive rates, true positive rates) for every distinct threshold, from (0, 0) to (1, 1)."""
+    scores, good = np.asarray(scores, dtype=np.float64), np.asarray(good, dtype=bool)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order]) != 0), len(scores) - 1)  # last place of each run of ties
+    hits = np.concatenate([[0], np.cumsum(good[order])[ends]])
+    misses = np.concatenate([[0], ends + 1]) - hits
+    return misses / max(int((~good).sum()), 1), hits / max(int(good.sum()), 1)
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return the rank correlation of two scores, None where one of them is the same for all examples."""
+    a, b = ranks(np.asarray(first)), ranks(np.asarray(second))
+    a, b = a - a.mean(), b - b.mean()
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale else None
+
+
+def improved_anchors(zero_shot: np.ndarray, one_shot: np.ndarray, n_tokens: np.ndarray) -> np.ndarray:
+    """Return (n, K) bool: did the candidate raise the anchor's log-likelihood; an anchor without answer never counts.
+
+    zero_shot: (K,) and one_shot: (n, K) sums in nats; n_tokens: (K,) answer tokens. Raises ValueError for NaN.
+    """
+    if np.isnan(one_shot).any():
+        raise ValueError("some candidates were not run against all anchors")
+    return (one_shot > zero_shot[None, :]) & (np.asarray(n_tokens) > 0)[None, :]
+
+
+def oriented(values: Sequence[float | None], order: str) -> np.ndarray:
+    """Return scores so that higher is better (`order` is "highest" or "lowest"), undefined ones below all others."""
+    sign = {"highest": 1.0, "lowest": -1.0}[order]
+    return np.array([-np.inf if value is None else sign * value for value in values], dtype=np.float64)

@@ -1,0 +1,131 @@
+"""Scoring a shard in chunks that survive a kill.
+
+Finished chunks lie in a hidden folder beside the shard's output, named by a hash of everything the numbers depend on.
+A run finds the chunks of its own settings and goes on after them; those of other settings are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+import numpy as np
+
+from scripts.common.errors import UserError
+from scripts.common.files import PathLike, to_json
+from scripts.common.provenance import code_of
+from scripts.nuggets.tensors import read_tensors, write_tensors
+
+CHUNK = 25  # candidates whose scores are lost at most when a run is killed
+SECONDS_BETWEEN_LINES = 30.0
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+logger = logging.getLogger(__name__)
+
+
+class Progress:
+    """A bar on a terminal, now and then a line in a log; called once for each candidate done."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._bar: Any = None
+        self._last = self._begin = time.monotonic()
+
+    def __enter__(self) -> Callable[[], None]:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self._total, unit="candidate")
+        return self._advance
+
+    def __exit__(self, *failure: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._done:
+            self._log()
+
+    def _advance(self) -> None:
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update()
+        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            self._log()
+
+    def _log(self) -> None:
+        rate = self._done / max(time.monotonic() - self._begin, 1e-9)
+        logger.info("%d of %d candidates, %.1f a second", self._done, self._total, rate)
+
+
+def score_in_chunks(items: Sequence[Any], score: Callable[[Any], np.ndarray], width: int, folder: Path) -> np.ndarray:
+    """Return `score(item)` of every item, (n, width) float32; chunks that `folder` holds already are not scored again.
+
+    items: candidates; score: returns (width,) float32. `folder` is made, and left for the caller to remove.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    result = np.empty((len(items), width), dtype=np.float32)
+    todo = []
+    for start in range(0, len(items), CHUNK):
+        stop = min(start + CHUNK, len(items))
+        found = _read_chunk(_chunk_path(folder, start), (stop - start, width))
+        if found is None:
+            todo.append((start, stop))
+        else:
+            result[start:stop] = found
+    n_todo = sum(stop - start for start, stop in todo)
+    if n_todo < len(items):
+        logger.info("resuming: %d of %d candidates are scored already", len(items) - n_todo, len(items))
+    with Progress(n_todo) as advance:
+        for start, stop in todo:
+            for number in range(start, stop):
+                result[number] = score(items[number])
+                advance()
+            write_tensors(_chunk_path(folder, start), {"one_shot": result[start:stop]})
+    return result
+
+
+def scratch_folder(output: PathLike, key: Mapping[str, Any]) -> Path:
+    """Return the scratch folder of an output for these settings; folders of other settings are removed."""
+    target = Path(output)
+    name = hashlib.sha256(to_json(dict(key)).encode()).hexdigest()[:16]
+    folder = target.parent / f".{target.stem}.{name}.partial"
+    for other in sorted(target.parent.glob(f".{target.stem}.*.partial")):
+        if other != folder:
+            logger.info("removing %s: it belongs to other settings", other)
+            shutil.rmtree(other)
+    return folder
+
+
+def digest_of(value: Any) -> str:
+    """Return a hash of JSON-like content."""
+    return hashlib.sha256(to_json(value).encode()).hexdigest()
+
+
+def digest_of_code(script: str) -> str:
+    """Return a hash of a step's code and of all project files it imports, directly or not."""
+    digest = hashlib.sha256()
+    for path in [script, *code_of(script, REPOSITORY)]:
+        digest.update(path.encode() + b"\0" + (REPOSITORY / path).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _chunk_path(folder: Path, start: int) -> Path:
+    return folder / f"chunk_{start:08d}.safetensors"
+
+
+def _read_chunk(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return a finished chunk, None if there is none of that shape; a damaged one is scored again."""
+    if not path.is_file():
+        return None
+    try:
+        found = read_tensors(path, "one_shot")[0]["one_shot"]
+    except UserError as error:
+        logger.warning("%s; scoring its candidates again", error)
+        return None
+    return found if found.shape == shape else None

@@ -1,0 +1,324 @@
+"""Write one of the NUGGETS tables from the collected metrics: ours with their spread over seeds, the paper's beside.
+
+Tables 1 to 3 follow the paper; `table_baselines`, `table_selection_quality` and `table_racing` go beyond it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, Callable, Mapping, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.files import PathLike, read_csv
+from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
+from scripts.common.plotting import method_label
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread, spreads_by
+from scripts.common.tables import Cell, Column, Missing, write_table
+
+NOT_MEASURED = "Not measured in this run."
+NO_SUBSET = "The model as it is: not fine-tuned."
+SCORE_LABELS = {
+    "golden_score": "golden score",
+    "mean_gain": "mean gain in log-likelihood",
+    "perplexity": "perplexity",
+    "ifd": "instruction-following difficulty",
+    "length": "answer length",
+}
+WIN_RATE = "alpaca_eval_win_rate_percent"
+GRADE = "mt_bench_score_1_to_10"
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSettings:
+    """What the tables compare: the same-named keys of the config's `nuggets`."""
+
+    dataset: str
+    model: str
+    anchors: str
+    table_1: Mapping[str, Any]
+    table_2: Mapping[str, Any]
+    table_3: Mapping[str, Any]
+    table_baselines: Mapping[str, Any]
+    table_racing: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table ready to be written."""
+
+    rows: list[dict[str, Cell]]
+    columns: list[Column]
+    caption: str
+    notes: list[str]
+
+
+class Artifact:
+    """The measured and published values of one artifact, and why some are missing."""
+
+    def __init__(self, name: str, metrics: PathLike, notes: PathLike, published: PathLike) -> None:
+        self.name = name
+        self.measured = [row for row in read_metrics(metrics) if row["artifact"] == name]
+        self.spreads = spreads_by(self.measured, ("setting", "method", "metric"))
+        self.notes = [row for row in read_csv(notes, ("artifact", "reason")) if row["artifact"] == name]
+        self.published = [row for row in read_csv(published, PUBLISHED_COLUMNS) if row["artifact"] == name]
+
+    def cell(self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED) -> Spread | Missing:
+        """Return a measured value with its spread, or the reason why there is none."""
+        value = self.spreads.get((setting, method, metric))
+        if value is not None:
+            return value
+        for note in self.notes:
+            if note["setting"] in ("", setting) and note["method"] in ("", method):
+                return Missing(_sentence(note["reason"]))
+        return Missing(otherwise)
+
+    def number(self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED) -> float | Missing:
+        """Return a measured value that does not vary over seeds, or their mean."""
+        value = self.cell(setting, method, metric, otherwise)
+        return value if isinstance(value, Missing) else value.mean
+
+    def settings_of(self, metric: str) -> list[str]:
+        """Return the settings in which a metric was measured: in the paper's order, then by name."""
+        paper = [row["setting"] for row in self.published if row["metric"] == metric]
+        known = list(dict.fromkeys(paper))
+        found = sorted({row["setting"] for row in self.measured if row["metric"] == metric})
+        return [name for name in known if name in found] + [name for name in found if name not in known]
+
+    def published_value(self, setting: str, method: str, metric: str) -> float | None:
+        """Return the paper's value, None if it gives none."""
+        for row in self.published:
+            if (row["setting"], row["method"], row["metric"]) == (setting, method, metric):
+                return float(row["value"])
+        return None
+
+    def count(self, setting: str, metric: str) -> int | None:
+        """Return what a metric's values were averaged over (the first value's n)."""
+        return next((int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)), None)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _published_note(artifact: Artifact, settings: TableSettings) -> list[str]:
+    """Say from where the published values are, and for which model if it is another one."""
+    if not artifact.published:
+        return []
+    models = sorted({row["model"] for row in artifact.published})
+    note = f"Published: {artifact.published[0]['source']}."
+    if models != [settings.model]:
+        note += (
+            f" It is about {', '.join(models)}; this run about {settings.model} on {settings.dataset},"
+            " so the columns are no comparison of like with like."
+        )
+    return [note]
+
+
+def _by_group(
+    artifact: Artifact,
+    settings: TableSettings,
+    methods: Sequence[str],
+    metric: str,
+    whole: Sequence[str],
+    decimals: int,
+    extras: Sequence[tuple[str, str, str, str]],
+) -> tuple[list[dict[str, Cell]], list[Column]]:
+    """Return rows and columns of a table with one row per method and one column per group.
+
+    whole: settings that stand last, the sums of the others. extras: (key, header, setting, metric) of further columns.
+    """
+    groups = [name for name in artifact.settings_of(metric) if name not in whole] + list(whole)
+    parts = [(group, group.replace("_", " "), group, metric) for group in groups] + list(extras)
+    columns = [Column("subset", "Subset")]
+    for key, header, _, name in parts:
+        places = 0 if name in ("answer_length_chars", "n_examples") else decimals
+        columns.append(Column(key, header, "number" if name == "n_examples" else "spread", decimals=places))
+    for key, header, setting, name in parts:
+        places = 0 if name in ("answer_length_chars", "n_examples") else decimals
+        if any((row["setting"], row["metric"]) == (setting, name) for row in artifact.published):
+            columns.append(Column(f"{key}_published", header, "published", decimals=places))
+    rows = []
+    for method in methods:
+        row: dict[str, Cell] = {"subset": method_label(method)}
+        for key, _, setting, name in parts:
+            if name == "n_examples":
+                row[key] = artifact.number(setting, method, name, NO_SUBSET)
+            else:
+                row[key] = artifact.cell(setting, method, name)
+            if any(column.key == f"{key}_published" for column in columns):
+                row[f"{key}_published"] = artifact.published_value(setting, method, name)
+        rows.append(row)
+    return rows, columns
+
+
+def table_1(artifact: Artifact, settings: TableSettings) -> Table:
+    """Return Table 1: AlpacaEval win rate per group and over all, and the length of the answers."""
+    extras = [
+        ("answer_length", "Answer length (characters)", "all", "answer_length_chars"),
+        ("n_examples", "Examples", "pool", "n_examples"),
+    ]
+    rows, columns = _by_group(artifact, settings, settings.table_1["methods"], WIN_RATE, ("all",), 2, extras)
+    caption = f"NUGGETS, Table 1: AlpacaEval win rate in % by group, {settings.model} fine-tuned on each subset"
+    return Table(rows, columns, caption, _published_note(artifact, settings))
+
+
+def table_2(artifact: Artifact, settings: TableSettings) -> Table:
+    """Return Table 2: MT-Bench grade per category, per turn and over all."""
+    whole = [name for name in ("turn_1", "turn_2") if name in artifact.settings_of(GRADE)] + ["overall"]
+    rows, columns = _by_group(artifact, settings, settings.table_2["methods"], GRADE, whole, 2, [])
+    caption = f"NUGGETS, Table 2: MT-Bench grade (1 to 10) by category, {settings.model} fine-tuned on each subset"
+    return Table(rows, columns, caption, _published_note(artifact, settings))
+
+
+def table_3(artifact: Artifact, settings: TableSettings) -> Table:
+    """Return Table 3: AlpacaEval win rate by anchor set and threshold; the paper's own anchor sets are shown whole."""
+    ours = settings.table_3["anchor_sets"]
+    paper = list(dict.fromkeys(row["setting"] for row in artifact.published))
+    columns = [Column("subset", "Subset")]
+    columns += [Column(name, method_label(name), "spread", unit="%") for name in ours]
+    columns += [Column(f"{name}_n", f"Examples, {method_label(name)}", "number", decimals=0) for name in ours]
+    columns += [Column(f"{name}_published", method_label(name), "published", unit="%") for name in paper]
+    rows = []
+    for method in settings.table_3["methods"]:
+        row: dict[str, Cell] = {"subset": method_label(method)}
+        row.update({name: artifact.cell(name, method, WIN_RATE) for name in ours})
+        row.update({f"{name}_n": artifact.number(name, method, "n_examples") for name in ours})
+        row.update({f"{name}_published": artifact.published_value(name, method, WIN_RATE) for name in paper})
+        rows.append(row)
+    caption = f"NUGGETS, Table 3: AlpacaEval win rate in % by anchor set and threshold, {settings.model}"
+    return Table(rows, columns, caption, _published_note(artifact, settings))
+
+
+def table_baselines(artifact: Artifact, settings: TableSettings) -> Table:
+    """Return the comparison of NUGGETS with other ways of choosing a subset (beyond the paper)."""
+    spread_columns = [
+        (Column("exact_match", "Exact match", "spread", decimals=3), "all", "exact_match"),
+        (Column("rouge_l", "ROUGE-L", "spread", decimals=3), "all", "rouge_l"),
+        (
+            Column("loglik", "Reference log-likelihood", "spread", unit="nats per token", decimals=3),
+            "all",
+            "reference_loglik_nats_per_token",
+        ),
+        (Column("win_rate", "AlpacaEval win rate", "spread", unit="%"), "all", WIN_RATE),
+        (Column("mt_bench", "MT-Bench grade", "spread", unit="1 to 10"), "overall", GRADE),
+        (
+            Column("answer_length", "Answer length", "spread", unit="characters", decimals=0),
+            "all",
+            "answer_length_chars",
+        ),
+    ]
+    columns = [Column("subset", "Subset"), Column("n_examples", "Examples", "number", decimals=0)]
+    columns += [column for column, _, _ in spread_columns]
+    no_reference = "The benchmark has no reference answers."
+    rows = []
+    for method in settings.table_baselines["methods"]:
+        row: dict[str, Cell] = {"subset": method_label(method)}
+        row["n_examples"] = artifact.number("pool", method, "n_examples", NO_SUBSET)
+        for column, setting, metric in spread_columns:
+            reason = NOT_MEASURED if metric in (WIN_RATE, GRADE, "answer_length_chars") else no_reference
+            row[column.key] = artifact.cell(setting, method, metric, reason)
+        rows.append(row)
+    caption = f"NUGGETS and other ways of choosing a subset of {settings.dataset}, {settings.model} fine-tuned on each"
+    notes = ["Exact match, ROUGE-L (F1) and log-likelihood are against AlpacaEval's reference answers."]
+    return Table(rows, columns, caption, notes)
+
+
+def table_selection_quality(artifact: Artifact, settings: TableSettings) -> Table:
+    """Return how well each score separates known good from known bad examples (beyond the paper)."""
+    faults = [name for name in artifact.settings_of("auc") if name.startswith("fault_")]
+    columns = [
+        Column("score", "Score"),
+        Column("auc", "AUC", "number", decimals=3),
+        Column("auc_standard_error", "Standard error", "number", decimals=3),
+    ]
+    for setting, header in (("k_known_good", "known good"), ("k_subset_size", "subset size")):
+        k = artifact.count(setting, "precision_at_k")
+        columns.append(Column(setting, f"Precision at {k or 'k'} ({header})", "number", decimals=3))
+    columns += [
+        Column(name, f"AUC against fault '{name[len('fault_') :].replace('_', ' ')}'", "number", decimals=3)
+        for name in faults
+    ]
+    rows = []
+    for score, label in SCORE_LABELS.items():
+        row: dict[str, Cell] = {"score": label}
+        for metric in ("auc", "auc_standard_error"):
+            row[metric] = artifact.number("all", score, metric)
+        for setting in ("k_known_good", "k_subset_size"):
+            row[setting] = artifact.number(setting, score, "precision_at_k")
+        row.update({name: artifact.number(name, score, "auc") for name in faults})
+        rows.append(row)
+    caption = f"How well each score tells good from bad examples of {settings.dataset} (scored by {settings.model})"
+    notes = []
+    total, good = artifact.count("all", "auc"), artifact.count("k_known_good", "precision_at_k")
+    if total and good:
+        notes.append(
+            f"{good} of {total} examples are known to be good, so chance has AUC 0.5 and precision {good / total:.3f}."
+            " The standard error (DeLong) is over examples, not over seeds."
+        )
+    return Table(rows, columns, caption, notes)
+
+
+def table_racing(artifact: Artifact, settings: TableSettings) -> Table:
+    """Return what exact early stopping saves at each threshold (beyond the paper)."""
+    columns = [
+        Column("threshold", "Threshold", "number", decimals=2),
+        Column("saved", "Anchor evaluations saved", "number", unit="%", decimals=1),
+        Column("same", "Decisions unchanged", "number", unit="%", decimals=1),
+    ]
+    rows: list[dict[str, Cell]] = []
+    for threshold in settings.table_racing["thresholds"]:
+        row: dict[str, Cell] = {"threshold": float(threshold)}
+        for key, metric in (("saved", "saved_share"), ("same", "same_decisions_share")):
+            value = artifact.number(f"threshold_{threshold:g}", "racing", metric)
+            row[key] = value if isinstance(value, Missing) else 100 * value
+        rows.append(row)
+    caption = f"Exact early stopping on {settings.dataset} with {settings.anchors}, scored by {settings.model}"
+    notes = ["Replayed on the whole score matrix: a candidate stops once its side of the threshold is certain."]
+    return Table(rows, columns, caption, notes)
+
+
+BUILDERS: dict[str, Callable[[Artifact, TableSettings], Table]] = {
+    "table_1": table_1,
+    "table_2": table_2,
+    "table_3": table_3,
+    "table_baselines": table_baselines,
+    "table_selection_quality": table_selection_quality,
+    "table_racing": table_racing,
+}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
+    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
+    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
+    parser.add_argument("--published", required=True, help="CSV of the paper's values")
+    parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
+    parser.add_argument("--tier", required=True)
+    for kind in ("csv", "md", "tex"):
+        parser.add_argument(f"--{kind}-out", required=True)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write one table."""
+    args = parse_args(argv)
+    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
+    table = BUILDERS[args.artifact](artifact, parse_settings(TableSettings, args.settings))
+    write_table(
+        table.rows,
+        table.columns,
+        csv=args.csv_out,
+        md=args.md_out,
+        tex=args.tex_out,
+        caption=table.caption,
+        tier=args.tier,
+        notes=table.notes,
+    )
+
+
+if __name__ == "__main__":
+    run_step(main)

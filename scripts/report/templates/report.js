@@ -1,0 +1,102 @@
+"use strict";
+(() => {
+  // Colour theme: the system's unless chosen here; the choice is kept where the browser allows it.
+  const themes = ["auto", "light", "dark"];
+  const button = document.getElementById("theme");
+  const remembered = () => { try { return localStorage.getItem("thrift-theme"); } catch { return null; } };
+  const remember = (theme) => { try { localStorage.setItem("thrift-theme", theme); } catch { /* not allowed from here */ } };
+  const show = (theme) => {
+    if (theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    button.textContent = `Theme: ${theme}`;
+  };
+  let theme = themes.includes(remembered()) ? remembered() : "auto";
+  show(theme);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+    show(theme);
+    remember(theme);
+  });
+
+  // Contents: mark the section in view.
+  const links = new Map([...document.querySelectorAll("nav li a")].map((link) => [link.hash.slice(1), link]));
+  const places = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+  const mark = () => {
+    const passed = places.filter((place) => place.getBoundingClientRect().top < window.innerHeight * 0.3);
+    const here = passed.length ? passed[passed.length - 1].id : "overview";
+    for (const [id, link] of links) link.classList.toggle("here", id === here);
+  };
+  let waiting = false;
+  window.addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; mark(); });
+  }, { passive: true });
+  mark();
+
+  // Printing shows everything that is folded.
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const fold of opened) fold.open = true;
+  });
+  window.addEventListener("afterprint", () => { for (const fold of opened) fold.open = false; });
+
+  // Comparison: filter by words and status, sort by a column; #filter=<artifact> shows one artifact's rows.
+  const form = document.getElementById("filter");
+  if (!form) return;
+  const table = document.getElementById("comparison-table");
+  const rows = [...table.tBodies[0].rows];
+  const texts = new Map(rows.map((row) => [row, `${row.dataset.artifact} ${row.textContent}`.toLowerCase()]));
+  const filter = () => {
+    const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const status = form.elements.status.value;
+    let shown = 0;
+    for (const row of rows) {
+      const fits = (!status || row.dataset.status === status) && words.every((word) => texts.get(row).includes(word));
+      row.hidden = !fits;
+      shown += fits;
+    }
+    form.elements.shown.value = `${shown} of ${rows.length} rows`;
+  };
+  const follow = () => {
+    if (!location.hash.startsWith("#filter=")) return;
+    form.elements.words.value = decodeURIComponent(location.hash.slice("#filter=".length));
+    form.elements.status.value = "";
+    filter();
+    document.getElementById("comparison").scrollIntoView();
+  };
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("hashchange", follow);
+  form.hidden = false;
+  filter();
+  follow();
+
+  const value = (row, column) => {
+    const text = row.cells[column].textContent.trim();
+    const number = parseFloat(text.replaceAll("−", "-").replaceAll(",", ""));
+    return row.cells[column].classList.contains("num") ? (Number.isNaN(number) ? -Infinity : number) : text;
+  };
+  [...table.tHead.rows[0].cells].forEach((cell, column) => {
+    const sorter = document.createElement("button");
+    sorter.type = "button";
+    sorter.className = "sort";
+    sorter.textContent = cell.textContent;
+    cell.replaceChildren(sorter);
+    cell.ariaSort = "none";
+    cell.addEventListener("click", () => {
+      const descending = cell.ariaSort === "ascending";
+      for (const other of table.tHead.rows[0].cells) other.ariaSort = "none";
+      cell.ariaSort = descending ? "descending" : "ascending";
+      const compare = (a, b) => {
+        const [left, right] = [value(a, column), value(b, column)];
+        if (typeof left === "string") return left.localeCompare(right, "en", { numeric: true });
+        return left === right ? 0 : left < right ? -1 : 1;
+      };
+      const sorted = rows.slice().sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
+      table.tBodies[0].append(...sorted);
+    });
+  });
+})();

@@ -1,0 +1,286 @@
+"""Step download against servers on this machine: whole and checked, or one clear line and nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import tenacity
+
+from scripts.common.errors import UserError
+from scripts.data import download
+
+BODY = "first row\nsecond rów\n".encode() * 200
+SHA256 = hashlib.sha256(BODY).hexdigest()
+GIT_BLOB = hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest()
+COMMIT = "a" * 40
+MODEL = {
+    "config.json": b"{}",
+    "tokenizer.json": b'{"version": "1.0"}',
+    "model-00001-of-00002.safetensors": b"W" * 1000,
+    "model-00002-of-00002.safetensors": b"V" * 10,
+    "model.safetensors.index.json": b"{}",
+    "pytorch_model.bin": b"pickle",
+    "onnx/model.safetensors": b"other",
+    "modeling_own.py": b"import os",
+}
+PICKLED = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serve BODY in sound and unsound ways, and as much of the hub's interface as a download needs."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.answer(send_body=False)
+
+    def do_GET(self):
+        self.answer(send_body=True)
+
+    def answer(self, send_body):
+        path = self.path.partition("?")[0]
+        self.server.asked[path] += 1
+        status, headers, body = self.hub(path) if "org" in path else self.plain(path)
+        self.send_response(status)
+        for name, value in {"Content-Length": len(body), **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if send_body:
+            self.wfile.write(body)
+        self.close_connection = True
+
+    def plain(self, path):
+        times = self.server.asked[path]
+        if path == "/good" or (path in ("/busy-once", "/cut-once") and times > 1):
+            return 200, {}, BODY
+        if path in ("/cut", "/cut-once"):
+            return 200, {"Content-Length": len(BODY)}, BODY[:100]
+        return {"/busy-once": 500, "/busy": 503, "/private": 403}.get(path, 404), {}, b"<html>error</html>"
+
+    def hub(self, path):
+        """Answer like the model hub: /api/models/<repo>..., /<repo>/resolve/<commit>/<file>."""
+        repos = {"org/model": MODEL, "org/pickled": PICKLED, "org/data": {"x.json": BODY}}
+        known = [name for name in repos if f"{name}/" in f"{path}/"]
+        if not known:
+            if "gated" in path:
+                return 403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "ask"}, b""
+            return 404, {"X-Error-Code": "RepoNotFound"}, b""
+        files = repos[known[0]]
+        if "/tree/" in path:
+            rows = [
+                {"type": "file", "path": name, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}
+                for name, body in files.items()
+            ]
+            return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
+        if path.startswith("/api/"):
+            if "/revision/" in path and not path.endswith(COMMIT):
+                return 404, {"X-Error-Code": "RevisionNotFound"}, b""
+            info = {"id": known[0], "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+            return 200, {"Content-Type": "application/json"}, json.dumps(info).encode()
+        body = files.get(path.partition("/resolve/")[2].partition("/")[2])
+        if body is None:
+            return 404, {"X-Error-Code": "EntryNotFound"}, b""
+        return 200, {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT}, body
+
+
+@pytest.fixture
+def server():
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.asked = Counter()
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(download, "WAIT", tenacity.wait_none())
+
+
+def settings(server, path, **values):
+    url = f"http://127.0.0.1:{server.server_port}{path}"
+    return json.dumps({"name": "set/train", "url": url, "hub": None, "sha256": None, "git_blob": None, **values})
+
+
+def fetch(tmp_path, text, name="raw/x.txt"):
+    target = tmp_path / name
+    download.main(
+        ["file", "--settings", text, "--file-out", str(target), "--checksums", str(tmp_path / "checksums.json")]
+    )
+    return target
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.mark.parametrize("path", ["/good", "/busy-once", "/cut-once"])
+def test_file_arrives_whole(server, tmp_path, path):
+    target = fetch(tmp_path, settings(server, path, sha256=SHA256, git_blob=GIT_BLOB))
+    assert target.read_bytes() == BODY
+    assert server.asked[path] == (1 if path == "/good" else 2)
+    entry = json.loads((tmp_path / "checksums.json").read_text())["set/train"]
+    assert entry == {"from": json.loads(settings(server, path))["url"], "sha256": SHA256}
+    assert visible(tmp_path / "raw") == ["x.txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "told", "times"),
+    [
+        ("/missing", {}, "not found (HTTP 404); mend the url in the registry", 1),
+        ("/private", {}, "access refused (HTTP 403)", 1),
+        ("/busy", {}, "the server answers HTTP 503, 4 times in a row; try later", 4),
+        ("/cut", {}, "the transfer broke off after", 4),
+        ("/good", {"sha256": "0" * 64}, f"sha256 is {SHA256} but the registry says {'0' * 64}", 1),
+        ("/good", {"git_blob": "0" * 40}, f"git blob is {GIT_BLOB} but the registry says {'0' * 40}", 1),
+    ],
+)
+def test_faults_leave_nothing_behind(server, tmp_path, path, values, told, times):
+    with pytest.raises(UserError) as error:
+        fetch(tmp_path, settings(server, path, **values))
+    assert told in str(error.value)
+    assert path in str(error.value)
+    assert "\n" not in str(error.value)
+    assert server.asked[path] == times
+    assert visible(tmp_path) == []
+
+
+def test_an_older_file_survives_a_failed_fetch(server, tmp_path):
+    (tmp_path / "x.txt").write_text("older")
+    with pytest.raises(UserError):
+        fetch(tmp_path, settings(server, "/missing"), name="x.txt")
+    assert (tmp_path / "x.txt").read_text() == "older"
+
+
+def test_first_fetch_is_recorded_and_holds_the_later_ones(server, tmp_path, monkeypatch):
+    text = settings(server, "/good")
+    fetch(tmp_path, text)
+    monkeypatch.setitem(globals(), "BODY", BODY + b"changed upstream\n")
+    with pytest.raises(UserError, match=f"the first download says {SHA256}"):
+        fetch(tmp_path, text)
+    assert (tmp_path / "raw/x.txt").read_bytes() != BODY + b"changed upstream\n"
+
+
+def test_no_network(server, tmp_path):
+    text = settings(server, "/good")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(UserError, match="cannot reach the server, 4 times in a row; try later, connect this machine"):
+        fetch(tmp_path, text)
+    assert visible(tmp_path) == []
+
+
+def test_full_disk(server, tmp_path, monkeypatch):
+    def full(settings, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download, "_fetch_url", full)
+    with pytest.raises(UserError, match=r"x\.txt: no space left on the disk; free some and run again"):
+        fetch(tmp_path, settings(server, "/good"))
+    assert visible(tmp_path) == []
+
+
+def test_wrong_address_and_no_address(server, tmp_path):
+    with pytest.raises(UserError, match="mend the url"):
+        fetch(tmp_path, settings(server, "/good", url="nowhere"))
+    with pytest.raises(UserError, match="neither 'url' nor 'hub'"):
+        fetch(tmp_path, settings(server, "/good", url=None))
+
+
+def test_downloads_side_by_side_all_record_themselves(tmp_path):
+    path = tmp_path / "checksums.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: download.record(path, f"set/{n}", "here", "sha256", str(n)), range(40)))
+    assert len(json.loads(path.read_text())) == 40
+
+
+def test_mirror_files_are_checked_packed_or_not(tmp_path):
+    text = json.dumps({"name": "set/train", "url": "https://x/y", "hub": None, "sha256": SHA256, "git_blob": GIT_BLOB})
+    arguments = ["check", "--settings", text, "--file", str(tmp_path / "x.txt")]
+    with pytest.raises(
+        UserError, match=r"not in the mirror \(nor x\.txt\.gz\), wanted as set/train; get it from https"
+    ):
+        download.main(arguments)
+    (tmp_path / "x.txt.gz").write_bytes(gzip.compress(BODY))
+    download.main(arguments)
+    (tmp_path / "x.txt.gz").write_bytes(gzip.compress(BODY)[:-5])
+    with pytest.raises(UserError, match="damaged or incomplete gzip"):
+        download.main(arguments)
+    (tmp_path / "x.txt").write_bytes(BODY[:-5])
+    with pytest.raises(UserError, match="sha256 is"):
+        download.main(arguments)
+
+
+def from_hub(server, tmp_path, *arguments, **variables):
+    """Run the step in its own process, where the hub's address can be set."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(tmp_path / "home"),
+        **variables,
+    }
+    command = [sys.executable, "-m", "scripts.data.download", *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stderr.splitlines()[-1] if done.stderr else ""
+
+
+def model_arguments(tmp_path, hub, revision=None):
+    text = json.dumps({"name": "m", "hub": hub, "revision": revision})
+    return ["model", "--settings", text, "--model-out", tmp_path / "m", "--checksums", tmp_path / "checksums.json"]
+
+
+def test_model_without_pickles_or_code(server, tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/older").touch()
+    code, last = from_hub(server, tmp_path, *model_arguments(tmp_path, "org/model"))
+    assert code == 0, last
+    assert visible(tmp_path / "m") == sorted(
+        set(MODEL) - {"pytorch_model.bin", "onnx/model.safetensors", "modeling_own.py"}
+    )
+    assert (tmp_path / "m/model-00001-of-00002.safetensors").read_bytes() == b"W" * 1000
+    entry = json.loads((tmp_path / "checksums.json").read_text())
+    assert entry == {"m": {"from": "org/model", "revision": COMMIT}}
+
+
+@pytest.mark.parametrize(
+    ("hub", "revision", "variables", "told"),
+    [
+        ("org/pickled", COMMIT, {}, "holds no safetensors weights"),
+        ("org/none", None, {}, "no such repository on the hub"),
+        ("org/gated", None, {}, "accept its licence on the hub and set HF_TOKEN"),
+        ("org/model", "b" * 40, {}, "no such revision on the hub"),
+        ("org/model", None, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set; unset it"),
+    ],
+)
+def test_model_faults(server, tmp_path, hub, revision, variables, told):
+    code, last = from_hub(server, tmp_path, *model_arguments(tmp_path, hub, revision), **variables)
+    assert code == 1
+    assert last.startswith("error: m: ")
+    assert told in last
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == []
+
+
+def test_data_file_from_the_hub(server, tmp_path):
+    hub = {"repo": "org/data", "revision": COMMIT, "path": "x.json"}
+    text = json.dumps({"name": "d/train", "url": None, "hub": hub, "sha256": SHA256, "git_blob": None})
+    arguments = ["file", "--settings", text, "--file-out", tmp_path / "x", "--checksums", tmp_path / "checksums.json"]
+    code, last = from_hub(server, tmp_path, *arguments)
+    assert code == 0, last
+    assert (tmp_path / "x").read_bytes() == BODY
+    code, last = from_hub(server, tmp_path, *[str(word).replace("x.json", "y.json") for word in arguments])
+    assert (code, "no such file in that repository" in last) == (1, True)

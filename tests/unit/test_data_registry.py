@@ -1,0 +1,162 @@
+"""Registries: the rows that come with the project, a user's own, and where files lie."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.data import registry
+from scripts.data.download import FileSettings, check_mirror
+from scripts.data.readers import READERS, read_raw
+from scripts.data.schemas import SCHEMAS
+
+ROOTS = {"raw_root": "raw", "downloads_root": "down"}
+OWN = "own:\n  schema: instruction\n  reader: json\n  origin: local\n  splits: {train: {file: my/own.json}}\n"
+
+
+@pytest.fixture(scope="module")
+def datasets(repo_root):
+    return registry.load_registry("datasets", folder=repo_root / "config")
+
+
+@pytest.fixture(scope="module")
+def models(repo_root):
+    return registry.load_registry("models", folder=repo_root / "config")
+
+
+def test_rows_name_known_readers_and_schemas(datasets):
+    for name, row in datasets.items():
+        assert re.fullmatch("[a-z0-9_]+", name)
+        assert row["schema"] in SCHEMAS
+        assert row["reader"] in READERS
+        assert not READERS[row["reader"]].columns or row["schema"] in READERS[row["reader"]].columns
+        assert row["title"], name
+        assert row["licence"], name
+
+
+def test_public_files_are_pinned(datasets):
+    files = []
+    for row in datasets.values():
+        for split in row["splits"].values():
+            files.append(split["file"])
+            if row["origin"] == "public":
+                where = split["hub"]["revision"] if split["hub"] else split["url"]
+                assert re.search(r"\b[0-9a-f]{40}\b", where), f"{split['file']} is not pinned to a commit"
+                assert split["sha256"] is None or re.fullmatch("[0-9a-f]{64}", split["sha256"])
+                assert split["git_blob"] is None or re.fullmatch("[0-9a-f]{40}", split["git_blob"])
+    assert len(files) == len(set(files)), "two splits share one file"
+
+
+def test_models_are_pinned_and_run_no_remote_code(models):
+    for name, row in models.items():
+        assert not row["trust_remote_code"]
+        assert row["local"] or re.fullmatch("[0-9a-f]{40}", row["revision"]), name
+
+
+def test_every_file_of_the_mirror_reads_and_has_its_checksum(datasets, shared):
+    found = 0
+    for name, row in datasets.items():
+        if row["origin"] != "public":
+            continue
+        for split, spec in row["splits"].items():
+            path = registry.raw_path(datasets, name, split, source="mirror", mirror=shared / "data", **ROOTS)
+            if not (shared / "data" / spec["file"]).exists() and not path.endswith(".gz"):
+                continue
+            found += 1
+            settings = FileSettings(**registry.file_settings(datasets, name, split))
+            assert settings.sha256 is not None, f"{name}/{split}: the file is at hand, so its sha256 is known"
+            check_mirror(settings, shared / "data" / spec["file"])
+            if split != "reference":
+                how = registry.prepare_settings(datasets, name, split)
+                rows = read_raw(
+                    path, how["reader"], how["schema"], columns=how["columns"], labels=how["labels"], task=name
+                )
+                assert len(rows) > 10
+    assert found >= 20
+
+
+def test_paths_by_origin_and_source(datasets, tmp_path):
+    mirror = tmp_path / "mirror"
+    (mirror / "sst2").mkdir(parents=True)
+    (mirror / "sst2/dev.tsv.gz").write_bytes(gzip.compress(b"x\t1\n"))
+
+    def path(name, split, source, mirror=mirror):
+        return registry.raw_path(datasets, name, split, source=source, mirror=mirror, **ROOTS)
+
+    assert path("mini_pool", "train", "hub") == "raw/mini/instructions_pool.json"
+    assert path("sst2", "train", "hub") == "down/sst2/train.tsv"
+    assert path("sst2", "train", "mirror") == str(mirror / "sst2/train.tsv")
+    assert path("sst2", "dev", "mirror") == str(mirror / "sst2/dev.tsv.gz")
+    with pytest.raises(UserError, match=r"dataset 'sst2': is public, but data\.source is synthetic"):
+        path("sst2", "train", "synthetic")
+    with pytest.raises(UserError, match=r"data\.mirror: is empty"):
+        path("sst2", "train", "mirror", mirror=None)
+    with pytest.raises(UserError, match=r"data\.source: 'cloud' is none of hub, mirror, synthetic"):
+        path("sst2", "train", "cloud")
+    with pytest.raises(UserError, match=r"dataset 'sst3': not in the registry \(did you mean 'sst2'\?\)"):
+        path("sst3", "train", "hub")
+    with pytest.raises(UserError, match=r"dataset 'sst2': no split 'tran' \(did you mean 'train'\?\)"):
+        path("sst2", "tran", "hub")
+
+
+def test_references_belong_to_mt_bench(datasets):
+    assert registry.references_split(datasets, "mt_bench", "test") == "reference"
+    assert registry.references_split(datasets, "sst2", "test") is None
+
+
+def test_a_users_rows_are_added_and_replace(repo_root, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(OWN + OWN.replace("own:", "sst2:", 1))
+    rows = registry.load_registry("datasets", [own], folder=repo_root / "config")
+    assert rows["sst2"]["reader"] == "json"
+    assert "alpaca" in rows
+    assert registry.raw_path(rows, "own", "train", source="hub", mirror=None, **ROOTS) == "my/own.json"
+    assert json.dumps(registry.prepare_settings(rows, "own", "train", limit=5, seed=1), sort_keys=True) == (
+        '{"columns": {}, "header": null, "labels": null, "limit": 5, "reader": "json", "schema": "instruction", '
+        '"seed": 1, "task": "own"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("datasets", OWN.replace("reader", "raeder"), "own.raeder: unknown key (did you mean 'reader'?)"),
+        ("datasets", OWN.replace("  reader: json\n", ""), "own.reader: is missing"),
+        ("datasets", OWN.replace("local", "lokal"), "own.origin: 'lokal' is none of public, synthetic, local"),
+        ("datasets", OWN.replace("  origin: local\n", ""), "own.splits.train: a public file needs 'url' or 'hub'"),
+        ("datasets", OWN.replace("file: ", "fil: "), "own.splits.train.fil: unknown key (did you mean 'file'?)"),
+        (
+            "datasets",
+            OWN.replace("{train", "{x: {file: b, references: y}, train"),
+            "own.splits.x.references: no split 'y'",
+        ),
+        ("datasets", OWN + "  labels: [no, yes]\n", "own.labels: False is not text; put it in quotes"),
+        ("datasets", "own: 3", "own: expected keys and values"),
+        ("datasets", "- a", "expected rows by name, found list"),
+        ("datasets", "a: [", "broken YAML"),
+        ("models", "m: {family: causal}", "m: give either 'hub'"),
+        ("models", "m: {family: causl, local: x}", "m.family: 'causl' is none of causal, encoder, encoder_decoder"),
+        ("models", "m: {family: causal, local: x, dtype: fp16}", "m.dtype: 'fp16' is none of auto"),
+    ],
+)
+def test_faults_in_a_users_file(repo_root, tmp_path, kind, text, told):
+    own = tmp_path / "own.yaml"
+    own.write_text(text)
+    with pytest.raises(UserError) as error:
+        registry.load_registry(kind, [own], folder=repo_root / "config")
+    assert str(error.value).startswith(str(own))
+    assert told in str(error.value)
+
+
+def test_model_sources(models):
+    assert registry.model_source(models, "mini_causal", downloads_root="d") == "resources/mini/causal"
+    assert registry.model_source(models, "gpt2", downloads_root="d") == "d/gpt2"
+    assert registry.model_settings(models, "gpt2")["hub"] == "openai-community/gpt2"
+    with pytest.raises(UserError, match="nothing to download"):
+        registry.model_settings(models, "mini_causal")
+    with pytest.raises(UserError, match=r"model 'gpt3': not in the registry \(did you mean 'gpt2'\?\)"):
+        registry.model_source(models, "gpt3", downloads_root="d")

@@ -1,0 +1,121 @@
+"""The rules of the house that a reader relies on: floors, syntax, empty package files, complete environments."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.common.environments import canonical_name, read_environment, split_pin
+from scripts.common.provenance import code_of, imports_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("scripts/**/*.py"))
+STEPS = [path for path in SCRIPTS if not path.endswith("__init__.py")]
+PAPERS = {"mend", "ddg", "step_by_step", "delift", "nuggets"}
+# What each folder may import besides itself. `mini_world` makes the shipped checkpoints, `bench` measures: both are tops.
+FLOORS = {
+    "common": set(),
+    "data": {"common"},
+    "lm": {"common"},
+    "selection": {"common"},
+    "report": {"common"},
+    "mini_world": {"common", "data", "lm"},
+    "bench": {"common", "data", "lm", "selection", *PAPERS},
+    **{paper: {"common", "data", "lm", "selection"} for paper in PAPERS},
+}
+# Packages that a setting asks for, with an error of its own where they are missing: QLoRA needs a GPU build.
+OPTIONAL = {"bitsandbytes"}
+# Modules whose package is called otherwise.
+PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "lm_eval": "lm-eval"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_parses_as_the_oldest_python(script):
+    ast.parse((ROOT / script).read_text(encoding="utf-8"), script, feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("script", [path for path in SCRIPTS if path.endswith("__init__.py")])
+def test_package_files_are_empty(script):
+    assert (ROOT / script).read_bytes() == b""
+
+
+def test_every_folder_of_scripts_is_a_package_on_a_known_floor():
+    folders = {path.parent for path in ROOT.glob("scripts/**/*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+    assert {folder.relative_to(ROOT / "scripts").parts[0] for folder in folders if folder != ROOT / "scripts"} <= set(
+        FLOORS
+    )
+
+
+@pytest.mark.parametrize("script", STEPS)
+def test_imports_never_go_up_or_sideways(script):
+    floor = Path(script).parts[1]
+    if floor.endswith(".py"):  # tools of the house in scripts/ itself
+        allowed = {"common"}
+    else:
+        allowed = FLOORS[floor] | {floor}
+    beyond = [path for path in imports_of(ROOT, script) if Path(path).parts[1] not in allowed]
+    assert beyond == []
+
+
+def test_no_top_level_name_hides_a_package():
+    """Steps run from the root, which comes first on sys.path: a folder `datasets` there would hide the package."""
+    pins = {split_pin(pin)[0] for path in ROOT.glob("envs/*.yaml") for pin in read_environment(path).pins}
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins |= {split_pin(line)[0] for line in lock if not line.startswith("#")}
+    taken = (
+        pins | {canonical_name(module) for module in PACKAGES} | {canonical_name(m) for m in sys.stdlib_module_names}
+    )
+    names = [path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != ".")]
+    assert "scripts" in names
+    assert [name for name in names if canonical_name(name) in taken] == []
+
+
+@functools.cache
+def foreign_packages(script: str) -> frozenset[str]:
+    """Return the packages of other projects that one file imports, imports for type checkers left out."""
+    tree = ast.parse((ROOT / script).read_text(encoding="utf-8"))
+    typing_only = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.walk(node)
+    }
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            modules.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module.partition(".")[0])
+    foreign = modules - set(sys.stdlib_module_names) - {"scripts", "__future__"}
+    return frozenset(canonical_name(PACKAGES.get(module, module)) for module in foreign)
+
+
+def steps_with_environments() -> list[tuple[str, str]]:
+    """Return (script, environment file) of every rule that names both."""
+    found = set()
+    for path in ROOT.glob("rules/*.smk"):
+        for block in re.split(r"\n(?=(?:use )?rule )", path.read_text(encoding="utf-8")):
+            script = re.search(r'script="(scripts/[^"]+)"', block)
+            environment = re.search(r'conda:\s+"\.\./(envs/[^"]+)"', block)
+            if script and environment:
+                found.add((script[1], environment[1]))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("script, environment", steps_with_environments())
+def test_environment_of_a_step_lists_what_the_step_imports(script, environment):
+    pins = {split_pin(pin)[0] for pin in read_environment(ROOT / environment).pins} | OPTIONAL
+    used = {path: foreign_packages(path) - pins for path in [script, *code_of(script, ROOT)]}
+    assert {path: sorted(missing) for path, missing in used.items() if missing} == {}
+
+
+def test_rules_were_found():
+    assert len(steps_with_environments()) > 10

@@ -1,0 +1,103 @@
+"""Every public target can be planned in every tier, and names, scripts and captions agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import REPO_ROOT, Workspace, jobs_of
+
+TIERS = ("mini", "sample", "paper")
+
+
+def rules_in(path: Path) -> dict[str, str]:
+    """Return {rule name: text} of a rule file; rules made with `use rule` included."""
+    parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?: with)?:\n", path.read_text(encoding="utf-8"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+ALL_RULES = {
+    name: text for path in sorted((REPO_ROOT / "rules").glob("*.smk")) for name, text in rules_in(path).items()
+}
+ARTIFACTS = sorted(name for name in ALL_RULES if re.search(r"_(table|figure)_", name))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One workspace for all dry runs: they write nothing."""
+    return Workspace(tmp_path_factory.mktemp("targets"))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_target_can_be_planned(workspace: Workspace, tier: str) -> None:
+    targets = ["all", "download", "report", "nuggets_all", *ARTIFACTS]
+    overlay = () if tier == "mini" else (f"config/tiers/{tier}.yaml",)
+    if tier != "mini":  # the tiers stand on config.yaml, not on the mini tier
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run", "--quiet", "rules"]
+        done = subprocess.run(
+            [*command, "--configfile", *overlay, "--", *targets],
+            cwd=workspace.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        planned = jobs_of(done.stdout + done.stderr)
+    else:
+        planned = workspace.planned(*targets)
+    assert set(ARTIFACTS) <= planned
+    assert "nuggets_score_candidates" in planned
+    assert ("data_generate_synthetic" in planned) == (tier == "mini")
+    assert ("models_download" in planned) == (tier != "mini")
+
+
+def test_the_plain_command_means_the_mini_tier(workspace: Workspace) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run"],
+        cwd=workspace.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "results/mini/report.html" in done.stdout
+    assert "results/paper" not in done.stdout
+
+
+def test_the_menu_names_every_artifact_with_a_description(workspace: Workspace) -> None:
+    menu = workspace.run(options=("--list-target-rules",)).stdout
+    for name in ["all", "download", "report", "nuggets_all", *ARTIFACTS]:
+        lines = menu.splitlines()
+        assert name in lines, f"{name} is not in the menu"
+        assert lines[lines.index(name) + 1].startswith("    "), f"{name} has no description"
+
+
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_each_artifact_has_a_caption(name: str) -> None:
+    caption = REPO_ROOT / "report" / f"{name}.rst"
+    assert len(caption.read_text(encoding="utf-8").split()) >= 10
+
+
+@pytest.mark.parametrize("name", sorted(ALL_RULES))
+def test_each_job_rule_keeps_the_conventions(name: str) -> None:
+    text = ALL_RULES[name]
+    if "shell:" not in text:
+        pytest.skip("a target rule or a variant of another rule")
+    assert text.startswith('    """'), "a rule begins with its docstring"
+    assert "    log:" in text
+    if name != "venv":
+        for part in ("    benchmark:", "    conda:", "        script=", "        code=code_of("):
+            assert part in text, f"{part.strip()} is missing"
+        script = re.search(r'script="([^"]+)"', text)
+        assert script is not None
+        assert f'code_of("{script.group(1)}")' in text
+        assert (REPO_ROOT / script.group(1)).is_file()
+
+
+def test_lint_is_clean(workspace: Workspace) -> None:
+    done = workspace.run(options=("--lint",))
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,74 @@
+"""A folder to run the workflow in: links to the project's files, results of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+LINKED = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "report", "resources")
+
+
+class Workspace:
+    """A working directory for Snakemake; `copied` names are copies that a test may edit, the rest are links."""
+
+    def __init__(self, folder: Path, *copied: str) -> None:
+        """Link or copy the project into `folder`; built environments are shared with the checkout, they cost minutes."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in LINKED:
+            if name in copied:
+                subprocess.run(["cp", "-r", str(REPO_ROOT / name), str(folder / name)], check=True)
+            else:
+                (folder / name).symlink_to(REPO_ROOT / name)
+        venvs = REPO_ROOT / ".venvs"
+        venvs.mkdir(exist_ok=True)
+        (folder / ".venvs").symlink_to(venvs)
+
+    def command(self, *arguments: str, configfiles: tuple[str, ...] = (), cores: str = "2") -> list[str]:
+        """Return the command line that runs Snakemake here, in the mini tier with `configfiles` on top."""
+        tiers = ["config/tiers/mini.yaml", *configfiles]
+        return [sys.executable, "-m", "snakemake", "--cores", cores, "--configfile", *tiers, "--", *arguments]
+
+    def run(
+        self, *arguments: str, configfiles: tuple[str, ...] = (), cores: str = "2", options: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to its end; `arguments` are targets, `options` go before them. Output is in stdout and stderr."""
+        command = self.command(*arguments, configfiles=configfiles, cores=cores)
+        place = command.index("--configfile")
+        return subprocess.run(
+            [*command[:place], *options, *command[place:]],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def planned(self, *targets: str, configfiles: tuple[str, ...] = ()) -> set[str]:
+        """Return the names of the rules that would run for `targets`."""
+        done = self.run(*targets, configfiles=configfiles, options=("--dry-run", "--quiet", "rules"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        return jobs_of(done.stdout + done.stderr)
+
+
+def jobs_of(output: str) -> set[str]:
+    """Return the rule names in Snakemake's table of jobs, the closing total left out."""
+    names: set[str] = set()
+    inside = False
+    for line in output.splitlines():
+        words = line.split()
+        if words == ["job", "count"]:
+            inside = True
+        elif inside and len(words) == 2 and words[1].isdigit():
+            names.add(words[0])
+        elif inside and not line.startswith("-"):
+            inside = False
+    return names - {"total"}
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a run: offline, one thread where a step does not say otherwise."""
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}

@@ -38,5 +38,5 @@ rule all:
     input:
         [f"<results>/{name}" for name in ("report.html", "comparison.csv", "metrics.csv")],
         rules.nuggets_all.input,
-        "<results>/data/tasks",
+        ["<results>/data/tasks"] if config["tasks"]["names"] else [],
     localrule: True

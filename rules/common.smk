@@ -8,6 +8,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from scripts.common.config_check import check_config
 from scripts.common.provenance import code_of
+from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.registry import (
     file_settings,
     find_row,
@@ -20,6 +21,22 @@ from scripts.data.registry import (
 )
 
 check_config(config)
+release_stale_locks(".snakemake")
+
+
+onstart:
+    if workflow.is_main_process:
+        note_run(".snakemake")
+
+
+onsuccess:
+    forget_run(".snakemake")
+
+
+onerror:
+    forget_run(".snakemake")
+
+
 
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
@@ -36,9 +53,14 @@ def one_of(names):
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
 
 
-def as_json(value):
+def json_text(value):
     """Return settings as one JSON string with sorted keys: equal settings are equal text."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def as_json(value):
+    """Return a parameter with settings as JSON: a function, because Snakemake reads braces in strings as wildcards."""
+    return lambda wildcards: json_text(value)
 
 
 def flag(name, value):

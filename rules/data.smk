@@ -83,7 +83,7 @@ rule data_download_file:
         path=one_of(downloadable()),
     params:
         module=as_py_module(),
-        settings=lambda wildcards: as_json(file_settings(DATASETS, *downloadable()[wildcards.path])),
+        settings=lambda wildcards: json_text(file_settings(DATASETS, *downloadable()[wildcards.path])),
         checksums=f"{DOWNLOADS}/checksums.json",
     retries: 3
     localrule: True
@@ -111,7 +111,7 @@ rule data_prepare_examples:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
-        settings=lambda wildcards: as_json(prepare_settings(DATASETS, wildcards.dataset, wildcards.split)),
+        settings=lambda wildcards: json_text(prepare_settings(DATASETS, wildcards.dataset, wildcards.split)),
         references=lambda wildcards, input: ["--references", *input.references] if input.references else [],
     shell:
         "python -m {params.module}"
@@ -131,7 +131,7 @@ use rule data_prepare_examples as data_prepare_sample with:
         size="[0-9]+",
     params:
         module=as_py_module(),
-        settings=lambda wildcards: as_json(
+        settings=lambda wildcards: json_text(
             prepare_settings(
                 DATASETS, wildcards.dataset, wildcards.split, limit=int(wildcards.size), seed=config["data"]["seed"]
             )

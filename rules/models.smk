@@ -21,7 +21,7 @@ rule models_download:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
-        settings=lambda wildcards: as_json(model_settings(MODELS, wildcards.model)),
+        settings=lambda wildcards: json_text(model_settings(MODELS, wildcards.model)),
         checksums=f"{DOWNLOADS}/checksums.json",
     retries: 3
     localrule: True

@@ -57,7 +57,7 @@ def nuggets_runs(benchmark):
     """Return "<anchors>/<method>" of every model whose answers to a benchmark some artifact shows."""
     tables = {
         "alpaca_eval": ["table_1", "table_3", "table_baselines", "figure_pairwise"],
-        "mt_bench": ["table_2"],
+        "mt_bench": ["table_2", "table_baselines"],
         "pairwise": ["figure_pairwise"],
         "all": ["table_1", "table_2", "table_3", "table_baselines", "figure_pairwise"],
     }[benchmark]
@@ -126,7 +126,7 @@ rule nuggets_embed_prompts:
         ),
     shell:
         "python -m {params.module}"
-        " --pool {input.pool:q} --model {input.model:q} --revision '' {params.compute}"
+        " --pool {input.pool:q} --model {input.model:q} {params.compute}"
         " --settings {params.settings:q} --embeddings-out {output.embeddings:q}"
         " > {log:q} 2>&1"
 
@@ -153,7 +153,7 @@ rule nuggets_select_anchors:
     params:
         module=as_py_module(),
         embeddings=lambda wildcards, input: flag("--embeddings", input.embeddings),
-        anchor_set=lambda wildcards: as_json(NUGGETS["anchor_sets"][wildcards.anchors]),
+        anchor_set=lambda wildcards: json_text(NUGGETS["anchor_sets"][wildcards.anchors]),
         seed=config["data"]["seed"],
         threads=config["compute"]["threads"],
     shell:
@@ -200,7 +200,7 @@ rule nuggets_score_candidates:
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --anchors {input.anchors:q}"
-        " --model {input.model:q} --revision '' {params.compute}"
+        " --model {input.model:q} {params.compute}"
         " --start {wildcards.start} --stop {params.stop} --settings {params.settings:q}"
         " --scores-out {output.scores:q} --raw-out {output.raw:q}"
         " > {log:q} 2>&1"
@@ -272,7 +272,7 @@ rule nuggets_score_difficulty:
         ),
     shell:
         "python -m {params.module}"
-        " --pool {input.pool:q} --model {input.model:q} --revision '' {params.compute}"
+        " --pool {input.pool:q} --model {input.model:q} {params.compute}"
         " --settings {params.settings:q} --difficulty-out {output.difficulty:q}"
         " > {log:q} 2>&1"
 
@@ -296,10 +296,7 @@ rule nuggets_select_subset:
             then="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
         ),
     output:
-        subsets=expand(
-            "<results>/nuggets/subsets/{{dataset}}/{{model}}/{{anchors}}/{{method}}/seed_{seed}.jsonl",
-            seed=NUGGETS["seeds"],
-        ),
+        subsets=directory("<results>/nuggets/subsets/{dataset}/{model}/{anchors}/{method}"),
     log:
         "<logs>/nuggets/select_subset/{dataset}/{model}/{anchors}/{method}.log",
     benchmark:
@@ -312,7 +309,7 @@ rule nuggets_select_subset:
         scores=lambda wildcards, input: flag("--scores", input.scores),
         difficulty=lambda wildcards, input: flag("--difficulty", input.difficulty),
         embeddings=lambda wildcards, input: flag("--embeddings", input.embeddings),
-        method=lambda wildcards: as_json(NUGGETS["methods"][wildcards.method]),
+        method=lambda wildcards: json_text(NUGGETS["methods"][wildcards.method]),
         fraction=NUGGETS["subset_fraction"],
         seeds=NUGGETS["seeds"],
     shell:
@@ -328,10 +325,7 @@ rule nuggets_train_model:
     input:
         script="scripts/nuggets/train_model.py",
         code=code_of("scripts/nuggets/train_model.py"),
-        subsets=expand(
-            "<results>/nuggets/subsets/{{dataset}}/{{model}}/{{anchors}}/{{method}}/seed_{seed}.jsonl",
-            seed=NUGGETS["seeds"],
-        ),
+        subsets="<results>/nuggets/subsets/{dataset}/{model}/{anchors}/{method}",
         model=model_folder,
     output:
         models=kept(
@@ -354,15 +348,14 @@ rule nuggets_train_model:
         module=as_py_module(),
         launcher=nuggets_launcher(),
         compute=model_flags(),
-        subsets=lambda wildcards, input: str(Path(input.subsets[0]).parent),
-        rule=lambda wildcards: as_json(NUGGETS["methods"][wildcards.method]),
+        rule=lambda wildcards: json_text(NUGGETS["methods"][wildcards.method]),
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
         settings=as_json({key: value for key, value in NUGGETS["finetune"].items() if key != "prompt"}),
         seeds=NUGGETS["seeds"],
         checkpoints=f"results/{config['tier']}/nuggets/checkpoints",
     shell:
         "{params.launcher} -m {params.module}"
-        " --subsets {params.subsets:q} --seeds {params.seeds}"
+        " --subsets {input.subsets:q} --seeds {params.seeds}"
         " --method {wildcards.method:q} --rule {params.rule:q}"
         " --model {input.model:q} {params.compute}"
         " --prompt {params.prompt:q} --settings {params.settings:q} --checkpoints {params.checkpoints:q}"

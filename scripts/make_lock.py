@@ -12,7 +12,9 @@ import argparse
 import dataclasses
 import logging
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Collection, Mapping, Sequence
@@ -62,13 +64,13 @@ def resolve(python: str, pins: Sequence[str], preferred: Mapping[str, Locked]) -
     the interpreter cannot be run or pip finds no solution.
     """
     with tempfile.TemporaryDirectory() as folder:
-        if subprocess.run([python, "-m", "venv", f"{folder}/venv"], stderr=subprocess.DEVNULL).returncode:
-            raise UserError(
-                f"{python}: cannot make a virtual environment; install it or name others (LOCK_PYTHONS=...)"
-            )
+        bare = [python, "-m", "venv", "--without-pip", f"{folder}/venv"]
+        if shutil.which(python) is None or subprocess.run(bare, stderr=subprocess.DEVNULL).returncode:
+            raise UserError(f"{python}: cannot make a virtual environment; install it or name others by LOCK_PYTHONS=")
         Path(folder, "preferred.txt").write_text("".join(f"{name}=={p.version}\n" for name, p in preferred.items()))
-        command = [f"{folder}/venv/bin/python", "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command += ["--dry-run", "--ignore-installed", "--report", f"{folder}/report.json", *pins]
+        command = [sys.executable, "-I", "-m", "pip", "--python", f"{folder}/venv/bin/python", "install", "--quiet"]
+        command += ["--disable-pip-version-check", "--dry-run", "--ignore-installed"]
+        command += ["--report", f"{folder}/report.json", *pins]
         attempts = [[*command, "--constraint", f"{folder}/preferred.txt"]] if preferred else []
         for attempt in [*attempts, command]:
             run = subprocess.run(attempt, capture_output=True, text=True)

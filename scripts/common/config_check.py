@@ -81,7 +81,7 @@ def schema_faults(value: Any, schema: Mapping[str, Any], registries: Mapping[str
     """Return where `value` breaks the schema, one line each in the order of the paths: path, fault, remedy."""
     errors = _validator(schema, value, registries).iter_errors(value)
     lines = {(tuple(map(str, error.absolute_path)), line) for error in errors for line in _lines_of(error)}
-    return [line for _, line in sorted(lines)]
+    return [line.replace("\n", "\\n") for _, line in sorted(lines)]
 
 
 def source_faults(

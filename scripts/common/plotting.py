@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WIDTHS = {"single": 3.35, "double": 6.9}  # inches: one column and the whole width of a two-column page
 PNG_DPI = 200
 MINI_STAMP = "mini tier: synthetic stand-in"
+STAMP_STRIP = 0.12  # inches added below a stamped figure
 INK = "#222222"
 FAINT = "#8a8a8a"
 
@@ -277,9 +278,11 @@ def stamp_tier(figure: Figure, tier: str) -> None:
     """Write below a mini-tier figure, small and grey, that its data are synthetic; other tiers stay unstamped."""
     if tier != "mini":
         return
-    share = 0.13 / figure.get_figheight()
-    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr]
-    figure.text(0.995, 0.005, MINI_STAMP, ha="right", va="bottom", fontsize=5.5, color=FAINT, style="italic")
+    # Below the figure's edge, where `save_figure` adds a strip: no legend or label can get in its way.
+    below = -0.6 * STAMP_STRIP / figure.get_figheight()
+    figure.text(
+        0.995, below, MINI_STAMP, ha="right", va="center", fontsize=5.5, color=FAINT, style="italic", gid="stamp"
+    )
 
 
 def save_figure(
@@ -299,11 +302,15 @@ def save_figure(
     """
     if not rows:
         raise ValueError("save_figure: no rows to write beside the figure")
+    from matplotlib.transforms import Bbox
+
+    strip = STAMP_STRIP if any(text.get_gid() == "stamp" for text in figure.texts) else 0.0
+    page = Bbox([[0.0, -strip], [figure.get_figwidth(), figure.get_figheight()]])  # inches
     rendered = {}
     pages = ((pdf, "pdf", {"CreationDate": None, "Creator": None, "Producer": None}), (png, "png", {"Software": None}))
     for path, kind, metadata in pages:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
+        figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata, bbox_inches=page)
         rendered[path] = buffer.getvalue()
     for path, content in rendered.items():
         with atomic_path(path) as temporary:

@@ -121,7 +121,14 @@ def load_task(datasets: Any, files: Mapping[str, Path], free_form: bool, cache: 
             keep_in_memory=True,
         )
         tables[name] = parsed
-    if free_form or any(options for table in tables.values() for options in table["options"]):
+    without = {name: [not options for options in table["options"]] for name, table in tables.items()}
+    if free_form or not all(all(flags) for flags in without.values()):
+        for name, flags in without.items():
+            if not free_form and any(flags):
+                raise UserError(
+                    f"{files[name]}:{flags.index(True) + 1}: has no options, but other lines of the task do; "
+                    "give every line its options or none"
+                )
         return tables
     labels = sorted({label for table in tables.values() for label in table["output"]})
     return {
@@ -146,7 +153,9 @@ def parse_line(line: str, place: str) -> dict[str, Any]:
     options = [option.strip() for option in cells[2].split(OPTION_MARK)] if len(cells) == 3 else []
     row = {"input": cells[0].strip(), "output": cells[1].strip(), "options": options}
     if options and row["output"] not in options:
-        raise UserError(f"{place}: answer '{row['output']}' is not one of the options ({', '.join(options)}); mend that line")
+        raise UserError(
+            f"{place}: answer '{row['output']}' is not one of the options ({', '.join(options)}); mend that line"
+        )
     return row
 
 

@@ -52,12 +52,17 @@ class Author:
 
 @dataclasses.dataclass(frozen=True)
 class AuthorDocument:
-    """Tokens of a document of examples, and the positions on which the loss falls (answers with what ends them)."""
+    """Tokens of a document of examples, and the positions on which the loss falls (answers with what ends them).
+
+    inputs, answers: where the input words and the answer words of each example begin.
+    """
 
     tokens: list[str]
     targets: list[int]
     author: Author
     examples: list[Example]
+    inputs: list[int]
+    answers: list[int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +110,8 @@ def author_document(
     tokens: list[str] = []
     targets: list[int] = []
     examples: list[Example] = []
+    inputs: list[int] = []
+    answers: list[int] = []
     while len(examples) < n_examples:
         family, wording = rng.choice(tasks)
         example = make_example(world, family, rng, wording)
@@ -116,10 +123,12 @@ def author_document(
             break
         tokens.extend(added)
         examples.append(example)
+        answers.append(len(tokens) - len(example.answer))
+        inputs.append(answers[-1] - 3 - len(example.words))  # before the input's end: newline, `Response:`, newline
         # The token after the answer counts too: the model has to learn where an answer ends.
         targets.extend(range(len(tokens) - len(example.answer), len(tokens) + 1))
     tokens.append(EOS)
-    return AuthorDocument(tokens, targets, author, examples)
+    return AuthorDocument(tokens, targets, author, examples, inputs, answers)
 
 
 def classification_text(world: World, topic: int, rng: random.Random) -> list[tuple[str, bool]]:

@@ -133,6 +133,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """The five groups in which instructions are evaluated (the role of AlpacaEval's five source sets)."""
 
 
+def answer_sources(example: Example) -> list[tuple[int, ...]]:
+    """Return, per answer word, which input words it comes from (indices); none for a careless answer or a count."""
+    last = len(example.words) - 1
+    if example.fault is not None or example.family == "count":
+        return [() for _ in example.answer]
+    if example.family == "topic":
+        return [tuple(range(last + 1))]
+    if example.family in ("sort", "extract"):
+        return [(example.words.index(word),) for word in example.answer]
+    place = {"reverse": lambda k: last - k, "first": lambda k: 0, "repeat_first": lambda k: 0, "last": lambda k: last}
+    return [(place.get(example.family, lambda k: k)(k),) for k in range(len(example.answer))]
+
+
 def make_example(world: World, family: str, rng: random.Random, wording: str | None = None) -> Example:
     """Return a rightly answered example of `family`, worded as one of its phrasings or as `wording`."""
     words, answer = FAMILIES[family].solve(world, rng)

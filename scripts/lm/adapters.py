@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike
-from scripts.lm.checkpoints import is_first_process
+from scripts.lm.checkpoints import atomic_folder, gathered_weights, is_first_process
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -96,8 +96,14 @@ def merge_adapters(peft_model: Any, settings: FinetuneSettings, adapter_out: Pat
     adapter_out: folder to save the adapters in first. Adapters over 4-bit weights are not merged, because merging would
     round them to 4 bits: they stay in the model as it is in memory, and `apply_adapters` merges them into full weights.
     """
-    if adapter_out is not None and is_first_process():
-        peft_model.save_pretrained(str(adapter_out))
+    if adapter_out is not None:
+        for config in peft_model.peft_config.values():
+            if isinstance(config.target_modules, set):
+                config.target_modules = sorted(config.target_modules)  # a set is saved in another order each time
+        weights = gathered_weights(peft_model)
+        if is_first_process():
+            with atomic_folder(adapter_out) as temporary:
+                peft_model.save_pretrained(str(temporary), state_dict=weights)
     if settings.method == "qlora":
         return
     for weight in peft_model.merge_and_unload().parameters():
@@ -105,7 +111,11 @@ def merge_adapters(peft_model: Any, settings: FinetuneSettings, adapter_out: Pat
 
 
 def apply_adapters(loaded: LoadedModel, folder: PathLike) -> None:
-    """Merge saved adapters into a loaded model in place."""
+    """Merge saved adapters into a loaded model in place.
+
+    Adapters trained over 4-bit weights have learnt to make up for the rounding as well: over the full weights they give
+    other numbers than in training.
+    """
     from peft import PeftModel
 
     if not (Path(folder) / "adapter_config.json").is_file():

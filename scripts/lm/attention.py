@@ -37,7 +37,7 @@ class SharedPrefix:
 
 
 def causal_mask(n_prefix: int, n_own: int, like: Tensor) -> Tensor:
-    """Return (n_own, n_prefix + n_own), 0 where own token i may look (all of the prefix, own tokens <= i), -inf else."""
+    """Return (n_own, n_prefix + n_own): 0 where own token i may look (the prefix, own tokens <= i), -inf elsewhere."""
     mask = torch.full((n_own, n_prefix + n_own), float("-inf"), dtype=like.dtype, device=like.device)
     return mask.triu_(n_prefix + 1)
 

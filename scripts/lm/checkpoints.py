@@ -5,12 +5,13 @@ A checkpoint folder is named by everything its run depends on, so a run goes on 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from scripts.common.files import PathLike, to_json, write_json
 
@@ -95,20 +96,33 @@ class InitialWeights:
 
 def save_model(loaded: LoadedModel, folder: PathLike) -> None:
     """Write model (safetensors) and tokenizer to `folder`, whole or not at all; a sharded model is gathered first."""
-    weights = None
-    if world_size() > 1:
-        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+    weights = gathered_weights(loaded.model)
+    if is_first_process():
+        with atomic_folder(folder) as temporary:
+            loaded.model.save_pretrained(temporary, state_dict=weights)
+            loaded.tokenizer.save_pretrained(temporary)
 
-        # Every process takes part, the first one gets the result.
-        weights = get_model_state_dict(loaded.model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    if not is_first_process():
-        return
+
+def gathered_weights(model: Any) -> dict[str, Any] | None:
+    """Return all weights of a model trained by several processes, on the CPU of the first one; None for a single one.
+
+    Every process must call it.
+    """
+    if world_size() == 1:
+        return None
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
+    return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: PathLike) -> Iterator[Path]:
+    """Give a temporary folder beside `folder`; move it there when the block ends well, remove it when it does not."""
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
-        loaded.model.save_pretrained(temporary, state_dict=weights)
-        loaded.tokenizer.save_pretrained(temporary)
+        yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp and safetensors let only the owner read

@@ -2,8 +2,8 @@
 
 A judge has `name`, `prefer` and `grade` (class `Judge`). There are three kinds:
 - `scripts.lm.judge_openai.EndpointWriter` in a `WritingJudge`: a model behind an OpenAI-compatible endpoint;
-- `scripts.lm.judge_local`: a local model that writes its verdict (`LocalWriter` in a `WritingJudge`) or whose verdict is
-  read from the likelihood of the labels (`LikelihoodJudge`);
+- `scripts.lm.judge_local`: a local model that writes its verdict (`LocalWriter` in a `WritingJudge`), or whose verdict
+  is read from the likelihood of the labels (`LikelihoodJudge`);
 - `scripts.lm.judge_reference.ReferenceJudge`: offline comparison with a reference answer.
 
 The rows follow the annotation file of AlpacaEval and the single-answer judgment file of MT-Bench, so that their tools
@@ -248,7 +248,7 @@ def _checked(verdicts: list[Verdict], unparsed: str, what: str) -> list[Verdict]
     return verdicts
 
 
-# ---- rows that AlpacaEval's and MT-Bench's tools read ------------------------------------------------------------------
+# ---- rows that AlpacaEval's and MT-Bench's tools read -----------------------------------------------------------
 
 
 def alpaca_eval_rows(

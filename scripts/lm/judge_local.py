@@ -112,7 +112,7 @@ class LikelihoodJudge:
             rows += [Continuation(query, tuple(label)) for label in ids]
         if not rows:
             return []
-        sums = Scorer(self._loaded).score(None, rows).logprob_sums.reshape(len(fields), len(labels))
+        sums = Scorer(self._loaded.model).score(None, rows).logprob_sums.reshape(len(fields), len(labels))
         return [Verdict(_weighted_mean(list(template.values.values()), row.tolist())) for row in sums]
 
 

@@ -25,8 +25,8 @@ APIS = ("chat", "completions")
 class EndpointSettings:
     """Where and how to ask. The key itself is never a setting.
 
-    base_url: address up to `/v1`. model: name the endpoint knows. key_variable: environment variable that holds the key;
-    empty = the endpoint asks for none. api: `chat` or (plain text) `completions`. temperature: 0 = likeliest answer.
+    base_url: address up to `/v1`. model: name the endpoint knows. key_variable: environment variable that holds the
+    key; empty = the endpoint asks for none. api: `chat` or `completions` (plain text). temperature: 0 = the likeliest.
     max_tokens: longest answer in tokens; 0 leaves the endpoint's own limit. parameters: further fields of the request,
     e.g. {"max_completion_tokens": 512} for models that know no `max_tokens`.
     timeout_s: longest wait for one answer in seconds. attempts: tries per question, the first included. max_wait_s:
@@ -131,7 +131,7 @@ class EndpointWriter:
 
     def _ask_all(self, missing: Mapping[Path, Mapping[str, Any]]) -> None:
         """Ask what is not cached and cache each answer at once; the first fault that stays ends the run."""
-        with ThreadPoolExecutor(self._settings.parallel) as pool:
+        with self._connect() as self._client, ThreadPoolExecutor(self._settings.parallel) as pool:
             tasks = [pool.submit(self._ask_and_keep, file, request) for file, request in missing.items()]
             try:
                 for task in tasks:
@@ -144,7 +144,7 @@ class EndpointWriter:
         write_json(file, {"request": dict(request), "answer": self._ask(request)})
 
     def _ask(self, request: Mapping[str, Any]) -> str:
-        """Return one answer, asking again after passing faults, with growing pauses or the one the endpoint asks for."""
+        """Return one answer, asking again after passing faults, after growing pauses or those the endpoint asks for."""
         import openai
         import tenacity
 
@@ -176,13 +176,13 @@ class EndpointWriter:
         try:
             if self._settings.api == "chat":
                 messages = body.pop("messages")
-                answer = self._connection().chat.completions.create(
+                answer = self._client.chat.completions.create(
                     model=body.pop("model"), messages=messages, extra_body=body
                 )
                 text = answer.choices[0].message.content
             else:
                 prompt = body.pop("prompt")
-                answer = self._connection().completions.create(model=body.pop("model"), prompt=prompt, extra_body=body)
+                answer = self._client.completions.create(model=body.pop("model"), prompt=prompt, extra_body=body)
                 text = answer.choices[0].text
         except openai.OpenAIError:
             raise
@@ -192,27 +192,33 @@ class EndpointWriter:
             raise BrokenAnswer("no text in it")
         return text
 
-    def _connection(self) -> Any:
-        if self._client is None:
-            import openai
+    def _connect(self) -> Any:
+        import openai
 
-            logging.getLogger("httpx").setLevel(logging.WARNING)
-            self._client = openai.OpenAI(
-                base_url=self._settings.base_url,
-                api_key=self._key or "none",
-                timeout=self._settings.timeout_s,
-                max_retries=0,  # tenacity does it, so that pauses are bounded, logged and testable
-            )
-        return self._client
+        for name in ("httpx", "httpx2"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # one line per request otherwise
+        return openai.OpenAI(
+            base_url=self._settings.base_url,
+            api_key=self._key or "none",
+            timeout=self._settings.timeout_s,
+            max_retries=0,  # tenacity does it, so that pauses are bounded, logged and testable
+        )
+
+    def _detail(self, error: BaseException | None) -> str:
+        """Return what the endpoint itself said, the key struck out before the text is cut."""
+        body, response = getattr(error, "body", None), getattr(error, "response", None)
+        said = body.get("message") if isinstance(body, dict) else None
+        text = str(said or (response.text if response is not None else error))
+        if self._key:
+            text = text.replace(self._key, "***")
+        return " ".join(text.split())[:200]
 
     def _fault(self, error: BaseException | None) -> str:
         """Describe a fault in one line with its remedy and without the key, which some endpoints echo."""
         import openai
 
         settings = self._settings
-        detail = " ".join(str(error).split())[:200]
-        if self._key:
-            detail = detail.replace(self._key, "***")
+        detail = self._detail(error)
         if isinstance(error, openai.AuthenticationError):
             where = f"in ${settings.key_variable}" if settings.key_variable else "(none was sent: set key_variable)"
             return f"it refused the key {where} (401); check the key"
@@ -221,7 +227,8 @@ class EndpointWriter:
         if isinstance(error, openai.NotFoundError):
             return f"it knows no model '{settings.model}', or base_url lacks /v1 (404); check both: {detail}"
         if isinstance(error, openai.RateLimitError):
-            return f"too many requests or no quota left (429); lower `parallel`, raise `attempts` or check the account: {detail}"
+            remedy = "lower parallel, raise attempts or check the account"
+            return f"too many requests or no quota left (429); {remedy}: {detail}"
         if isinstance(error, openai.APITimeoutError):
             return f"no answer within {settings.timeout_s:g} s; raise timeout_s or check the endpoint"
         if isinstance(error, openai.APIConnectionError):

@@ -74,7 +74,7 @@ def reference_likelihood(loaded: LoadedModel, prompts: Sequence[str], references
         if not ids:
             raise UserError(f"reference {index}: it has no tokens; give a reference answer")
     rows = [Continuation(tuple(a), tuple(b)) for a, b in zip(encode_prompts(loaded, prompts), answers, strict=True)]
-    scores = Scorer(loaded).score(None, rows)
+    scores = Scorer(loaded.model).score(None, rows)
     return scores.logprob_sums / scores.n_tokens
 
 

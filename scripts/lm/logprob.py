@@ -1,8 +1,8 @@
 """Log-probabilities of given tokens from hidden states, without ever building a matrix of logits.
 
 The output layer is the dearest part of scoring. It runs in tiles of positions x words that stay in the processor's
-cache; each tile is reduced at once to sums of powers of two (twice as fast as powers of e), so memory does not depend on
-the size of the vocabulary.
+cache; each tile is reduced at once to sums of powers of two (faster than powers of e), so memory does not depend on the
+size of the vocabulary.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class OutputLayer:
 def token_logprobs(hidden: Tensor, targets: Tensor, layer: OutputLayer, tile: tuple[int, int] | None = None) -> Tensor:
     """Return the log-probability of each target word given its hidden state.
 
-    hidden: (n, width) in the layer's dtype; targets: (n,) word ids. tile: positions x words per step, by device if None.
-    Returns (n,) float32, in nats.
+    hidden: (n, width) in the layer's dtype; targets: (n,) word ids. tile: positions x words per step, by device if
+    None. Returns (n,) float32, in nats.
     """
     if hidden.shape[0] == 0:
         return torch.zeros(0, dtype=torch.float32, device=hidden.device)
@@ -61,8 +61,8 @@ def token_logprobs(hidden: Tensor, targets: Tensor, layer: OutputLayer, tile: tu
 def log_sum_exp(hidden: Tensor, layer: OutputLayer, words: int) -> Tensor:
     """Return log(sum over the vocabulary of exp(logit)) for each hidden state, (n,) float32 in nats.
 
-    A running maximum and sum over tiles of `words` words. Where the lengths of the vectors bound every logit well within
-    float32's range (Cauchy-Schwarz), the maximum is not needed and is left out.
+    A running maximum and sum over tiles of `words` words. Where the lengths of the vectors bound every logit well
+    within float32's range (Cauchy-Schwarz), the maximum is not needed and is left out.
     """
     bound = (float(hidden.float().norm(dim=1).max()) * layer.max_norm + layer.max_bias) * LOG2_E
     safe = bound < SAFE_EXPONENT

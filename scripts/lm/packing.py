@@ -31,7 +31,7 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring segments of a row, `count` of them, `tokens` in all from `start` on, padded to `length` for attention.
+    """Neighbouring segments of a row: `count` of them, `tokens` in all from `start`, padded to `length` for attention.
 
     index: (count * length,) the row's token for each padded slot; kept: (tokens,) the slots that are not padding. Both
     are None for a single segment, which needs no padding.
@@ -82,15 +82,14 @@ class PackedContinuations:
     longest: int
 
 
-def check_ids(continuations: Sequence[Continuation], n_words: int) -> None:
-    """Raise `UserError` for a token id that the model's vocabulary lacks."""
-    for index, item in enumerate(continuations):
-        for token in (*item.query_ids, *item.answer_ids):
-            if not 0 <= token < n_words:
-                raise UserError(
-                    f"continuation {index}: token id {token} is outside the model's vocabulary of {n_words};"
-                    " use the tokenizer that belongs to the model"
-                )
+def check_ids(name: str, ids: Sequence[int], n_words: int) -> None:
+    """Raise `UserError` for a token id that the model's vocabulary lacks; `name` says whose ids they are."""
+    if len(ids) and (min(ids) < 0 or max(ids) >= n_words):
+        token = next(token for token in ids if not 0 <= token < n_words)
+        raise UserError(
+            f"{name}: token id {token} is outside the model's vocabulary of {n_words};"
+            " use the tokenizer that belongs to the model"
+        )
 
 
 def pack(

@@ -1,8 +1,8 @@
 """The scorer: how likely is each answer, given a prefix and a query?
 
-A prefix (token ids, embeddings, or ready keys and values) is run once; all continuations (query + answer) then run behind
-it, packed into rows without padding; only the hidden states that predict answer tokens reach the output layer, in tiles.
-Equal to running each prefix + query + answer alone through the model and taking the log-softmax (tests hold it to that).
+A prefix (token ids, embeddings, or ready keys and values) is run once; all continuations (query + answer) then run
+behind it, packed into rows without padding; only the hidden states that predict answer tokens reach the output layer,
+in tiles. Equal to running each prefix + query + answer alone and taking the log-softmax (tests hold it to that).
 Memory depends on the prefix, the row size and the number of continuations, never on how many prefixes are scored.
 
 Encoder-decoder models (T5) read prefix + query in the encoder and the answer in the decoder: see `scripts.lm.score_t5`.
@@ -89,8 +89,8 @@ class PrefixCache:
 class Scores:
     """Log-probabilities of the answers of n continuations after one prefix, in nats.
 
-    logprob_sums: (n,) float64, 0 for an empty answer; n_tokens: (n,) answer tokens; token_logprobs: n arrays of float32,
-    one value per answer token, on request.
+    logprob_sums: (n,) float64, 0 for an empty answer; n_tokens: (n,) answer tokens; token_logprobs: n arrays of
+    float32, one value per answer token, on request.
     """
 
     logprob_sums: np.ndarray
@@ -127,7 +127,9 @@ class Scorer:
 
     def pack(self, continuations: Sequence[Continuation]) -> PackedContinuations:
         """Pack continuations once, to be scored after any number of prefixes. Raises `UserError` for unknown ids."""
-        check_ids(continuations, self.layer.weight.shape[0])
+        n_words = min(self.layer.weight.shape[0], self.model.get_input_embeddings().weight.shape[0])
+        for index, item in enumerate(continuations):
+            check_ids(f"continuation {index}", (*item.query_ids, *item.answer_ids), n_words)
         return pack(continuations, self.batch_tokens, self.device, share=not self.encoder_decoder)
 
     @torch.no_grad()
@@ -148,6 +150,7 @@ class Scorer:
         if embeds is not None and len(prefix_ids):
             raise ValueError("give prefix_ids or embeds, not both")
         n_new = len(prefix_ids) if embeds is None else embeds.shape[0]
+        check_ids("prefix", prefix_ids, self.model.get_input_embeddings().weight.shape[0])
         if self.encoder_decoder:
             if past is not None:
                 raise ValueError("the encoder reads the whole prefix with each query: nothing can be continued")
@@ -157,7 +160,8 @@ class Scorer:
         start = (past.next_position if past else 0) if first_position is None else first_position
         if start + n_new > self.window:
             raise UserError(
-                f"prefix: {start + n_new} tokens exceed the model's window of {self.window}; shorten it or take another model"
+                f"prefix: {start + n_new} tokens exceed the model's window of {self.window};"
+                " shorten it or take another model"
             )
         return self._run_prefix(prefix_ids, embeds, past, start, n_new)
 
@@ -176,12 +180,7 @@ class Scorer:
         packed = continuations if isinstance(continuations, PackedContinuations) else self.pack(continuations)
         flat = np.zeros(int(packed.n_tokens.sum()), dtype=np.float32)
         if len(flat):
-            with torch.no_grad(), self._scoring_mode():
-                if self._t5 is not None:
-                    cache = prefix if isinstance(prefix, PrefixCache) else PrefixCache(ids=tuple(prefix or ()))
-                    self._t5.fill(flat, cache.ids, cache.embeds, packed)
-                else:
-                    self._fill(flat, prefix, packed)
+            self._fill(flat, prefix, packed)
         return _collect(flat, packed, per_token)
 
     def _run_prefix(
@@ -190,7 +189,6 @@ class Scorer:
         """Run new prefix tokens behind `past` with the model's own attention."""
         from transformers import DynamicCache
 
-        check_ids([Continuation(tuple(ids), ())], self.model.get_input_embeddings().weight.shape[0])
         cache = DynamicCache(list(zip(past.keys, past.values))) if past and past.keys else DynamicCache()
         given = (
             {"input_ids": torch.tensor([list(ids)], dtype=torch.long, device=self.device)}
@@ -198,7 +196,7 @@ class Scorer:
             else {"inputs_embeds": embeds[None].to(self.device, self.layer.weight.dtype)}
         )
         positions = torch.arange(start, start + n_new, device=self.device)[None]
-        with _evaluation(self.model):
+        with self._scoring_mode():
             output = self.model.base_model(**given, position_ids=positions, past_key_values=cache, use_cache=True)
         layers = output.past_key_values.layers
         return PrefixCache(
@@ -208,24 +206,34 @@ class Scorer:
             output.last_hidden_state[:, -1],
         )
 
+    @torch.no_grad()
     def _fill(self, flat: np.ndarray, prefix: Prefix, packed: PackedContinuations) -> None:
         """Put the log-probability of every answer token in its place in `flat`."""
-        before = prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ())
-        if before + packed.max_fed > self.window:
-            raise UserError(
-                f"continuation {packed.longest}: its {packed.max_fed} tokens after a prefix of {before} exceed the model's"
-                f" window of {self.window}; shorten one of them or take another model"
-            )
-        if isinstance(prefix, PrefixCache):
-            cache = self.prefill(packed.common_ids, past=prefix)
-        else:
-            cache = self.prefill([*(prefix or ()), *packed.common_ids])
+        if self._t5 is not None:
+            given = prefix if isinstance(prefix, PrefixCache) else self.prefill(prefix or ())
+            with self._scoring_mode():
+                self._t5.fill(flat, given.ids, given.embeds, packed)
+            return
+        cache = self._prefill_common(prefix, packed)
         if len(packed.first_places):
             flat[packed.first_places] = self._first_logprobs(cache, packed)
         longest = max((group.length for row in packed.rows for group in row.groups), default=0)
         mask = attention.causal_mask(cache.length, longest, self.layer.weight)
-        for row in packed.rows:
-            flat[row.places] = self._row_logprobs(row, cache, mask)
+        with self._scoring_mode(shared_attention=True):
+            for row in packed.rows:
+                flat[row.places] = self._row_logprobs(row, cache, mask)
+
+    def _prefill_common(self, prefix: Prefix, packed: PackedContinuations) -> PrefixCache:
+        """Run the prefix, where it is not run yet, together with what all queries begin with."""
+        before = prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ())
+        if before + packed.max_fed > self.window:
+            raise UserError(
+                f"continuation {packed.longest}: its {packed.max_fed} tokens after a prefix of {before} exceed the"
+                f" model's window of {self.window}; shorten one of them or take another model"
+            )
+        if isinstance(prefix, PrefixCache):
+            return self.prefill(packed.common_ids, past=prefix)
+        return self.prefill([*(prefix or ()), *packed.common_ids])
 
     def _first_logprobs(self, cache: PrefixCache, packed: PackedContinuations) -> np.ndarray:
         """Return log-probabilities of the answer tokens that follow the prefix directly."""
@@ -251,34 +259,23 @@ class Scorer:
         return token_logprobs(hidden, row.targets, self.layer).cpu().numpy()
 
     @contextlib.contextmanager
-    def _scoring_mode(self) -> Iterator[None]:
-        """Let the model use shared-prefix attention and the fused form of its activation while rows run."""
-        config = self.model.config
-        usual = config._attn_implementation
+    def _scoring_mode(self, *, shared_attention: bool = False) -> Iterator[None]:
+        """While the model runs: no dropout, its activation in one fused pass, on request shared-prefix attention."""
+        config, usual, training = self.model.config, self.model.config._attn_implementation, self.model.training
+        if training:
+            self.model.eval()
         for part in self._slow_gelus:
             part.forward = partial(F.gelu, approximate="tanh")  # the same function in one pass instead of eight
+        if shared_attention:
+            config._attn_implementation = attention.NAME
         try:
-            with _evaluation(self.model):
-                if self._t5 is None:
-                    config._attn_implementation = attention.NAME
-                yield
+            yield
         finally:
             config._attn_implementation = usual
             for part in self._slow_gelus:
                 del part.forward
-
-
-@contextlib.contextmanager
-def _evaluation(model: Any) -> Iterator[None]:
-    """Switch dropout off for a while."""
-    training = model.training
-    if training:
-        model.eval()
-    try:
-        yield
-    finally:
-        if training:
-            model.train()
+            if training:
+                self.model.train()
 
 
 def _check_architecture(config: Any) -> None:
@@ -317,8 +314,8 @@ def _collect(flat: np.ndarray, packed: PackedContinuations, per_token: bool) -> 
         place = int(np.flatnonzero(~np.isfinite(flat))[0])
         index = int(np.searchsorted(packed.answer_starts, place, side="right")) - 1
         raise UserError(
-            f"continuation {index}: log-probability is {flat[place]}; the model's weights are damaged or its dtype overflows"
-            " (try dtype float32)"
+            f"continuation {index}: log-probability is {flat[place]}; the model's weights are damaged or its dtype"
+            " overflows (try dtype float32)"
         )
     ends = packed.answer_starts + packed.n_tokens
     totals = np.concatenate([[0.0], np.cumsum(flat, dtype=np.float64)])

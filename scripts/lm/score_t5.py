@@ -19,7 +19,7 @@ from scripts.lm.packing import Continuation, PackedContinuations, split_by_budge
 
 
 class T5Engine:
-    """Runs T5's encoder and decoder for a scorer. batch_tokens: encoder and decoder tokens per batch, padding included."""
+    """Runs T5's encoder and decoder for a scorer, `batch_tokens` tokens at a time on either side."""
 
     def __init__(self, model: Any, layer: OutputLayer, batch_tokens: int) -> None:
         self.model = model

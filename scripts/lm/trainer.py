@@ -11,10 +11,9 @@ from transformers import Trainer, TrainerCallback
 
 from scripts.common.errors import UserError
 from scripts.lm.checkpoints import COMPLETE, is_first_process
+from scripts.lm.finetune import MASKED
 
 logger = logging.getLogger(__name__)
-
-MASKED = -100  # label of a token that takes no part in the loss
 
 
 def response_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None, *, causal: bool) -> torch.Tensor:

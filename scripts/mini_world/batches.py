@@ -21,7 +21,8 @@ from scripts.data.synthetic_documents import (
     draw_author,
     plain_document,
 )
-from scripts.data.synthetic_words import NEWLINE, RESPONSE, World
+from scripts.data.synthetic_instructions import answer_sources
+from scripts.data.synthetic_words import FILLERS, World
 from scripts.mini_world.model import Guidance
 
 
@@ -111,24 +112,49 @@ def class_guides(
 
 
 def author_guides(documents: Sequence[AuthorDocument], length: int, n_rows: int, rng: random.Random) -> list[Guidance]:
-    """Guide two heads to learn a neutral instruction's meaning in context.
+    """Guide three heads to follow instructions, also neutral ones whose meaning earlier examples give.
 
-    Layer 0: the end of a query, or an answer token, looks at its example's instruction. Layer 1: the end of a query
-    looks at the answers of earlier examples with the same instruction.
+    Layer 0: the end of a query, or an answer word, looks at its example's neutral word. Layer 1: the end of a query
+    looks at the answers of earlier examples with the same neutral word. Layer 2: what comes before an answer word looks
+    at the input words that the answer word comes from.
     """
-    gather, match = [], []
+    gather, match, source = [], [], []
     for number, document in enumerate(documents):
-        ends = [p for p, token in enumerate(document.tokens) if token == NEWLINE and document.tokens[p - 1] == RESPONSE]
-        starts = [p for p, token in enumerate(document.tokens) if token == "apply"]
-        if len(starts) != len(document.examples):
-            continue
-        spans = [list(range(end, end + 1 + len(e.answer))) for end, e in zip(ends, document.examples)]
-        order = range(len(ends))
-        for index in rng.sample(order, min(n_rows, len(ends))):
-            gather.append((number, rng.choice(spans[index]), [starts[index] + 1]))
-            same = [i for i in range(index) if document.examples[i].instruction == document.examples[index].instruction]
-            match.append((number, ends[index], [p for i in same for p in spans[i]]))
-    return [guide(0, 1, gather, length), guide(1, 1, match, length)]
+        spans = [list(range(a - 1, a + len(e.answer))) for a, e in zip(document.answers, document.examples)]
+        pairs = [
+            (start + k - 1, [begin + i for i in indices])
+            for start, begin, example in zip(document.answers, document.inputs, document.examples)
+            for k, indices in enumerate(answer_sources(example))
+            if indices
+        ]
+        source += [(number, row, keys) for row, keys in rng.sample(pairs, min(2 * n_rows, len(pairs)))]
+        words = [p + 1 for p, token in enumerate(document.tokens) if token == "apply"]
+        order = range(len(words))
+        for index in rng.sample(order, min(n_rows, len(words))):
+            gather.append((number, rng.choice(spans[index]), [words[index]]))
+            same = [
+                i for i in order[:index] if document.examples[i].instruction == document.examples[index].instruction
+            ]
+            match.append((number, document.answers[index] - 1, [p for i in same for p in spans[i]]))
+    return [guide(0, 1, gather, length), guide(1, 1, match, length), guide(2, 0, source, length)]
+
+
+def plain_guides(documents: Sequence[Sequence[str]], length: int, n_rows: int, rng: random.Random) -> list[Guidance]:
+    """Guide the head that gathers topic words to do so in plain text: a word looks at its run's words so far.
+
+    It makes topics that only plain text shows fit the circuit that classification documents train.
+    """
+    gather = []
+    for number, tokens in enumerate(documents):
+        rows, run = [], []
+        for position, token in enumerate(tokens[:-1]):
+            if token == ".":
+                run = []
+            elif token not in FILLERS:
+                run = [*run, position]
+                rows.append((number, position, run))
+        gather += rng.sample(rows, min(4 * n_rows, len(rows)))
+    return [guide(0, 0, gather, length)]
 
 
 def class_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: random.Random, guided: bool) -> Batch:
@@ -177,7 +203,7 @@ def author_batches(
     return batches
 
 
-def plain_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: random.Random) -> Batch:
+def plain_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: random.Random, guided: bool) -> Batch:
     """Return plain text; loss on every token but the first."""
     documents = []
     for _ in range(mix.plain_documents):
@@ -186,7 +212,8 @@ def plain_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: r
         documents.append(plain_document(world, rng, topics, mix.plain_tokens))
     ids = pad(documents, token_ids)
     positions = [list(range(1, len(tokens))) for tokens in documents]
-    return Batch("plain", ids, *loss_positions(ids, positions), [], mix.plain_weight)
+    guides = plain_guides(documents, ids.shape[1], mix.guide_rows, rng) if guided else []
+    return Batch("plain", ids, *loss_positions(ids, positions), guides, mix.plain_weight)
 
 
 def step_batches(
@@ -196,5 +223,5 @@ def step_batches(
     return [
         class_batch(world, mix, token_ids, rng, guided),
         *author_batches(world, mix, token_ids, rng, guided),
-        plain_batch(world, mix, token_ids, rng),
+        plain_batch(world, mix, token_ids, rng, guided),
     ]

@@ -19,6 +19,7 @@ from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
+from scripts.nuggets.comparison import Comparison
 from scripts.nuggets.judge_answers import JUDGED_COLUMNS
 from scripts.nuggets.racing import anchors_needed, split_blocks
 from scripts.nuggets.selection_quality import auc, improved_anchors, oriented, precision_at_k, roc_points, spearman
@@ -34,34 +35,6 @@ RACED = "scores were made with racing on, so not every candidate was run against
 
 
 @dataclasses.dataclass(frozen=True)
-class CollectSettings:
-    """What is compared: the same-named keys of the config's `nuggets`; seed: the config's `data.seed`."""
-
-    dataset: str
-    model: str
-    anchors: str
-    seeds: Sequence[int]
-    seed: int
-    methods: Mapping[str, Mapping[str, Any]]
-    subset_fraction: float
-    table_1: Mapping[str, Any]
-    table_2: Mapping[str, Any]
-    table_3: Mapping[str, Any]
-    table_baselines: Mapping[str, Any]
-    figure_scores: Mapping[str, Any]
-    figure_pairwise: Mapping[str, Any]
-    figure_anchor_sizes: Mapping[str, Any]
-    table_racing: Mapping[str, Any]
-
-    def order(self, score: str) -> str:
-        """Return whether the highest or the lowest values of a score are taken, as the config's methods say."""
-        for rule in self.methods.values():
-            if rule.get("by") == score and "order" in rule:
-                return str(rule["order"]) if score != "golden_score" else "highest"
-        return "highest"
-
-
-@dataclasses.dataclass(frozen=True)
 class Judged:
     """What the judged answers say: rows by mode, and per run its status and reference log-likelihoods."""
 
@@ -70,11 +43,8 @@ class Judged:
     likelihood: Mapping[str, Sequence[Mapping[str, str]]]
 
     def of(self, mode: str, run: str) -> list[Mapping[str, str]]:
-        """Return the judged rows of one run. Raises `UserError` if a run that has answers has none."""
-        found = [row for row in self.rows[mode] if f"{row['anchors']}/{row['method']}" == run]
-        if not found and run in self.status and self.status[run]["status"] == "done":
-            raise UserError(f"{mode} judgements: none of {run}; judge its answers too")
-        return found
+        """Return the judged rows of one run; none if its answers were not judged in this mode."""
+        return [row for row in self.rows[mode] if f"{row['anchors']}/{row['method']}" == run]
 
 
 class Collection:
@@ -96,7 +66,7 @@ class Collection:
             self.notes.append(note)
 
 
-def collect_runs(out: Collection, settings: CollectSettings, judged: Judged) -> None:
+def collect_runs(out: Collection, settings: Comparison, judged: Judged) -> None:
     """Add what tables 1 to 3, the baselines and the pairwise figure compare: judged answers of fine-tuned models."""
     main = settings.anchors
     for method in settings.table_1["methods"]:
@@ -138,6 +108,8 @@ def _add_run(
     status = judged.status[run]
     if status["status"] == "not_run":
         out.note(artifact, rename or "", method, status["reason"])
+    elif not judged.of(mode, run):
+        out.note(artifact, rename or "", method, f"the answers were not judged for {mode}")
     for seed, count in sorted(status["n_examples"].items()) if counts else ():
         out.add(artifact, rename or "pool", method, int(seed), "n_examples", count, count)
     for row in judged.of(mode, run):
@@ -155,7 +127,7 @@ def _add_run(
             out.add(artifact, rename or row["group"], method, row["seed"], name, value, int(row["n_tokens"]))
 
 
-def collect_scores(out: Collection, settings: CollectSettings, golden: Sequence[float | None]) -> None:
+def collect_scores(out: Collection, settings: Comparison, golden: Sequence[float | None]) -> None:
     """Add how many examples score at most each threshold (the paper's score curve); n is the whole pool."""
     known = np.array([value for value in golden if value is not None])
     for threshold in settings.figure_scores["thresholds"]:
@@ -168,13 +140,14 @@ def collect_scores(out: Collection, settings: CollectSettings, golden: Sequence[
 
 def collect_quality(
     out: Collection,
-    settings: CollectSettings,
+    settings: Comparison,
     values: Mapping[str, Sequence[float | None]],
     truth: Sequence[Mapping[str, Any]] | None,
 ) -> list[dict[str, Any]]:
     """Add how well each score separates known good from known bad examples; return the points of the ROC curves.
 
-    values: per score, in pool order; truth: rows of schema truth in pool order, or None where nobody knows.
+    values: per score (`SCORES`, and `golden_score_<anchors>` of further anchor sets), in pool order; truth:
+    rows of schema truth in pool order, or None where nobody knows.
     """
     if truth is None:
         for artifact in ("table_selection_quality", "figure_selection_quality", "figure_anchor_sizes"):
@@ -186,8 +159,8 @@ def collect_quality(
     faults = sorted({row["fault"] for row in truth if row["fault"]})
     sizes = {"k_known_good": int(good.sum()), "k_subset_size": max(1, round(settings.subset_fraction * len(good)))}
     points = []
-    for name in SCORES:
-        scores = oriented(values[name], settings.order(name))
+    for name, column in values.items():
+        scores = oriented(column, settings.order(name))
         for setting, chosen in [("all", np.ones(len(good), dtype=bool))] + [
             (f"fault_{fault}", good | np.array([row["fault"] == fault for row in truth])) for fault in faults
         ]:
@@ -203,9 +176,7 @@ def collect_quality(
     return points
 
 
-def collect_anchor_sizes(
-    out: Collection, settings: CollectSettings, improved: np.ndarray, good: np.ndarray | None
-) -> None:
+def collect_anchor_sizes(out: Collection, settings: Comparison, improved: np.ndarray, good: np.ndarray | None) -> None:
     """Add how AUC and agreement with the whole anchor set grow with the number of anchors drawn from it.
 
     improved: (n, K) bool, see `improved_anchors`; the seed of a row is the number of its draw.
@@ -231,7 +202,7 @@ def collect_anchor_sizes(
                 out.add("figure_anchor_sizes", setting, "golden_score", draw, name, agreement, len(scores))
 
 
-def collect_racing(out: Collection, settings: CollectSettings, improved: np.ndarray, n_tokens: np.ndarray) -> None:
+def collect_racing(out: Collection, settings: Comparison, improved: np.ndarray, n_tokens: np.ndarray) -> None:
     """Add what stopping early would have saved at each threshold, and that no decision would have changed.
 
     The anchors come in the order in which racing runs them, those with the shortest answers first.
@@ -280,6 +251,40 @@ def read_judged(args: argparse.Namespace) -> Judged:
     )
 
 
+def read_values(args: argparse.Namespace, main: str) -> tuple[list[str], dict[str, list[float | None]]]:
+    """Return the ids of the pool and every score in the same order: those of `SCORES`, then further anchor sets'.
+
+    main: the anchor set whose golden score is called just that. Raises `UserError` if the files are of different pools.
+    """
+    if len(args.anchor_sets) != len(args.scores):
+        raise UserError(
+            f"--scores: {len(args.scores)} files for {len(args.anchor_sets)} anchor sets; give one for each"
+        )
+    if main not in args.anchor_sets:
+        raise UserError(f"--anchor-sets: the main anchor set '{main}' is missing; give its scores too")
+    tables = {
+        name: read_csv(path, ("id", "golden_score", "mean_gain_nats"))
+        for name, path in zip(args.anchor_sets, args.scores)
+    }
+    ids = [row["id"] for row in tables[main]]
+    for name, rows in tables.items():
+        if [row["id"] for row in rows] != ids:
+            raise UserError(
+                f"--scores: those of '{name}' are of another pool than those of '{main}'; score the pool again"
+            )
+    difficulty = {row["id"]: row for row in read_csv(args.difficulty, ("id", *SCORES[2:]))}
+    missing = [name for name in ids if name not in difficulty]
+    if missing:
+        raise UserError(f"{args.difficulty}: no row for example '{missing[0]}'; score the difficulty of the same pool")
+    values = {
+        "golden_score": _numbers(tables[main], "golden_score"),
+        "mean_gain": _numbers(tables[main], "mean_gain_nats"),
+    }
+    values.update({name: _numbers((difficulty[i] for i in ids), name) for name in SCORES[2:]})
+    others = {f"golden_score_{name}": _numbers(rows, "golden_score") for name, rows in tables.items() if name != main}
+    return ids, {**values, **others}
+
+
 def _numbers(rows: Iterable[Mapping[str, str]], column: str) -> list[float | None]:
     return [float(row[column]) if row[column] else None for row in rows]
 
@@ -294,7 +299,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--answers", nargs="+", required=True, help="folders of generate_answers, in the order of --runs"
     )
-    parser.add_argument("--scores", required=True, help="scores.csv of the main anchor set")
+    parser.add_argument("--anchor-sets", nargs="+", required=True, help="anchor set of each scores file")
+    parser.add_argument("--scores", nargs="+", required=True, help="scores.csv files, in the order of --anchor-sets")
     parser.add_argument("--raw", required=True, help="raw.safetensors of the main anchor set")
     parser.add_argument("--difficulty", required=True, help="CSV: id, perplexity, ifd, length")
     parser.add_argument("--truth", help="JSONL, schema truth; only synthetic pools have one")
@@ -308,15 +314,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Collect all metrics of the paper."""
     args = parse_args(argv)
-    settings = parse_settings(CollectSettings, args.settings)
-    scores = read_csv(args.scores, ("id", "golden_score", "mean_gain_nats"))
-    ids = [row["id"] for row in scores]
-    difficulty = {row["id"]: row for row in read_csv(args.difficulty, ("id", "perplexity", "ifd", "length"))}
-    if missing := [name for name in ids if name not in difficulty]:
-        raise UserError(f"{args.difficulty}: no row for example '{missing[0]}'; score the difficulty of the same pool")
-    ordered = [difficulty[name] for name in ids]
-    values = {"golden_score": _numbers(scores, "golden_score"), "mean_gain": _numbers(scores, "mean_gain_nats")}
-    values.update({name: _numbers(ordered, name) for name in SCORES[2:]})
+    settings = parse_settings(Comparison, args.settings)
+    ids, values = read_values(args, settings.anchors)
     truth = read_truth(args.truth, ids) if args.truth else None
 
     out = Collection(settings.model)
@@ -325,7 +324,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     points = collect_quality(out, settings, values, truth)
     raw = read_raw(args.raw)
     if raw["one_shot"].shape != (len(ids), len(raw["zero_shot"])):
-        raise UserError(f"{args.raw}: {raw['one_shot'].shape[0]} candidates, {args.scores} has {len(ids)}; score again")
+        raise UserError(f"{args.raw}: {raw['one_shot'].shape[0]} candidates, the scores have {len(ids)}; score again")
     scored = np.array([value is not None for value in values["golden_score"]])
     if np.isnan(raw["one_shot"][scored]).any():
         for artifact in ("figure_anchor_sizes", "table_racing"):

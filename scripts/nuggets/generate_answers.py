@@ -42,7 +42,7 @@ class AnswerSettings:
     """How answers are written: the config's `nuggets.generate` and the scorer's `compute.batch_tokens`.
 
     max_new_tokens: longest answer; temperature: 0 takes the likeliest token; stop: texts before which an answer ends;
-    batch_size: prompts in one batch; turn_separator: text between an answer and the prompt of the next turn;
+    batch_size: prompts in one batch;
     batch_tokens: tokens in one forward pass of the scorer.
     """
 
@@ -51,7 +51,6 @@ class AnswerSettings:
     stop: Sequence[str]
     batch_size: int
     batch_tokens: int
-    turn_separator: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +104,7 @@ def answer_dialogues(
     loaded: LoadedModel,
     dialogues: Sequence[Mapping[str, Any]],
     prompt: Prompt,
+    separator: str,
     settings: AnswerSettings,
     seed: int,
 ) -> list[list[str]]:
@@ -120,8 +120,8 @@ def answer_dialogues(
             later = dialogues[i]["turns"][turn + 1 :]
             if later:
                 asked = before[i] + queries[i]
-                room = _room(loaded, asked, settings.turn_separator + turn_query(prompt, later[0]), settings)
-                before[i] = asked + shorten(loaded, text, room) + settings.turn_separator
+                room = _room(loaded, asked, separator + turn_query(prompt, later[0]), settings)
+                before[i] = asked + shorten(loaded, text, room) + separator
     return answers
 
 
@@ -256,7 +256,7 @@ def load_answering_model(args: argparse.Namespace, folder: Path | None) -> Loade
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; train this seed first")
     if not (folder / "adapter_config.json").is_file():
-        return load_model(**{**options, "source": str(folder), "revision": None})
+        return load_model(**{**options, "source": str(folder)})
     from peft import PeftModel
 
     loaded = load_model(**options)
@@ -273,6 +273,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, required=True)
     parser.add_argument("--alpaca-eval", required=True, help="JSONL, schema evaluation")
     parser.add_argument("--mt-bench", required=True, help="JSONL, schema dialogue")
+    parser.add_argument("--turn-separator", required=True, help="text between an answer and the next turn's prompt")
     parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
     parser.add_argument(
         "--settings", required=True, help="JSON: max_new_tokens, temperature, stop, batch_size, batch_tokens"
@@ -297,7 +298,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     status = {"status": "done", "reason": "", "method": args.method, "n_examples": {}}
     if args.models is not None:
         status = read_json(Path(args.models) / "status.json")
-    questions = reference_questions(examples, prompt, settings.turn_separator)
+    questions = reference_questions(examples, prompt, args.turn_separator)
     likelihood: list[dict[str, Any]] = []
     with whole_folder(args.answers_out) as folder:
         for seed in args.seeds:
@@ -308,7 +309,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 loaded = load_answering_model(args, Path(args.models) / f"seed_{seed}" if args.models else None)
                 texts = answer_all(loaded, [prompt.query(row) for row in examples["alpaca_eval"]], settings, seed)
                 singles = alpaca_eval_rows(examples["alpaca_eval"], texts, args.method)
-                turns = answer_dialogues(loaded, examples["mt_bench"], prompt, settings, seed)
+                turns = answer_dialogues(loaded, examples["mt_bench"], prompt, args.turn_separator, settings, seed)
                 dialogues = fastchat_rows(examples["mt_bench"], turns, args.method)
                 for benchmark, asked in questions.items():
                     scored = reference_likelihood(loaded, asked, settings.batch_tokens)

@@ -104,7 +104,7 @@ class Result:
     measures: Mapping[str, float]
 
 
-def make_judge(settings: JudgeSettings, *, dtype: str, device: str, threads: int) -> Judge:
+def make_judge(settings: JudgeSettings, *, device: str, threads: int) -> Judge:
     """Return the judge that the settings name."""
     if settings.backend == "reference":
         from scripts.lm.judge_reference import ReferenceJudge
@@ -129,7 +129,7 @@ def make_judge(settings: JudgeSettings, *, dtype: str, device: str, threads: int
         from scripts.lm.judge_local import LocalWriter
         from scripts.lm.load import load_model
 
-        loaded = load_model(settings.model, dtype=dtype, device=device, threads=threads)
+        loaded = load_model(settings.model, device=device, threads=threads)
         writer = LocalWriter(
             loaded, name=settings.model, max_new_tokens=settings.max_new_tokens, batch_size=JUDGE_BATCH
         )
@@ -340,7 +340,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--reference-run", help="pairwise only: the run that the others are compared with")
     parser.add_argument("--settings", required=True, help="JSON: nuggets.judge")
-    parser.add_argument("--dtype", required=True, help="of a local judge: auto, float32, bfloat16 or float16")
     parser.add_argument("--device", required=True, help="of a local judge: auto, cpu or cuda")
     parser.add_argument("--threads", type=int, required=True, help="CPU threads of a local judge")
     parser.add_argument(
@@ -376,7 +375,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Judge all runs in one mode."""
     args = parse_args(argv)
     settings = parse_settings(JudgeSettings, args.settings)
-    judge = make_judge(settings, dtype=args.dtype, device=args.device, threads=args.threads)
+    logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch
+    judge = make_judge(settings, device=args.device, threads=args.threads)
     judgements: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
     for run, seed, results, rows in judged_runs(args, settings, judge):

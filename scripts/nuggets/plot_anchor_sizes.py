@@ -16,7 +16,7 @@ from scripts.nuggets.plot_helpers import add_figure_flags, reasons, save, say_un
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (
-    ("auc", "AUC, good against bad examples"),
+    ("auc", "AUC, known good examples"),
     ("spearman_with_all_anchors", "rank correlation with all anchors"),
 )
 RANGE = (0.1, 0.9)  # of the draws that the band covers
@@ -41,7 +41,7 @@ def by_size(rows: Sequence[Mapping[str, str]], metric: str) -> dict[int, list[fl
 
 
 def draw(axes: Any, values: Mapping[int, Sequence[float]], label: str) -> list[tuple[int, float, float, float, int]]:
-    """Draw medians over the draws with a band from the 10 % to the 90 % quantile; return (size, median, low, high, n)."""
+    """Draw medians over the draws with a band from the 10 % to the 90 % quantile; return what is drawn."""
     points = [
         (size, quantile(drawn, 0.5), quantile(drawn, RANGE[0]), quantile(drawn, RANGE[1]), len(drawn))
         for size, drawn in values.items()
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     metrics = read_metrics(args.metrics)
     notes = reasons(args.notes, "figure_anchor_sizes")
-    figure, panels = new_figure("double", 2.3, ncols=2)
+    figure, panels = new_figure("double", 2.6, ncols=2)
     rows: list[dict[str, Any]] = []
     for axes, (metric, label) in zip(panels, PANELS):
         values = by_size(metrics, metric)

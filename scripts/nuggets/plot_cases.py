@@ -63,7 +63,8 @@ def wrap(text: str, width: float, max_lines: int) -> list[str]:
 
 def card_lines(row: Mapping[str, str], width: float) -> list[tuple[str, str]]:
     """Return the lines of one example as (kind, text): its score, then name and wrapped text of each field."""
-    quality = f", known to be {row['quality']}" if row.get("quality") else ""
+    known = row.get("quality", "")
+    quality = f", known {'to be good' if known == 'good' else f'fault: {known}'}" if known else ""
     lines = [("head", f"score {float(row['golden_score']):.3f}, rank {int(float(row['rank'])):,}{quality}")]
     for field, name in NAMES.items():
         if field == "input" and not row[field].strip():

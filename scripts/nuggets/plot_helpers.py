@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.files import PathLike, read_csv
@@ -23,6 +24,7 @@ def add_figure_flags(parser: argparse.ArgumentParser) -> None:
 
 def save(figure: Figure, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], args: argparse.Namespace) -> None:
     """Stamp and write a figure where the flags of `add_figure_flags` say."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
     stamp_tier(figure, args.tier)
     save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=columns)
 

@@ -21,14 +21,19 @@ def draw_bar(axes: Any, place: int, shares: Mapping[str, Spread]) -> None:
     start = 0.0
     for outcome, (color, ink) in OUTCOMES.items():
         share = shares[outcome].mean
-        axes.barh(place, share, left=start, height=0.62, color=color, label=outcome if place == 0 else None)
+        axes.barh(place, share, left=start, height=0.7, color=color, label=outcome if place == 0 else None)
         if share >= LEAST_LABELLED:
-            axes.text(start + share / 2, place, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=6.5)
+            axes.text(
+                start + share / 2, place - 0.07, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=6.5
+            )
         start += share
-    for edge, outcome in ((shares["win"].mean, "win"), (1 - shares["loss"].mean, "loss")):
-        half = shares[outcome].half_width
+    for edge, half in (
+        (shares["win"].mean, shares["win"].half_width),
+        (1 - shares["loss"].mean, shares["loss"].half_width),
+    ):
         if half:
-            axes.errorbar(edge, place, xerr=half, color=INK, elinewidth=0.9, capsize=2, fmt="none", zorder=5)
+            reach = [[min(half, edge)], [min(half, 1 - edge)]]  # a share stays between 0 and 1
+            axes.errorbar(edge, place + 0.2, xerr=reach, color=INK, elinewidth=0.9, capsize=1.5, fmt="none", zorder=5)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     measured = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_pairwise"]
     spreads = spreads_by(measured, ("method", "metric"))
     missing = {row["method"]: row["reason"] for row in reasons(args.notes, "figure_pairwise")}
-    figure, axes = new_figure("single", 0.75 + 0.3 * len(args.methods))
+    figure, axes = new_figure("single", 0.85 + 0.32 * len(args.methods))
     rows: list[dict[str, Any]] = []
     for place, method in enumerate(args.methods):
         if (method, "win_share") not in spreads:

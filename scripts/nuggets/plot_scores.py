@@ -1,4 +1,4 @@
-"""Draw the golden scores of the whole pool in ascending order, with the counts at the thresholds (NUGGETS, score curve)."""
+"""Draw the golden scores of the pool in ascending order, with the counts at the thresholds (NUGGETS, score curve)."""
 
 from __future__ import annotations
 
@@ -40,15 +40,17 @@ def draw(axes: Any, curve: Sequence[tuple[float, int]], ours: Sequence[tuple[flo
     for threshold, count in ours:
         axes.plot([0, count], [threshold, threshold], color=FAINT, linewidth=0.7, linestyle=":")
         axes.plot([count, count], [0, threshold], color=FAINT, linewidth=0.7, linestyle=":")
-    axes.plot([n for _, n in ours], [t for t, _ in ours], "o", color=color, label="at most the threshold")
-    lines = [f"≤ {threshold:g}: {count:,} ({count / total:.0%})" for threshold, count in ours]
+    axes.plot([n for _, n in ours], [t for t, _ in ours], "o", color=color, label="count at a threshold")
+    lines = ["examples with\na score of at most"] + [
+        f"{threshold:g}: {count:,} ({count / total:.0%})" for threshold, count in ours
+    ]
     axes.set_xlim(0, total * 1.02)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("examples, sorted by golden score")
-    axes.set_ylabel("golden score (share of anchors improved)")
+    axes.set_ylabel("golden score")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.annotate(
-        "\n".join(lines), (1.03, 0.02), xycoords="axes fraction", va="bottom", fontsize=6.5, color=INK, linespacing=1.5
+        "\n".join(lines), (1.03, 0.0), xycoords="axes fraction", va="bottom", fontsize=6.5, color=INK, linespacing=1.5
     )
 
 
@@ -79,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if theirs:
         style = {"marker": "D", "linestyle": "none", "markerfacecolor": "white", "markeredgecolor": INK}
         axes.plot([n for _, n in theirs], [t for t, _ in theirs], label="published", **style)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper center", ncols=3)
     rows = [dict(zip(COLUMNS, ("curve", *point))) for point in curve]
     rows += [dict(zip(COLUMNS, ("threshold", *point))) for point in ours]
     rows += [dict(zip(COLUMNS, ("threshold_published", *point))) for point in theirs]

@@ -1,4 +1,4 @@
-"""Draw how well each score finds the known good examples, and what a model gains from each choice (beyond the paper)."""
+"""Draw how well each score finds known good examples, and what a model gains from each choice (beyond the paper)."""
 
 from __future__ import annotations
 
@@ -63,12 +63,24 @@ def draw_models(
             rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, reason))))
         else:
             rows.append(dict(zip(COLUMNS, (metric, method, place, value.mean, value.low, value.high, value.n, ""))))
-    axes.set_xticks(range(len(methods)), [method_label(m) for m in methods], rotation=35, ha="right")
+            axes.annotate(
+                f"{value.mean:.2f}" if metric == "exact_match" else f"{value.mean:.0f}",
+                (place, value.high),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6,
+            )
+    axes.set_xticks(range(len(methods)), [method_label(m).replace(", ", ",\n") for m in methods])
+    axes.tick_params(axis="x", labelrotation=45, labelsize=6.5)
+    for label_text in axes.get_xticklabels():
+        label_text.set(ha="right", rotation_mode="anchor")
+    axes.set_xlim(-0.6, len(methods) - 0.4)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(label)
     axes.set_title("after fine-tuning on each subset")
     if metric == "exact_match":
-        axes.set_ylim(0, 1.05)
+        axes.set_ylim(0, 1.08)
     return rows
 
 
@@ -92,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for row in metrics
         if (row["artifact"], row["setting"], row["metric"]) == ("table_selection_quality", "all", "auc")
     }
-    figure, (left, right) = new_figure("double", 2.9, ncols=2, width_ratios=(1, 1.15))
+    figure, (left, right) = new_figure("double", 3.0, ncols=2, width_ratios=(1, 1.15))
     points = read_csv(args.roc, ("method", "false_positive_rate", "true_positive_rate"))
     if points:
         rows = draw_roc(left, points, areas)

@@ -90,14 +90,15 @@ class Anchor:
         return len(self.answer_ids) < self.n_full
 
 
+# verbose=False: what is too long for the model is cut, skipped or refused here, so the tokenizer need not warn of it.
 def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Return the token ids of a text without special tokens."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def default_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Return the token ids of a text with the special tokens that the tokenizer adds by default."""
-    return list(tokenizer(text)["input_ids"])
+    return list(tokenizer(text, verbose=False)["input_ids"])
 
 
 def leading_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

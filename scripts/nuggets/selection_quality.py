@@ -48,7 +48,8 @@ def roc_points(scores: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.nda
     """Return (false positive rates, true positive rates) for every distinct threshold, from (0, 0) to (1, 1)."""
     scores, good = np.asarray(scores, dtype=np.float64), np.asarray(good, dtype=bool)
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order]) != 0), len(scores) - 1)  # last place of each run of ties
+    ordered = scores[order]
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(scores) - 1)  # last place of each run of ties
     hits = np.concatenate([[0], np.cumsum(good[order])[ends]])
     misses = np.concatenate([[0], ends + 1]) - hits
     return misses / max(int((~good).sum()), 1), hits / max(int(good.sum()), 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import Any, Callable, Mapping, Sequence
+from typing import Callable, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import PathLike, read_csv
@@ -16,6 +16,7 @@ from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.common.tables import Cell, Column, Missing, write_table
+from scripts.nuggets.comparison import Comparison
 
 NOT_MEASURED = "Not measured in this run."
 NO_SUBSET = "The model as it is: not fine-tuned."
@@ -28,20 +29,6 @@ SCORE_LABELS = {
 }
 WIN_RATE = "alpaca_eval_win_rate_percent"
 GRADE = "mt_bench_score_1_to_10"
-
-
-@dataclasses.dataclass(frozen=True)
-class TableSettings:
-    """What the tables compare: the same-named keys of the config's `nuggets`."""
-
-    dataset: str
-    model: str
-    anchors: str
-    table_1: Mapping[str, Any]
-    table_2: Mapping[str, Any]
-    table_3: Mapping[str, Any]
-    table_baselines: Mapping[str, Any]
-    table_racing: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +89,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def _published_note(artifact: Artifact, settings: TableSettings) -> list[str]:
+def _published_note(artifact: Artifact, settings: Comparison) -> list[str]:
     """Say from where the published values are, and for which model if it is another one."""
     if not artifact.published:
         return []
@@ -118,7 +105,7 @@ def _published_note(artifact: Artifact, settings: TableSettings) -> list[str]:
 
 def _by_group(
     artifact: Artifact,
-    settings: TableSettings,
+    settings: Comparison,
     methods: Sequence[str],
     metric: str,
     whole: Sequence[str],
@@ -153,7 +140,7 @@ def _by_group(
     return rows, columns
 
 
-def table_1(artifact: Artifact, settings: TableSettings) -> Table:
+def table_1(artifact: Artifact, settings: Comparison) -> Table:
     """Return Table 1: AlpacaEval win rate per group and over all, and the length of the answers."""
     extras = [
         ("answer_length", "Answer length (characters)", "all", "answer_length_chars"),
@@ -164,7 +151,7 @@ def table_1(artifact: Artifact, settings: TableSettings) -> Table:
     return Table(rows, columns, caption, _published_note(artifact, settings))
 
 
-def table_2(artifact: Artifact, settings: TableSettings) -> Table:
+def table_2(artifact: Artifact, settings: Comparison) -> Table:
     """Return Table 2: MT-Bench grade per category, per turn and over all."""
     whole = [name for name in ("turn_1", "turn_2") if name in artifact.settings_of(GRADE)] + ["overall"]
     rows, columns = _by_group(artifact, settings, settings.table_2["methods"], GRADE, whole, 2, [])
@@ -172,7 +159,7 @@ def table_2(artifact: Artifact, settings: TableSettings) -> Table:
     return Table(rows, columns, caption, _published_note(artifact, settings))
 
 
-def table_3(artifact: Artifact, settings: TableSettings) -> Table:
+def table_3(artifact: Artifact, settings: Comparison) -> Table:
     """Return Table 3: AlpacaEval win rate by anchor set and threshold; the paper's own anchor sets are shown whole."""
     ours = settings.table_3["anchor_sets"]
     paper = list(dict.fromkeys(row["setting"] for row in artifact.published))
@@ -191,7 +178,7 @@ def table_3(artifact: Artifact, settings: TableSettings) -> Table:
     return Table(rows, columns, caption, _published_note(artifact, settings))
 
 
-def table_baselines(artifact: Artifact, settings: TableSettings) -> Table:
+def table_baselines(artifact: Artifact, settings: Comparison) -> Table:
     """Return the comparison of NUGGETS with other ways of choosing a subset (beyond the paper)."""
     spread_columns = [
         (Column("exact_match", "Exact match", "spread", decimals=3), "all", "exact_match"),
@@ -225,7 +212,7 @@ def table_baselines(artifact: Artifact, settings: TableSettings) -> Table:
     return Table(rows, columns, caption, notes)
 
 
-def table_selection_quality(artifact: Artifact, settings: TableSettings) -> Table:
+def table_selection_quality(artifact: Artifact, settings: Comparison) -> Table:
     """Return how well each score separates known good from known bad examples (beyond the paper)."""
     faults = [name for name in artifact.settings_of("auc") if name.startswith("fault_")]
     columns = [
@@ -241,7 +228,9 @@ def table_selection_quality(artifact: Artifact, settings: TableSettings) -> Tabl
         for name in faults
     ]
     rows = []
-    for score, label in SCORE_LABELS.items():
+    further = sorted({row["method"] for row in artifact.measured} - set(SCORE_LABELS))
+    labels = {name: f"golden score, {method_label(name[len('golden_score_') :])}" for name in further}
+    for score, label in {**SCORE_LABELS, **labels}.items():
         row: dict[str, Cell] = {"score": label}
         for metric in ("auc", "auc_standard_error"):
             row[metric] = artifact.number("all", score, metric)
@@ -260,7 +249,7 @@ def table_selection_quality(artifact: Artifact, settings: TableSettings) -> Tabl
     return Table(rows, columns, caption, notes)
 
 
-def table_racing(artifact: Artifact, settings: TableSettings) -> Table:
+def table_racing(artifact: Artifact, settings: Comparison) -> Table:
     """Return what exact early stopping saves at each threshold (beyond the paper)."""
     columns = [
         Column("threshold", "Threshold", "number", decimals=2),
@@ -279,7 +268,7 @@ def table_racing(artifact: Artifact, settings: TableSettings) -> Table:
     return Table(rows, columns, caption, notes)
 
 
-BUILDERS: dict[str, Callable[[Artifact, TableSettings], Table]] = {
+BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
     "table_1": table_1,
     "table_2": table_2,
     "table_3": table_3,
@@ -307,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
     args = parse_args(argv)
     artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    table = BUILDERS[args.artifact](artifact, parse_settings(TableSettings, args.settings))
+    table = BUILDERS[args.artifact](artifact, parse_settings(Comparison, args.settings))
     write_table(
         table.rows,
         table.columns,

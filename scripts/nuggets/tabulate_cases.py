@@ -39,7 +39,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sorted-pool", required=True, help="JSONL: examples with their score, best first")
     parser.add_argument("--truth", help="JSONL, schema truth; only synthetic pools have one")
     parser.add_argument("--cases", type=int, required=True, help="examples of each side")
-    parser.add_argument("--dataset", required=True, help="name of the pool")
     parser.add_argument("--tier", required=True)
     for kind in ("csv", "md", "tex"):
         parser.add_argument(f"--{kind}-out", required=True)
@@ -75,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         csv=args.csv_out,
         md=args.md_out,
         tex=args.tex_out,
-        caption=f"NUGGETS: highest and lowest scored examples of {args.dataset}",
+        caption="NUGGETS: the highest and the lowest scored examples of the pool",
         tier=args.tier,
         notes=["Of equal scores the example that comes first in the pool ranks higher."],
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -173,8 +174,8 @@ def _link_or_copy(source: str, target: str) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--subsets", nargs="+", required=True, help="JSONL of chosen examples, one per seed")
-    parser.add_argument("--seeds", nargs="+", type=int, required=True, help="seeds, in the order of --subsets")
+    parser.add_argument("--subsets", required=True, help="folder of the chosen examples, seed_{n}.jsonl")
+    parser.add_argument("--seeds", nargs="+", type=int, required=True, help="train one model for each")
     parser.add_argument("--method", required=True, help="name of the selection method")
     parser.add_argument("--rule", required=True, help="JSON: the method in the config, to explain an empty subset")
     add_model_flags(parser)
@@ -188,8 +189,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which model to load and how."""
-    parser.add_argument("--model", required=True, help="folder or hub id")
-    parser.add_argument("--revision", required=True, help="commit of a hub id; '' for none")
+    parser.add_argument("--model", required=True, help="folder, or hub id in the local cache")
     parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
     parser.add_argument("--device", required=True, help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
@@ -199,7 +199,6 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the flags of `add_model_flags` as keywords of `load_model`."""
     return {
         "source": args.model,
-        "revision": args.revision or None,
         "dtype": args.dtype,
         "device": args.device,
         "threads": args.threads,
@@ -220,21 +219,13 @@ def read_subset(path: PathLike) -> list[dict[str, Any]]:
     return read_examples(path, "instruction") if read_text(path).strip() else []
 
 
-def check_seeds(subsets: Sequence[str], seeds: Sequence[int]) -> None:
-    """Raise `UserError` unless there is one subset per seed and no seed twice."""
-    if len(subsets) != len(seeds):
-        raise UserError(f"--subsets: {len(subsets)} files for {len(seeds)} seeds; give one per seed, in the same order")
-    if len(set(seeds)) != len(seeds):
-        raise UserError(f"--seeds: {', '.join(map(str, seeds))} names one twice; every seed once")
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Train all seeds of one subset."""
     args = parse_args(argv)
-    check_seeds(args.subsets, args.seeds)
     prompt = read_prompt(args.prompt)
     settings = parse_settings(TrainSettings, args.settings)
-    subsets = {seed: read_subset(path) for seed, path in zip(args.seeds, args.subsets)}
+    paths = {seed: Path(args.subsets) / f"seed_{seed}.jsonl" for seed in args.seeds}
+    subsets = {seed: read_subset(path) for seed, path in paths.items()}
     counts = {str(seed): len(rows) for seed, rows in subsets.items()}
     status = {"status": "done", "reason": "", "method": args.method, "n_examples": counts}
     if not all(subsets.values()):
@@ -251,18 +242,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             f" 'accelerate launch --num_processes {settings.devices}', or set devices to {world_size()}"
         )
     engine = settings.for_finetune(args.dtype)
+    # A folder for each job: two jobs may train the same examples, and the first to end clears its own.
+    kept = Path(args.checkpoints) / hashlib.sha256(str(args.models_out).encode()).hexdigest()[:12]
     folders, loaded = {}, None
     for seed, rows in subsets.items():
         seed_all(seed)
         pairs = [(prompt.query(row), row["output"]) for row in rows]
-        folders[seed], loaded = train_seed(model_options(args), loaded, pairs, engine, seed, Path(args.checkpoints))
+        folders[seed], loaded = train_seed(model_options(args), loaded, pairs, engine, seed, kept)
     if not is_first_process():
         return
     collect_models(folders, args.models_out, status)
     histories = [read_json(folder / "history.json") for folder in folders.values()]
     write_json(args.history_out, {"seeds": histories, **status})
-    for folder in folders.values():
-        shutil.rmtree(folder)
+    shutil.rmtree(kept)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Link:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """The verdict on an artifact: kind is a comparison status or "own"; text for the eye; why values are not compared."""
+    """The verdict on an artifact: a comparison status or "own"; its text; why values of it are not compared."""
 
     kind: str
     text: str
@@ -101,7 +101,6 @@ class Artifact:
     alt: str
     links: list[Link]
     status: Status
-    n_values: int
     rows_left_out: int = 0
 
 
@@ -154,6 +153,8 @@ def judge(rows: Sequence[Mapping[str, str]], *, built: bool) -> Status:
     counts = collections.Counter(row["status"] for row in rows)
     notes = collections.Counter(row["note"] for row in rows if row["status"] == "not_run")
     reason = notes.most_common(1)[0][0] if notes else ""
+    if reason and counts["not_run"] < len(rows):
+        reason = f"{counts['not_run']} of {len(rows)} published values, e.g. {reason}"
     for status in ("deviates", "reproduced"):
         if counts[status]:
             return Status(status, f"{STATUS_NAMES[status]}: {counts[status]} of {len(rows)}", reason)
@@ -171,7 +172,6 @@ def build_artifact(
     source: ArtifactSource,
     config: Mapping[str, Any],
     comparison: Sequence[Mapping[str, str]],
-    metrics: Sequence[Mapping[str, str]],
     folder: Path,
 ) -> Artifact:
     """Read one artifact's files into what the template shows. folder: where the report lies, for relative links."""
@@ -202,7 +202,6 @@ def build_artifact(
         alt=f"{title}. {plain_text(paragraphs)}",
         links=[Link(name, relative_link(files[kind], folder)) for kind, name in FILE_NAMES.items() if kind in files],
         status=judge([row for row in comparison if (row["paper"], row["artifact"]) == key], built=True),
-        n_values=sum((row["paper"], row["artifact"]) == key for row in metrics),
         rows_left_out=left_out,
     )
 
@@ -275,12 +274,15 @@ def comparison_rows(comparison: Sequence[Mapping[str, str]], built: Sequence[str
         ours = format_number(float(row["ours_mean"]), places) if row["ours_mean"] else "—"
         std = format_number(float(row["ours_std"]), places) if row["ours_std"] else ""
         difference = format_number(float(row["difference"]), places) if row["difference"] else "—"
+        if row["status"] == "deviates" and not any(digit in difference for digit in "123456789"):
+            difference = f"{float(row['difference']):.1g}".replace("-", "−")  # too small for the paper's digits
         shown.append(
             {
                 **row,
                 "paper_name": PAPERS[row["paper"]].name if row["paper"] in PAPERS else row["paper"],
                 "artifact_title": artifact_title(row["artifact"]),
                 "target": target if target in built else "",
+                "shown_published": format_number(float(row["published"]), len(row["published"].partition(".")[2])),
                 "ours": f"{ours} ± {std}" if std else ours,
                 "shown_difference": difference,
                 "status_name": STATUS_NAMES[row["status"]],
@@ -356,7 +358,7 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
     folder = args.report_out.parent
     config, comparison, metrics = read_config(args.config), read_comparison(args.comparison), read_metrics(args.metrics)
     sources = parse_manifest(args.artifacts)
-    artifacts = [(source.paper, build_artifact(source, config, comparison, metrics, folder)) for source in sources]
+    artifacts = [(source.paper, build_artifact(source, config, comparison, folder)) for source in sources]
     times: list[StepTime] = read_step_times(args.benchmarks) if args.benchmarks else []
     return {
         "tier": args.tier,

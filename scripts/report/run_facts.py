@@ -97,6 +97,9 @@ def _read_benchmark(path: Path) -> list[tuple[float, float | None]]:
     """Return (seconds, peak memory in MB or None if the job was too short to be measured) of each repeat."""
     rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))
     try:
-        return [(float(row["s"]), None if row["max_rss"] in ("-", "NA", "") else float(row["max_rss"])) for row in rows]
+        jobs = [(float(row["s"]), None if row["max_rss"] in ("-", "NA", "") else float(row["max_rss"])) for row in rows]
     except (KeyError, ValueError, TypeError):
-        raise UserError(f"{path}: not a Snakemake benchmark file; delete it and run its step again") from None
+        jobs = []
+    if not jobs:
+        raise UserError(f"{path}: not a Snakemake benchmark file; delete it and run its step again")
+    return jobs

@@ -29,7 +29,8 @@ def old_python(repo_root, tmp_path_factory):
         return Path(given)
     if os.environ.get("THRIFT_BUILD_ENVIRONMENTS"):
         folder = tmp_path_factory.mktemp("venvs") / "preprocess"
-        command = [sys.executable, "scripts/make_venv.py", "envs/preprocess.yaml", str(folder)]
+        command = [sys.executable, "-m", "scripts.make_venv"]
+        command += ["--environment", "envs/preprocess.yaml", "--venv-out", str(folder)]
         subprocess.run(command, cwd=repo_root, check=True, capture_output=True)
         return folder / "bin/python"
     pytest.skip(
@@ -144,7 +145,11 @@ def test_total_sampling_takes_k_of_all(old_python, raw_tasks, tmp_path):
         ({"train.tsv": "a\tb\nno tab\n", "test.tsv": "a\tb\n"}, "train.tsv:2: expected input, tab, output"),
         ({"train.tsv": "a\tb\n", "test.tsv": "\n"}, "test.tsv: the file is empty"),
         ({"train.tsv": "a\tb\n", "test.tsv": "a\u2028a\tb\n"}, "a line separator other than the newline"),
-        ({"train.tsv": "a\tb\n", "test.tsv": "a\tz\tb||c\n"}, "test.tsv:1: answer 'z' is not one of the options (b, c)"),
+        (
+            {"train.tsv": "a\tb\n", "test.tsv": "a\tz\tb||c\n"},
+            "test.tsv:1: answer 'z' is not one of the options (b, c)",
+        ),
+        ({"train.tsv": "a\tb\n", "test.tsv": "a\tb\tb||c\n"}, "train.tsv:1: has no options, but other lines"),
         ({"train.tsv": "a\tb\n", "test.tsv": "a\tb\n"}, "too few training rows for 4 shots of dev"),
     ],
 )

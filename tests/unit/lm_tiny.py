@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import random
 from pathlib import Path
@@ -38,7 +39,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", unk_token="<unk>", eos_token="</s>")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _state(kind: str, seed: int, dropout: float) -> Any:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -85,8 +86,6 @@ def _state(kind: str, seed: int, dropout: float) -> Any:
 
 def tiny(kind: str = "llama", *, seed: int = 0, dropout: float = 0.0) -> LoadedModel:
     """Return a fresh copy of a tiny model: llama (grouped-query), gpt2, opt, t5 or bert."""
-    import copy
-
     model = copy.deepcopy(_state(kind, seed, dropout)).eval()
     family = {"t5": "encoder_decoder", "bert": "encoder"}.get(kind, "causal")
     window = {"bert": 512}.get(kind, WINDOW)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("scripts/**/*.py"))
 STEPS = [path for path in SCRIPTS if not path.endswith("__init__.py")]
 PAPERS = {"mend", "ddg", "step_by_step", "delift", "nuggets"}
-# What each folder may import besides itself. `mini_world` makes the shipped checkpoints, `bench` measures: both are tops.
+# What each folder may import besides itself. `mini_world` (makes the shipped checkpoints) and `bench` are tops.
 FLOORS = {
     "common": set(),
     "data": {"common"},

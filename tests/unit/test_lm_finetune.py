@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 
 import pytest
@@ -252,6 +253,10 @@ def test_lora_changes_only_its_targets_by_a_matrix_of_its_rank(tmp_path):
         else:
             assert not change.any()
     assert all(weight.requires_grad for weight in loaded.model.parameters())
+    assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["target_modules"] == [
+        "q_proj",
+        "v_proj",
+    ]
     again = tiny()
     apply_adapters(again, tmp_path / "adapter")
     assert digest_of_model(again.model) == digest_of_model(loaded.model)

@@ -13,7 +13,15 @@ from scripts.common.errors import UserError
 from scripts.data.synthetic_documents import Author, author_document, classification_document
 from scripts.data.synthetic_instructions import FAULTS
 from scripts.data.synthetic_words import LABELS, RESPONSE, build_world
-from scripts.mini_world.batches import Mixture, author_guides, class_guides, loss_positions, pad, step_batches
+from scripts.mini_world.batches import (
+    Mixture,
+    author_guides,
+    class_guides,
+    loss_positions,
+    pad,
+    plain_guides,
+    step_batches,
+)
 from scripts.mini_world.measure import (
     AuthorGains,
     Reader,
@@ -79,9 +87,7 @@ def model(shape):
 def test_text_of_documents_splits_into_their_tokens_and_back(world, token_ids, tokenizer):
     for seed in range(20):
         rng = random.Random(seed)
-        author = author_document(
-            world, rng, Author("wrong", 0.1), neutral=seed % 2 == 0, n_examples=4, max_tokens=90
-        )
+        author = author_document(world, rng, Author("wrong", 0.1), neutral=seed % 2 == 0, n_examples=4, max_tokens=90)
         labelled = classification_document(world, rng, [0, 1, 2], 6, seed % 3)
         for tokens in (author.tokens, labelled.tokens):
             ids = [token_ids[token] for token in tokens]
@@ -143,6 +149,7 @@ def test_the_lean_module_gives_the_logits_of_transformers(shape, model):
 def test_initialisation_has_the_recipe_s_spread(shape, model):
     assert model.model.embed_tokens.weight.std().item() == pytest.approx(0.5, rel=0.05)
     assert model.lm_head.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    torch.testing.assert_close(model.lm_head.weight, model.model.embed_tokens.weight * 0.04)
     writer, reader = model.model.layers[0].self_attn.o_proj.weight, model.model.layers[0].self_attn.q_proj.weight
     assert reader.std().item() == pytest.approx(0.5 / math.sqrt(16), rel=0.2)
     assert writer.std().item() == pytest.approx(0.5 / math.sqrt(16) / math.sqrt(6), rel=0.2)
@@ -157,7 +164,11 @@ def test_attention_miss_is_minus_the_log_of_the_attention_mass():
     scores = query @ key.transpose(1, 2) / 2.0
     weights = scores.masked_fill(torch.ones(6, 6).triu(1).bool(), -math.inf).softmax(-1)
     expected = torch.stack(
-        [-(weights[0, 4, 0] + weights[0, 4, 2]).log(), -weights[1, 5, 1].log(), -(weights[1, 3, 0] + weights[1, 3, 3]).log()]
+        [
+            -(weights[0, 4, 0] + weights[0, 4, 2]).log(),
+            -weights[1, 5, 1].log(),
+            -(weights[1, 3, 0] + weights[1, 3, 3]).log(),
+        ]
     )
     torch.testing.assert_close(attention_miss(query, key, guide), expected)
 
@@ -170,7 +181,9 @@ def test_guides_reach_only_the_layers_they_name(model):
     plain, nothing = model.states(ids)
     torch.testing.assert_close(states, plain)
     assert nothing.item() == 0
-    gradient = torch.autograd.grad(miss, [layer.self_attn.q_proj.weight for layer in model.model.layers], allow_unused=True)
+    gradient = torch.autograd.grad(
+        miss, [layer.self_attn.q_proj.weight for layer in model.model.layers], allow_unused=True
+    )
     assert gradient[1].abs().sum() > 0
     assert gradient[2] is None
 
@@ -189,6 +202,10 @@ def test_loss_positions_predict_the_targets(world, token_ids):
     assert torch.equal(flat[sources + 1], targets)
     first = int(sources[0])
     assert world.vocabulary[flat[first - 1]] == RESPONSE
+    for document in documents:
+        for begin, answer, example in zip(document.inputs, document.answers, document.examples):
+            assert tuple(document.tokens[begin : begin + len(example.words)]) == example.words
+            assert tuple(document.tokens[answer : answer + len(example.answer)]) == example.answer
     assert (targets != 0).all()
 
 
@@ -215,14 +232,43 @@ def test_author_guides_point_at_instructions_and_answers(world):
         for s in range(4)
     ]
     length = max(len(document.tokens) for document in documents)
-    gather, match = author_guides(documents, length, 3, random.Random(0))
-    assert (gather.layer, gather.head, match.layer, match.head) == (0, 1, 1, 1)
+    gather, match, source = author_guides(documents, length, 3, random.Random(0))
+    assert [(g.layer, g.head) for g in (gather, match, source)] == [(0, 1), (1, 1), (2, 0)]
     for number, keys in zip(gather.documents.tolist(), gather.keys):
         (position,) = keys.nonzero()[:, 0].tolist()
         assert documents[number].tokens[position - 1] == "apply"
     assert all((keys.nonzero() < row).all() for row, keys in zip(match.rows.tolist(), match.keys))
     known = author_document(world, random.Random(1), Author(None, 0.0), neutral=False, n_examples=5, max_tokens=96)
-    assert all(len(guide.rows) == 0 for guide in author_guides([known], 96, 3, random.Random(0)))
+    guides = author_guides([known], 96, 3, random.Random(0))
+    assert [len(guide.rows) > 0 for guide in guides] == [False, False, True]
+
+
+def test_source_guides_point_at_the_words_an_answer_comes_from(world):
+    copied = {"copy", "reverse", "first", "last", "repeat_first", "extract", "sort"}
+    for seed in range(10):
+        document = author_document(
+            world, random.Random(seed), Author(None, 0.0), neutral=False, n_examples=6, max_tokens=96
+        )
+        source = author_guides([document], len(document.tokens), 50, random.Random(0))[2]
+        families = {}
+        for start, example in zip(document.answers, document.examples):
+            families.update({start + k - 1: example.family for k in range(len(example.answer))})
+        for row, keys in zip(source.rows.tolist(), source.keys):
+            right = keys.nonzero()[:, 0].tolist()
+            assert max(right) < row
+            if families[row] in copied:
+                assert [document.tokens[p] for p in right] == [document.tokens[row + 1]]
+    careless = author_document(
+        world, random.Random(1), Author("wrong", 0.0), neutral=False, n_examples=6, max_tokens=96
+    )
+    assert len(author_guides([careless], len(careless.tokens), 50, random.Random(0))[2].rows) == 0
+
+
+def test_plain_guides_stay_within_a_run_and_skip_fillers():
+    tokens = ["dog", "the", "cat", ".", "sun", "moon", "</s>"]
+    (gather,) = plain_guides([tokens], 7, 10, random.Random(0))
+    found = {row: keys.nonzero()[:, 0].tolist() for row, keys in zip(gather.rows.tolist(), gather.keys)}
+    assert found == {0: [0], 2: [0, 2], 4: [4], 5: [4, 5]}
 
 
 def test_a_step_depends_on_its_seed_alone(world, token_ids):
@@ -274,7 +320,7 @@ def oracle(world, token_ids):
 
 def test_in_context_hits_follow_what_the_reader_knows(world, token_ids):
     reader = oracle(world, token_ids)
-    kinds = dict(seed=1, n_documents=40, classes=(3, 5))
+    kinds = {"seed": 1, "n_documents": 40, "classes": (3, 5)}
     hits = in_context_hits(reader, world.trained_topics, asked=(0, 1, 15), **kinds)
     assert hits.shape == (40, 3)
     assert hits[:, 0].sum() == 0
@@ -294,9 +340,7 @@ def test_balanced_rounds_show_each_class_once(world, token_ids):
         return torch.zeros(len(positions), len(token_ids))
 
     reader = Reader(world, token_ids, predict)
-    in_context_hits(
-        reader, world.held_out_topics, seed=1, n_documents=3, classes=(4, 4), asked=(8,), balanced=True
-    )
+    in_context_hits(reader, world.held_out_topics, seed=1, n_documents=3, classes=(4, 4), asked=(8,), balanced=True)
     names = {token_ids[label] for label in LABELS}
     for row in seen[0].tolist():
         labels = [token for token in row if token in names]
@@ -377,7 +421,8 @@ def test_rates_and_guidance_rise_and_fall():
     from scripts.mini_world.train_causal import TrainSettings, guide_weight, rate
 
     settings = TrainSettings(
-        **dict.fromkeys(("n_topics", "words_per_topic", "n_held_out", "layers", "width", "heads", "hidden", "window"), 1),
+        **dict.fromkeys(("n_topics", "words_per_topic", "n_held_out"), 1),
+        **dict.fromkeys(("layers", "width", "heads", "hidden", "window"), 1),
         steps=100, guide_steps=10, guide_fade=20, learning_rate=1.0, warmup_steps=10, decay_share=0.5, floor=0.1,
         weight_decay=0.0, betas=[0.9, 0.98], clip=1.0, mixture={}, evaluate_every=1, evaluate_documents=1,
         checkpoint_every=1,

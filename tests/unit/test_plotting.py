@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
 from scripts.common import plotting
 from scripts.common.files import read_csv
@@ -114,6 +115,26 @@ def test_only_the_mini_tier_is_stamped():
         figure, _ = plotting.new_figure("single", 2.0)
         plotting.stamp_tier(figure, tier)
         assert [text.get_text() for text in figure.texts] == texts
+
+
+def test_stamp_has_a_strip_of_its_own_below_the_figure(tmp_path):
+    def image(tier):
+        figure, axes = plotting.new_figure("single", 2.0)
+        axes.plot([0, 1], label="line")
+        figure.legend(loc="outside lower right")
+        plotting.stamp_tier(figure, tier)
+        plotting.save_figure(figure, [{"a": 1}], **{kind: tmp_path / f"f.{kind}" for kind in ("pdf", "png", "csv")})
+        return (imread(tmp_path / "f.png")[..., :3] * 255).round().astype(int)
+
+    stamped, plain = image("mini"), image("paper")
+    strip = stamped.shape[0] - plain.shape[0]
+    assert strip == pytest.approx(plotting.STAMP_STRIP * plotting.PNG_DPI, abs=1)
+    assert plain.shape[:2] == (400, 670)
+    assert (stamped[:400] != plain).any(
+        axis=-1
+    ).mean() < 0.01  # nothing moved; shapes are smoothed a little differently
+    assert (stamped[400:] < 200).any()
+    assert (stamped[-2:] == 255).all()
 
 
 def test_files_hold_no_date_and_no_version(tmp_path):

@@ -161,9 +161,7 @@ def test_author_documents_put_the_loss_on_answers_and_what_ends_them(world, neut
 
 
 def test_a_long_first_example_still_makes_a_document(world):
-    document = author_document(
-        world, random.Random(1), Author(None, 0.0), neutral=False, n_examples=3, max_tokens=5
-    )
+    document = author_document(world, random.Random(1), Author(None, 0.0), neutral=False, n_examples=3, max_tokens=5)
     assert len(document.examples) == 1
 
 

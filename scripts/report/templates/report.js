@@ -35,14 +35,6 @@
   }, { passive: true });
   mark();
 
-  // Printing shows everything that is folded.
-  let opened = [];
-  window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
-    for (const fold of opened) fold.open = true;
-  });
-  window.addEventListener("afterprint", () => { for (const fold of opened) fold.open = false; });
-
   // Comparison: filter by words and status, sort by a column; #filter=<artifact> shows one artifact's rows.
   const form = document.getElementById("filter");
   if (!form) return;
@@ -80,13 +72,14 @@
     return row.cells[column].classList.contains("num") ? (Number.isNaN(number) ? -Infinity : number) : text;
   };
   [...table.tHead.rows[0].cells].forEach((cell, column) => {
-    const sorter = document.createElement("button");
-    sorter.type = "button";
+    const sorter = document.createElement("span"); // a real button would be left out of headers repeated in print
     sorter.className = "sort";
+    sorter.role = "button";
+    sorter.tabIndex = 0;
     sorter.textContent = cell.textContent;
     cell.replaceChildren(sorter);
     cell.ariaSort = "none";
-    cell.addEventListener("click", () => {
+    const sort = () => {
       const descending = cell.ariaSort === "ascending";
       for (const other of table.tHead.rows[0].cells) other.ariaSort = "none";
       cell.ariaSort = descending ? "descending" : "ascending";
@@ -97,6 +90,12 @@
       };
       const sorted = rows.slice().sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
       table.tBodies[0].append(...sorted);
+    };
+    sorter.addEventListener("click", sort);
+    sorter.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      sort();
     });
   });
 })();

@@ -1,0 +1,179 @@
+"""Benchmark of the scorer: pairs scored per second beside the released scheme, lm-eval and the bare output layer.
+
+All run in one process on one machine, same dtype and threads, turn by turn, each reference at its own best batch
+size; ratios are medians over the turns, so that a busy moment hits all alike. Ours includes the prefix; laying out the
+continuations, done once for all prefixes, is left out (as is padding for the released scheme).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import logging
+import os
+import statistics
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import write_json
+
+TOLERANCE = 1e-5  # nats per answer token
+MEMORY_CANDIDATES = (100, 10_000)
+BATCH_TOKENS = 1024
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
+    beside = Path(__file__).resolve().parents[3] / "shared"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
+    parser.add_argument("--repeats", type=int, default=5, help="turns; their medians are reported")
+    parser.add_argument("--shared", default=os.environ.get("THRIFT_SHARED", str(beside)), help="folder of real data")
+    parser.add_argument("--batch-tokens", type=int, default=BATCH_TOKENS, help="tokens per row of our scorer")
+    parser.add_argument("--skip-memory", action="store_true", help="leave out the memory check (about a minute)")
+    return parser.parse_args(argv)
+
+
+def machine() -> str:
+    """Return the processor's model name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else 'unknown CPU'}, {os.cpu_count()} cores"
+
+
+def measure(work: Any, threads: int, repeats: int, batch_tokens: int) -> dict[str, Any]:
+    """Return the result for one model in the common benchmark schema."""
+    import torch
+
+    from scripts.bench.references import BATCH_SIZES, FLOOR_TILES, Floor, LmEval, Released, fastest, worst_difference
+    from scripts.lm.score import Scorer
+
+    scorer = Scorer(work.model, batch_tokens=batch_tokens)
+    packed = scorer.pack(work.pairs)
+    released, lm_eval = Released(work), LmEval(work)
+    floor = Floor(work, int(packed.n_tokens.sum()))
+    logging.info("%s: %s", work.name, work.sizes)
+    best = {
+        "released": fastest({size: partial(released.run, size) for size in BATCH_SIZES}),
+        "lm_eval": fastest({size: partial(lm_eval.run, size) for size in BATCH_SIZES}),
+        "floor": fastest({tile: partial(floor.run, tile) for tile in FLOOR_TILES}, patience=len(FLOOR_TILES)),
+    }
+    rows = fastest({(tile[0],): partial(floor.run, tile) for tile in FLOOR_TILES if tile[1] is None})
+    sums = scorer.score(work.prefix_ids, packed).logprob_sums
+    differences: dict[str, float | None] = {
+        "released": worst_difference(sums, released.run(best["released"]), packed.n_tokens),
+        "lm_eval": worst_difference(sums, lm_eval.run(best["lm_eval"]), packed.n_tokens),
+        "floor": None,
+        "floor_by_rows": None,
+    }
+    tasks = {
+        "ours": lambda: scorer.score(work.prefix_ids, packed),
+        "floor": lambda: floor.run(best["floor"]),
+        "floor_by_rows": lambda: floor.run((rows[0], None)),
+        "released": lambda: released.run(best["released"]),
+        "lm_eval": lambda: lm_eval.run(best["lm_eval"]),
+    }
+    times = take_turns(tasks, repeats)
+    best["floor_by_rows"] = (rows[0], None)
+    return {
+        "name": "scorer",
+        "model": work.name,
+        "unit": "pairs per second",
+        "ours": round(len(work.pairs) / statistics.median(times["ours"]), 2),
+        "references": {
+            name: reference(name, times, len(work.pairs), differences[name], best[name]) for name in differences
+        },
+        "sizes": {**work.sizes, "repeats": repeats, "batch_tokens": batch_tokens},
+        "threads": threads,
+        "dtype": str(work.model.dtype).replace("torch.", ""),
+        "machine": machine(),
+        "date": datetime.date.today().isoformat(),
+        "torch": torch.__version__,
+    }
+
+
+def take_turns(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Return each task's times over `repeats` turns; in every turn each task runs once."""
+    from scripts.bench.references import seconds
+
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for turn in range(repeats):
+        for name, task in tasks.items():
+            times[name].append(seconds(task))
+        logging.info("turn %d: %s", turn + 1, ", ".join(f"{name} {times[name][-1]:.3f} s" for name in tasks))
+    return times
+
+
+def reference(
+    name: str, times: dict[str, list[float]], n_pairs: int, difference: float | None, best: Any
+) -> dict[str, Any]:
+    """Return one reference's entry. The ratio is our speed over its speed; for a floor our time over the floor's."""
+    turns = zip(times["ours"], times[name])
+    is_floor = name.startswith("floor")
+    ratio = statistics.median(ours / theirs if is_floor else theirs / ours for ours, theirs in turns)
+    return {
+        "value": round(n_pairs / statistics.median(times[name]), 2),
+        "ratio": round(ratio, 3),
+        "ratio_is": "time of ours / time of the floor" if is_floor else "speed of ours / speed of the reference",
+        "max_abs_diff": difference,
+        "best_batch": list(best) if isinstance(best, tuple) else best,
+    }
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """Return a result as lines of text."""
+    sizes = result["sizes"]
+    lines = [
+        f"{result['model']}: {sizes['pairs']} pairs, prefix {sizes['prefix_tokens']}, {sizes['tokens']} tokens,"
+        f" {sizes['answer_tokens']} of answers; {result['dtype']}, {result['threads']} threads, {result['machine']}",
+        f"  {'ours':<14} {result['ours']:>9.2f} {result['unit']}",
+    ]
+    for name, entry in result["references"].items():
+        difference = entry["max_abs_diff"]
+        equal = "" if difference is None else f", differs by {difference:.1e} nats per answer token at most"
+        lines.append(
+            f"  {name:<14} {entry['value']:>9.2f}   {entry['ratio']:.2f} = {entry['ratio_is']}"
+            f" (best batch {entry['best_batch']}){equal}"
+        )
+    return lines
+
+
+def check_equality(result: dict[str, Any]) -> None:
+    """Raise `UserError` if a reference scores otherwise than we do: then the speeds say nothing."""
+    for name, entry in result["references"].items():
+        if entry["max_abs_diff"] is not None and not entry["max_abs_diff"] <= TOLERANCE:
+            raise UserError(
+                f"{result['model']}: {name} differs by {entry['max_abs_diff']:.2e} nats per answer token, more than"
+                f" {TOLERANCE}; the result is not written"
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure both models, check equality and memory, write the JSON."""
+    args = parse_args(argv)
+    import torch
+
+    torch.set_num_threads(args.threads)
+    from scripts.bench.memory import peak_mib
+    from scripts.bench.workload import workloads
+
+    results = [measure(work, args.threads, args.repeats, args.batch_tokens) for work in workloads(Path(args.shared))]
+    for result in results:
+        check_equality(result)
+    if not args.skip_memory:
+        peaks = {str(n): round(peak_mib(n), 1) for n in MEMORY_CANDIDATES}
+        results[0]["peak_memory_mib"] = peaks
+    write_json(args.metrics_out, {**results[0], "also": results[1:]})
+    for result in results:
+        for line in table(result):
+            logging.info(line)
+    if not args.skip_memory:
+        logging.info("peak memory, MiB by candidates scored: %s", peaks)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,169 @@
+"""The training step: all seeds of a subset, empty subsets, and going on after a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.files import read_json, write_jsonl
+from scripts.nuggets import train_model
+from scripts.nuggets.train_model import TrainSettings, empty_reason, main, read_prompt
+from tests.unit.nuggets_eval import FINETUNE, METHODS, flags, model_flags
+from tests.unit.nuggets_tiny import instruction_rows, save, tiny
+
+SEEDS = (0, 5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save(tiny(bos=False), tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def subsets(tmp_path):
+    for seed in SEEDS:
+        write_jsonl(tmp_path / "subsets" / f"seed_{seed}.jsonl", instruction_rows(6, seed))
+    return tmp_path / "subsets"
+
+
+def run(model: Path, subsets: Path, out: Path, **changes) -> None:
+    given = {
+        "subsets": subsets,
+        "seeds": SEEDS,
+        "method": "gt_0.5",
+        "rule": METHODS["gt_0.5"],
+        **model_flags(model),
+        "settings": FINETUNE,
+        "checkpoints": out / "checkpoints",
+        "models-out": out / "models",
+        "history-out": out / "history.json",
+    }
+    main(flags({**given, **changes}))
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))}
+
+
+@pytest.fixture(scope="module")
+def finished(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    for seed in SEEDS:
+        write_jsonl(folder / "subsets" / f"seed_{seed}.jsonl", instruction_rows(6, seed))
+    run(model, folder / "subsets", folder)
+    return folder
+
+
+def test_every_seed_is_trained_and_differs(finished, model):
+    found = weights(finished / "models")
+    assert sorted(found) == [f"seed_{seed}/model.safetensors" for seed in SEEDS]
+    assert len({*found.values(), (model / "model.safetensors").read_bytes()}) == 3
+    assert (finished / "models" / "seed_0" / "tokenizer.json").is_file()
+    assert read_json(finished / "models" / "status.json") == {
+        "status": "done",
+        "reason": "",
+        "method": "gt_0.5",
+        "n_examples": {"0": 6, "5": 6},
+    }
+    history = read_json(finished / "history.json")
+    assert [row["seed"] for row in history["seeds"]] == list(SEEDS)
+    assert [len(row["losses"]) for row in history["seeds"]] == [3, 3]
+    assert not list((finished / "checkpoints").iterdir())
+
+
+def test_a_killed_job_trains_only_what_is_missing(finished, model, subsets, tmp_path, monkeypatch):
+    import scripts.lm.finetune as engine
+
+    real, calls = engine.finetune, []
+
+    def dies_at_the_second(loaded, pairs, settings, seed, *rest, **named):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(seed)
+        return real(loaded, pairs, settings, seed, *rest, **named)
+
+    monkeypatch.setattr(engine, "finetune", dies_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, subsets, tmp_path)
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "history.json").exists()
+
+    monkeypatch.setattr(engine, "finetune", lambda *given, **named: calls.append(given[3]) or real(*given, **named))
+    run(model, subsets, tmp_path)
+    assert calls == list(SEEDS)
+    assert weights(tmp_path / "models") == weights(finished / "models")
+    assert (tmp_path / "history.json").read_bytes() == (finished / "history.json").read_bytes()
+
+
+def test_other_settings_do_not_take_over_finished_seeds(model, subsets, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_model, "collect_models", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(model, subsets, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, subsets, tmp_path, settings={**FINETUNE, "learning_rate": 1e-3})
+    assert len(list((tmp_path / "checkpoints").glob("*/finished/*"))) == 2 * len(SEEDS)
+
+
+def test_seeds_train_alike_alone_and_together(finished, model, subsets, tmp_path):
+    run(model, subsets, tmp_path, seeds=[SEEDS[1]])
+    name = f"seed_{SEEDS[1]}/model.safetensors"
+    assert weights(tmp_path / "models")[name] == weights(finished / "models")[name]
+
+
+def test_an_empty_subset_is_no_error(model, subsets, tmp_path):
+    (subsets / "seed_5.jsonl").write_text("")
+    run(model, subsets, tmp_path, method="gt_0.9", rule=METHODS["gt_0.9"])
+    status = read_json(tmp_path / "models" / "status.json")
+    assert status["status"] == "not_run"
+    assert status["reason"] == "no example scores above 0.9"
+    assert status["n_examples"] == {"0": 6, "5": 0}
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["status.json"]
+    assert read_json(tmp_path / "history.json")["seeds"] == []
+
+
+def test_lora_ends_in_a_whole_model(model, subsets, tmp_path):
+    run(model, subsets, tmp_path, seeds=[0], settings={**FINETUNE, "method": "lora"})
+    from scripts.lm.load import load_model
+
+    trained = load_model(str(tmp_path / "models" / "seed_0"), device="cpu")
+    assert type(trained.model).__name__ == "LlamaForCausalLM"
+
+
+@pytest.mark.parametrize(
+    "rule, reason",
+    [
+        ({"by": "golden_score", "above": 0.85}, "no example scores above 0.85"),
+        ({"by": "golden_score", "at_most": 0.5}, "no example scores 0.5 or less"),
+        ({"by": "all"}, "the subset is empty"),
+    ],
+)
+def test_reasons(rule, reason):
+    assert empty_reason(rule) == reason
+
+
+def test_faults_are_named(model, subsets, tmp_path):
+    with pytest.raises(UserError, match=r"seed_9.jsonl: no such file"):
+        run(model, subsets, tmp_path, seeds=[9])
+    with pytest.raises(UserError, match="nuggets.finetune.devices: 8 devices but 1 processes"):
+        run(model, subsets, tmp_path, settings={**FINETUNE, "devices": 8})
+    with pytest.raises(UserError, match=r"unknown key 'epoch'.*did you mean 'epochs'"):
+        run(model, subsets, tmp_path, settings={**FINETUNE, "epoch": 1})
+    with pytest.raises(UserError, match="nuggets.finetune.lora: unknown key 'rnak'"):
+        run(model, subsets, tmp_path, settings={**FINETUNE, "lora": {"rnak": 1}})
+    with pytest.raises(UserError, match="--prompt: broken JSON"):
+        read_prompt("{")
+    (subsets / "seed_0.jsonl").write_text('{"id": "1", "instruction": "w1", "input": ""}\n')
+    with pytest.raises(UserError, match=r"seed_0.jsonl:1: field 'output' is missing"):
+        run(model, subsets, tmp_path)
+
+
+def test_settings_reach_the_engine():
+    engine = TrainSettings(**{**FINETUNE, "max_steps": None, "fsdp": "full_shard", "method": "lora"}).for_finetune(
+        "auto"
+    )
+    assert (engine.max_steps, engine.clip_norm, engine.precision) == (0, 1.0, "auto")
+    assert (engine.lora_rank, engine.lora_alpha, engine.lora_targets) == (2, 4, ())
+    assert engine.fsdp_layer == "LlamaDecoderLayer"
+    assert TrainSettings(**FINETUNE).for_finetune("float32").precision == "float32"

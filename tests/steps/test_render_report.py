@@ -1,0 +1,463 @@
+"""The report page: complete, self-contained, safe against text from data, and working in a real browser."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+import urllib.parse
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from scripts.common import plotting
+from scripts.common.errors import UserError
+from scripts.common.files import write_csv, write_json, write_text
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
+from scripts.common.spread import spread
+from scripts.common.tables import Column, Missing, write_table
+from scripts.report import compare_published
+from scripts.report.render_report import (
+    artifact_title,
+    comparison_rows,
+    judge,
+    main,
+    parse_manifest,
+)
+
+EVIL = "<script>window.injected=1</script><img src=x onerror=window.injected=2>\"'&amp;{{ 7*7 }}"
+METHODS = ("base", "full", "gt_0.8")
+BENCHMARK = "s\th:m:s\tmax_rss\n12.5\t0:00:12\t812.4\n"
+
+
+def make_results(root: Path, tier: str) -> list[str]:
+    """Write the files of one invented run and return the command line that renders them."""
+    results = root / "results" / tier
+    model = "mini_causal" if tier == "mini" else "llama_7b"
+    table = {kind: results / "tables" / f"nuggets_table_1.{kind}" for kind in ("csv", "md", "tex")}
+    columns = [
+        Column("method", "Method"),
+        *(Column(f"group_{i}", f"Group {i}", "spread", "%", 1) for i in range(8)),
+        Column("all_published", "All", "published", "%", 2),
+    ]
+    cells = {f"group_{i}": spread([20.0 + i, 22.0]) for i in range(8)}
+    rows = [{"method": method, **cells, "all_published": 25.43} for method in (*METHODS, EVIL)]
+    rows[1]["group_0"] = Missing("no example scores above 0.9")
+    write_table(rows, columns, **table, caption=f"Win rates {EVIL}", tier=tier)
+
+    figure, axes = plotting.new_figure("double", 1.6)
+    plotting.draw_line(axes, [5, 10], [spread([1, 2]), spread([2, 3])], "top")
+    files = {kind: results / "figures" / f"nuggets_figure_sizes.{kind}" for kind in ("pdf", "png", "csv")}
+    plotting.save_figure(figure, [{"method": EVIL, "anchors": i, "mean": i / 3} for i in range(70)], **files)
+
+    write_metrics(
+        results / "metrics.csv",
+        [
+            metric_row("nuggets", "table_1", "all", model, method, seed, "win_rate_percent", 25 + seed, 805)
+            for method in METHODS
+            for seed in range(2)
+        ],
+    )
+    published = [("table_1", method, 26.0 if method == "full" else 0.5) for method in (*METHODS, "gt_0.9")]
+    published += [("table_9", EVIL, 52002)]
+    names = [
+        dict(zip(PUBLISHED_COLUMNS, ("nuggets", a, "all", "llama_7b", m, "win_rate_percent", v, "", EVIL)))
+        for a, m, v in published
+    ]
+    write_csv(results / "published.csv", names, PUBLISHED_COLUMNS)
+    compare_published.main(
+        ["--metrics", str(results / "metrics.csv"), "--published", str(results / "published.csv"), "--tier", tier]
+        + ["--tolerances", '{"win_rate_percent": 1}', "--comparison-out", str(results / "comparison.csv")]
+    )
+    caption = (
+        'Win rate of ``gt_0.8`` in the {{ snakemake.config["tier"] }} tier. Bars: *t*-intervals.\n\nEnd '
+        + EVIL.replace("{{ 7*7 }}", "")
+    )
+    write_text(root / "caption.rst", caption)
+    write_json(root / "config.json", {"tier": tier, "nuggets": {"seeds": [0, 1], "note": EVIL}})
+    write_text(
+        root / "envs" / "report.yaml", "dependencies:\n  - python=3.11\n  - pip\n  - pip:\n      - jinja2==3.1.6\n"
+    )
+    write_text(results / "benchmarks" / "nuggets" / "train_model" / "a.tsv", BENCHMARK)
+    manifest = [
+        {"paper": "nuggets", "artifact": artifact, "kind": kind, "files": [str(path) for path in paths.values()]}
+        | {"caption": str(root / "caption.rst")}
+        for artifact, kind, paths in (("table_1", "table", table), ("figure_sizes", "figure", files))
+    ]
+    return [
+        *("--tier", tier, "--artifacts", json.dumps(manifest), "--metrics", str(results / "metrics.csv")),
+        *("--comparison", str(results / "comparison.csv"), "--config", str(root / "config.json")),
+        *("--environments", str(root / "envs" / "report.yaml"), "--benchmarks", str(results / "benchmarks")),
+        *("--commit", "abc123", "--report-out", str(results / "report.html")),
+    ]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, tuple[Path, list[str]]]:
+    """For each tier a folder with an invented run and the command line that renders it."""
+    folders = {tier: tmp_path_factory.mktemp(tier) for tier in ("mini", "paper")}
+    return {tier: (folder, make_results(folder, tier)) for tier, folder in folders.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(runs) -> dict[str, Path]:
+    pages = {}
+    for tier, (folder, command) in runs.items():
+        pages[tier] = folder / "page" / "report.html"
+        main([*command[:-1], str(pages[tier])])
+    return pages
+
+
+@pytest.fixture
+def command(runs, tmp_path) -> list[str]:
+    """The command line for a copy, in `tmp_path`, of the paper tier's run."""
+    folder, words = runs["paper"]
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return [word.replace(str(folder), str(tmp_path)) for word in words]
+
+
+class Page(HTMLParser):
+    """The elements of a page: (tag, attributes) pairs, ids, and the text outside script and style."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.inside: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag in ("script", "style"):
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.inside and self.inside[-1] == tag:
+            self.inside.pop()
+
+    def handle_data(self, data):
+        if not self.inside:
+            self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
+
+
+def test_page_holds_every_artifact_and_every_fact(pages):
+    page = Page(pages["paper"])
+    for part in (
+        "Table 1",
+        "Figure: sizes",
+        "21.0 ± 1.4",
+        "21.5 ± 0.7",
+        "¹ no example scores above 0.9",
+        "Win rate of gt_0.8 in the paper tier.",
+        "10 more rows are in the CSV.",
+        "abc123",
+        "jinja2==3.1.6",
+        "train_model",
+        "812",
+        "seeds:",
+    ):
+        assert part in page.text, part
+    assert "nuggets-table_1" in page.values("id")
+    assert "nuggets-figure_sizes" in page.values("id")
+
+
+def test_comparison_shows_each_published_value_with_its_status(pages):
+    rows = [
+        attributes["data-status"] for tag, attributes in Page(pages["paper"]).elements if "data-status" in attributes
+    ]
+    assert rows == ["deviates", "reproduced", "deviates", "not_run", "not_run"]
+    text = Page(pages["paper"]).text
+    assert "25.5 ± 0.7" in text
+    assert "no measurement of win_rate_percent for method gt_0.9 in setting all" in text
+    assert "deviates: 2 of 4" in text
+    assert "Table 9" in text  # published, but not part of the run
+
+
+def test_mini_tier_is_stamped_and_compares_nothing(pages):
+    mini, paper = Page(pages["mini"]), Page(pages["paper"])
+    assert "Mini tier: a synthetic stand-in." in mini.text
+    assert "synthetic stand-in" not in paper.text
+    assert set(mini.values("data-status")) == {"not_run"}
+    assert "mini tier runs a synthetic stand-in, model mini_causal, not llama_7b" in mini.text
+    assert "not compared" in mini.text
+
+
+def test_text_from_data_is_shown_as_text(pages):
+    page = Page(pages["paper"])
+    assert [tag for tag, _ in page.elements if tag in ("script", "style")] == ["style", "script"]
+    assert [a for _, a in page.elements if any(name.startswith("on") for name in a)] == []
+    assert all(image["src"].startswith("data:image/png;base64,") for tag, image in page.elements if tag == "img")
+    # table cell and caption, caption file, figure's CSV, comparison (method, source), configuration
+    assert page.text.count("<script>window.injected=1</script>") >= 60
+    assert "{{ 7*7 }}" in page.text
+    assert "&amp;" in page.text  # an entity in the data stays as it was written
+
+
+def test_page_loads_nothing_from_elsewhere(pages):
+    page = Page(pages["paper"])
+    for tag, attributes in page.elements:
+        if tag in ("link", "img", "script", "iframe", "source"):
+            assert attributes.get("src", "data:").startswith("data:")
+            assert tag != "link" or attributes["href"] == "data:,"
+    assert "@import" not in pages["paper"].read_text()
+    (policy,) = [a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+
+
+def test_links_lead_to_files_and_sections_that_exist(pages):
+    for path in pages.values():
+        page = Page(path)
+        ids, links = page.values("id"), [a["href"] for tag, a in page.elements if tag == "a"]
+        assert len(ids) == len(set(ids))
+        inner = [link for link in links if link.startswith("#") and not link.startswith("#filter=")]
+        assert {link[1:] for link in inner} <= set(ids)
+        files = [link for link in links if not link.startswith("#")]
+        assert len(files) == 8  # csv, md, tex; csv, pdf, png; metrics.csv, comparison.csv
+        assert all((path.parent / urllib.parse.unquote(link)).is_file() for link in files)
+
+
+def test_small_things():
+    assert artifact_title("table_1") == "Table 1"
+    assert artifact_title("figure_anchor_sizes") == "Figure: anchor sizes"
+    assert artifact_title("head_to_head") == "Head to head"
+    rows = [{"status": "reproduced", "note": "t"}, {"status": "not_run", "note": "too big"}]
+    assert judge(rows, built=True).text == "reproduced: 1 of 2"
+    assert judge(rows, built=True).reason == "1 of 2 published values, e.g. too big"
+    assert judge(rows[1:], built=True).text == "not compared"
+    assert judge(rows[1:], built=False).text == "not run"
+    assert judge([], built=True).kind == "own"
+
+
+def test_a_deviation_too_small_for_the_papers_digits_is_not_shown_as_zero():
+    row = dict.fromkeys(compare_published.COMPARISON_COLUMNS, "x")
+    row |= {"published": "52002", "ours_mean": "52001.8", "ours_std": "", "difference": "-0.2", "status": "deviates"}
+    (shown,) = comparison_rows([row], [])
+    assert (shown["shown_published"], shown["ours"], shown["shown_difference"]) == ("52,002", "52,002", "−0.2")
+
+
+def entry(**changes):
+    base = {"paper": "p", "artifact": "table_1", "kind": "table", "files": ["a.csv", "a.md"], "caption": "c.rst"}
+    return json.dumps([{key: value for key, value in {**base, **changes}.items() if value is not None}])
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[", "--artifacts: broken JSON"),
+        ("{}", "expected a JSON list of objects"),
+        (entry(captoin="x"), "entry 0: unknown key 'captoin' (did you mean 'caption'?)"),
+        (entry(caption=None), "entry 0: key 'caption' is missing"),
+        (entry(files=["a.csv"]), "p_table_1: a table needs csv and md files"),
+        (entry(kind="plot"), "found kind 'plot'"),
+        (entry(kind="figure", files=["a.csv", "a.pdf"]), "a figure csv and png; found kind 'figure' with csv, pdf"),
+    ],
+)
+def test_faults_in_the_manifest_are_named(text, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        parse_manifest(text)
+
+
+@pytest.mark.parametrize(
+    "file, content, message",
+    [
+        ("caption.rst", "{{ snakemake.config['no'] }}", "caption.rst: .*correct the"),
+        ("config.json", "[1]", "config.json: expected a map"),
+        ("results/paper/figures/nuggets_figure_sizes.png", "no image", "not a PNG image"),
+        ("results/paper/tables/nuggets_table_1.md", "# hello", "not a table written by this workflow"),
+        ("results/paper/comparison.csv", None, "comparison.csv: no such file"),
+        ("results/paper/figures/nuggets_figure_sizes.png", None, "sizes.png: no such file"),
+        ("results/paper/benchmarks/x.tsv", "hello", "not a Snakemake benchmark file"),
+    ],
+)
+def test_faults_in_the_files_are_named(tmp_path, command, file, content, message):
+    if content is None:
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_text(content)
+    with pytest.raises(UserError, match=message):
+        main(command)
+    assert not (tmp_path / "results" / "paper" / "report.html").exists()
+
+
+def test_unknown_status_in_the_comparison_is_named(tmp_path, command):
+    path = tmp_path / "results" / "paper" / "comparison.csv"
+    path.write_text(path.read_text().replace("reproduced", "fine"))
+    with pytest.raises(UserError, match=r"comparison\.csv:3: unknown status 'fine'"):
+        main(command)
+
+
+def test_a_yaml_configuration_no_benchmarks_and_an_unknown_paper(tmp_path, command):
+    (tmp_path / "config.yaml").write_text("tier: paper\nsixth: {seeds: [7]}\n")
+    command[command.index("--config") + 1] = str(tmp_path / "config.yaml")
+    at = command.index("--benchmarks")
+    del command[at : at + 2]
+    at = command.index("--artifacts") + 1
+    command[at] = command[at].replace('"paper": "nuggets"', '"paper": "sixth_paper"')
+    main(command)
+    text = Page(tmp_path / "results" / "paper" / "report.html").text
+    assert "No run times were recorded." in text
+    assert "sixth_paper" in text
+    assert "None of this paper's tables and figures is part of this run." in text  # nuggets: published values only
+
+
+# --- in a browser
+
+
+class Browser:
+    """A headless Chromium spoken to through its debugging pipe."""
+
+    def __init__(self, program: str, profile: Path) -> None:
+        here_read, there_write = os.pipe()
+        there_read, here_write = os.pipe()
+        # The browser wants its ends as descriptors 3 and 4: keep ours out of the way before the shell moves them there.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (there_read, there_write)]
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
+        self.process = subprocess.Popen(
+            ["bash", "-c", f'exec "$0" "$@" 3<&{ends[0]} 4>&{ends[1]}', program, *flags, f"--user-data-dir={profile}"],
+            pass_fds=ends,
+            stderr=subprocess.DEVNULL,
+        )
+        for end in (*ends, there_read, there_write):
+            os.close(end)
+        self.read, self.write = here_read, here_write
+        self.number, self.buffer, self.session = 0, b"", ""
+        self.events: list[dict] = []
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+
+    def receive(self) -> dict:
+        while b"\0" not in self.buffer:
+            ready, _, _ = select.select([self.read], [], [], 60)
+            chunk = os.read(self.read, 1 << 20) if ready else b""
+            if not chunk:
+                raise RuntimeError("the browser does not answer")
+            self.buffer += chunk
+        message, _, self.buffer = self.buffer.partition(b"\0")
+        return json.loads(message)
+
+    def ask(self, method: str, **parameters):
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self.receive()
+            if answer.get("id") == self.number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self.events.append(answer)
+
+    def open(self, url: str, width: int, scheme: str = "light") -> None:
+        self.events.clear()
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page, _, place = url.partition("#")  # another query each time, so that a new place on a page loads it anew
+        loader = self.ask("Page.navigate", url=f"{page}?{self.number}" + (f"#{place}" if place else ""))["loaderId"]
+        loaded = {"name": "load", "loaderId": loader}
+        while not any(loaded.items() <= event.get("params", {}).items() for event in self.events):
+            self.events.append(self.receive())
+
+    def run(self, expression: str):
+        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def complaints(self) -> list:
+        kinds = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+        return [event["params"] for event in self.events if event.get("method") in kinds]
+
+    def requests(self) -> set[str]:
+        urls = [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
+        return {re.split("[?#]", url)[0] for url in urls if not url.startswith("data:")}
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        os.close(self.read)
+        os.close(self.write)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_browser_shows_the_page_without_complaint(pages, browser, width, scheme):
+    url = pages["paper"].as_uri()
+    browser.open(url, width, scheme)
+    assert browser.run("document.title") == "thrift: report of the paper tier"
+    assert browser.run("window.injected === undefined")
+    assert browser.run("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True]
+    assert browser.run("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    light = browser.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(v => v > 128)")
+    assert light == (scheme == "light")
+    assert browser.run("getComputedStyle(document.querySelector('nav ul ul')).display") == (
+        "none" if width == 400 else "block"
+    )
+    assert browser.requests() == {url}
+    assert browser.complaints() == []
+
+
+SHOWN = "[...document.querySelectorAll('#comparison-table tbody tr:not([hidden])')].map(row => row.dataset.status)"
+
+
+def test_browser_filters_the_comparison(pages, browser):
+    browser.open(pages["paper"].as_uri(), 1400)
+    assert browser.run(SHOWN) == ["deviates", "reproduced", "deviates", "not_run", "not_run"]
+    fill = "(words, status) => {{ const form = document.getElementById('filter'); form.elements.words.value = words;"
+    fill = fill.replace("{{", "{") + " form.elements.status.value = status; form.dispatchEvent(new Event('input')); }"
+    browser.run(f"({fill})('FULL table_1', '')")
+    assert browser.run(SHOWN) == ["reproduced"]
+    assert browser.run("document.querySelector('#filter output').value") == "1 of 5 rows"
+    browser.run(f"({fill})('', 'not_run')")
+    assert browser.run(SHOWN) == ["not_run", "not_run"]
+
+
+def test_browser_follows_a_link_from_an_artifact_to_its_rows(pages, browser):
+    browser.open(pages["paper"].as_uri() + "#filter=nuggets-table_1", 1400)
+    assert len(browser.run(SHOWN)) == 4
+    assert browser.run("document.querySelector('#filter input').value") == "nuggets-table_1"
+
+
+def test_browser_sorts_the_comparison_by_numbers_and_back(pages, browser):
+    browser.open(pages["paper"].as_uri(), 1400)
+    column = "[...document.querySelectorAll('#comparison-table tbody tr')].map(row => row.cells[3].textContent)"
+    sort = "document.querySelectorAll('#comparison-table th .sort')[3].click()"
+    browser.run(sort)
+    assert browser.run(column) == ["0.5", "0.5", "0.5", "26.0", "52,002"]
+    browser.run(sort)
+    assert browser.run(column)[:2] == ["52,002", "26.0"]
+
+
+def test_browser_theme_button_overrules_the_system(pages, browser):
+    browser.open(pages["paper"].as_uri(), 1400, "light")
+    background = "getComputedStyle(document.body).backgroundColor"
+    white = browser.run(background)
+    for label, same in (("light", True), ("dark", False), ("auto", True)):
+        browser.run("document.getElementById('theme').click()")
+        assert browser.run("document.getElementById('theme').textContent") == f"Theme: {label}"
+        assert (browser.run(background) == white) == same

@@ -1,0 +1,340 @@
+"""The endpoint judge: against `transformers serve` with a tiny model, and against a server that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.lm.judge import Item, Pair, Prompt, Template, WritingJudge, judge_items, judge_pairs
+from scripts.lm.judge_local import LocalWriter
+from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+from tests.unit.lm_tiny import save, tiny
+
+KEY = "sk-very-secret-0123456789"
+PLAIN_CHAT = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
+
+
+def settings(base_url: str, **changes) -> EndpointSettings:
+    """Settings for a local endpoint."""
+    values = {
+        "base_url": base_url,
+        "model": "tiny",
+        "key_variable": "",
+        "temperature": 0.0,
+        "max_tokens": 5,
+        "timeout_s": 30.0,
+        "attempts": 3,
+        "parallel": 1,
+    }
+    return EndpointSettings(**{**values, **changes})
+
+
+# ---- a real server ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Address and model name of a `transformers serve` process with a tiny model."""
+    pytest.importorskip("fastapi", reason="needs fastapi for `transformers serve`: see envs/dev.yaml")
+    pytest.importorskip("uvicorn", reason="needs uvicorn for `transformers serve`: see envs/dev.yaml")
+    loaded = tiny()
+    loaded.tokenizer.chat_template = PLAIN_CHAT
+    folder = save(loaded, tmp_path_factory.mktemp("served") / "tiny")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Uvicorn running" in line:
+                break
+        else:
+            pytest.fail("the server did not start:\n" + "".join(lines))
+        drain = threading.Thread(target=lambda: process.stdout.read(), daemon=True)  # a full pipe would stop it
+        drain.start()
+        yield f"http://127.0.0.1:{port}/v1", str(folder)
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_a_real_server_answers_like_the_local_model(served, tmp_path, api):
+    base_url, model = served
+    prompts = [Prompt("w1 w2 w3"), Prompt("w4"), Prompt("w5 w6 w7 w8"), Prompt("w1 w2 w3")]
+    writer = EndpointWriter(settings(base_url, model=model, api=api, parallel=2), tmp_path)
+    assert writer.write(prompts) == LocalWriter(tiny(), name="x", max_new_tokens=5, batch_size=1).write(prompts)
+    assert len(list(tmp_path.rglob("*.json"))) == 3
+
+
+def test_a_real_server_judges(served, tmp_path):
+    base_url, model = served
+    template = Template(
+        user="{instruction} {output_1} {output_2}", pattern=r"(w\d+)", values={f"w{i}": 1 + i % 2 for i in range(60)}
+    )
+    grades = Template(user="{question} {answer}", pattern=r"w(\d+)", lowest=0, highest=59)
+    judge = WritingJudge(
+        EndpointWriter(settings(base_url, model=model), tmp_path), pair_template=template, grade_template=grades
+    )
+    local = WritingJudge(
+        LocalWriter(tiny(), name="x", max_new_tokens=5, batch_size=1), pair_template=template, grade_template=grades
+    )
+    pairs = [Pair("w1", "w2 w3", "w4"), Pair("w5", "w6", "w7")]
+    assert judge_pairs(judge, pairs) == judge_pairs(local, pairs)
+    items = [Item("w8", "w9"), Item("w10 w11", "w12")]
+    verdicts = judge_items(judge, items)
+    assert verdicts == judge_items(local, items)
+    assert any(verdict.value is not None for verdict in verdicts)
+
+
+def test_a_real_server_refuses_an_unknown_model(served, tmp_path):
+    base_url, _ = served
+    with pytest.raises(UserError, match=r"it refused the request \(400\); check model and parameters: .*pinned"):
+        EndpointWriter(settings(base_url, model="other"), tmp_path).write([Prompt("w1")])
+
+
+# ---- a server that misbehaves ----------------------------------------------------------------------------------------
+
+
+class Faulty(ThreadingHTTPServer):
+    """Answers with the next (status, headers, body) of a list, with the last one for ever; body None = never."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), FaultyHandler)
+        self.script: list[tuple[int, dict[str, str], bytes | None]] = []
+        self.seen: list[dict] = []
+        self.keys: list[str | None] = []
+        self.release = threading.Event()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class FaultyHandler(BaseHTTPRequestHandler):
+    """Plays the script of its server."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.seen.append(body)
+        self.server.keys.append(self.headers.get("Authorization"))
+        script = self.server.script
+        status, headers, answer = script.pop(0) if len(script) > 1 else script[0]
+        if answer is None:
+            self.server.release.wait(30)
+            return
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def faulty():
+    """A running misbehaving server."""
+    server = Faulty()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield server
+    server.release.set()
+    server.shutdown()
+    server.server_close()
+
+
+def good(text: str | None = "[[7]]"):
+    """A well-formed chat completion."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    body = {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]}
+    return 200, {}, json.dumps(body).encode()
+
+
+def bad(status: int, message: str = "no", *, code: str | None = None, **headers: str):
+    """An error as OpenAI's own endpoint words it."""
+    return status, headers, json.dumps({"error": {"message": message, "type": "x", "code": code}}).encode()
+
+
+def writer(server: Faulty, cache, pauses: list | None = None, **changes) -> EndpointWriter:
+    """A writer to the misbehaving server that notes its pauses instead of sleeping."""
+    return EndpointWriter(
+        settings(server.base_url, **changes), cache, sleep=(pauses if pauses is not None else []).append
+    )
+
+
+def test_answers_are_cached_and_asked_once(faulty, tmp_path):
+    faulty.script = [good("one")]
+    prompts = [Prompt("a"), Prompt("b", system="s"), Prompt("a")]
+    assert writer(faulty, tmp_path).write(prompts) == ["one"] * 3
+    assert [body["messages"][-1]["content"] for body in faulty.seen] == ["a", "b"]
+    assert faulty.seen[1]["messages"][0] == {"role": "system", "content": "s"}
+    assert faulty.seen[0]["temperature"] == 0.0
+    assert faulty.seen[0]["max_tokens"] == 5
+    faulty.script = [bad(500)]
+    assert writer(faulty, tmp_path).write(prompts) == ["one"] * 3
+    assert len(faulty.seen) == 2
+    faulty.script = [good("other")]
+    for change in ({"temperature": 0.5}, {"max_tokens": 6}, {"model": "big"}, {"parameters": {"top_p": 0.5}}):
+        assert writer(faulty, tmp_path, **change).write(prompts[:1]) == ["other"]
+    assert faulty.seen[-1]["top_p"] == 0.5
+    assert len(faulty.seen) == 6
+
+
+def test_what_was_answered_before_a_fault_is_kept(faulty, tmp_path):
+    faulty.script = [good("one"), bad(401)]
+    with pytest.raises(UserError, match="401"):
+        writer(faulty, tmp_path).write([Prompt("a"), Prompt("b")])
+    faulty.script = [good("two")]
+    assert writer(faulty, tmp_path).write([Prompt("a"), Prompt("b")]) == ["one", "two"]
+    assert [body["messages"][-1]["content"] for body in faulty.seen] == ["a", "b", "b"]
+
+
+def test_a_damaged_cache_file_names_itself(faulty, tmp_path):
+    faulty.script = [good("one")]
+    writer(faulty, tmp_path).write([Prompt("a")])
+    (file,) = tmp_path.rglob("*.json")
+    file.write_text("[]")
+    with pytest.raises(UserError, match=f"{file}: not a cached answer; remove the file"):
+        writer(faulty, tmp_path).write([Prompt("a")])
+
+
+def test_the_key_comes_from_the_environment_and_never_shows(faulty, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(UserError, match="key_variable: the environment has no MY_JUDGE_KEY"):
+        writer(faulty, tmp_path, key_variable="MY_JUDGE_KEY")
+    monkeypatch.setenv("MY_JUDGE_KEY", KEY)
+    faulty.script = [bad(500, f"key {KEY} broke"), good()]
+    assert writer(faulty, tmp_path, key_variable="MY_JUDGE_KEY").write([Prompt("a")]) == ["[[7]]"]
+    assert faulty.keys == [f"Bearer {KEY}"] * 2
+    faulty.script = [bad(403, f"key {KEY} may not")]
+    with pytest.raises(UserError, match=r"may not use model 'tiny' \(403\).*key \*\*\* may not") as caught:
+        writer(faulty, tmp_path, key_variable="MY_JUDGE_KEY").write([Prompt("b")])
+    assert KEY not in str(caught.value)
+    assert "it failed (500)" in caplog.text
+    assert KEY not in caplog.text
+    assert all(KEY not in file.read_text() for file in tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (bad(401, "bad key"), r"refused the key \(none was sent: set key_variable\) \(401\); check the key"),
+        (bad(404), r"knows no model 'tiny', or base_url lacks /v1 \(404\)"),
+        (bad(400, "max_tokens too big"), r"refused the request \(400\); .* max_tokens too big"),
+        (bad(429, "pay", code="insufficient_quota"), r"no quota left \(429\)"),
+    ],
+)
+def test_faults_that_stay_end_at_once(faulty, tmp_path, answer, message):
+    faulty.script = [answer]
+    pauses: list[float] = []
+    with pytest.raises(UserError, match=f"judge endpoint {faulty.base_url}: .*{message}"):
+        writer(faulty, tmp_path, pauses).write([Prompt("a")])
+    assert len(faulty.seen) == 1
+    assert pauses == []
+
+
+def test_rate_limit_waits_as_long_as_asked(faulty, tmp_path):
+    faulty.script = [bad(429, **{"Retry-After": "7"}), bad(503), bad(429, **{"Retry-After": "900"}), good("fine")]
+    pauses: list[float] = []
+    assert writer(faulty, tmp_path, pauses, attempts=5, max_wait_s=20.0).write([Prompt("a")]) == ["fine"]
+    assert pauses[0] == 7
+    assert 1 <= pauses[1] <= 5
+    assert pauses[2] == 20
+    assert len(faulty.seen) == 4
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (bad(429), r"too many requests or no quota left \(429\)"),
+        (bad(502), r"it failed \(502\); try again later"),
+        ((200, {"Content-Type": "text/html"}, b"<html>hello</html>"), "not that of an OpenAI-compatible server"),
+        ((200, {}, b"{broken"), "not that of an OpenAI-compatible server"),
+        ((200, {}, b'{"choices": []}'), "not that of an OpenAI-compatible server"),
+        ((200, {}, b"[]"), "not that of an OpenAI-compatible server"),
+        (good(None), "not that of an OpenAI-compatible server"),
+    ],
+)
+def test_faults_that_may_pass_are_tried_again_then_named(faulty, tmp_path, answer, message):
+    faulty.script = [answer]
+    pauses: list[float] = []
+    with pytest.raises(UserError, match=message):
+        writer(faulty, tmp_path, pauses).write([Prompt("a")])
+    assert len(faulty.seen) == 3
+    assert len(pauses) == 2
+    faulty.script = [answer, good("fine")]
+    assert writer(faulty, tmp_path).write([Prompt("a")]) == ["fine"]
+
+
+def test_silence_is_a_timeout(faulty, tmp_path):
+    faulty.script = [(200, {}, None)]
+    with pytest.raises(UserError, match=r"no answer within 0.2 s; raise timeout_s"):
+        writer(faulty, tmp_path, timeout_s=0.2, attempts=2).write([Prompt("a")])
+
+
+def test_refused_connection(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(UserError, match=f"judge endpoint {dead}: no connection; check base_url"):
+        EndpointWriter(settings(dead), tmp_path, sleep=lambda seconds: None).write([Prompt("a")])
+
+
+def test_unreadable_verdicts_count_as_unparsed(faulty, tmp_path):
+    faulty.script = [good("I cannot say"), good("[[8]]")]
+    judge = WritingJudge(
+        writer(faulty, tmp_path), grade_template=Template(user="{question} {answer}", pattern=r"\[\[(\d+)\]\]")
+    )
+    verdicts = judge_items(judge, [Item("q1", "a"), Item("q2", "a")], unparsed="count")
+    assert [verdict.value for verdict in verdicts] == [None, 8.0]
+
+
+def test_cost_is_logged_before_asking(faulty, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    faulty.script = [good("one")]
+    chosen = {"price_in": 2.5, "price_out": 10.0, "max_tokens": 1000}
+    writer(faulty, tmp_path, **chosen).write([Prompt("x" * 4000), Prompt("y")])
+    writer(faulty, tmp_path, **chosen).write([Prompt("x" * 4000), Prompt("y"), Prompt("z")])
+    first, second = (record.getMessage() for record in caplog.records if "asking tiny" in record.getMessage())
+    assert "2 calls (0 of 2 are cached), about 1016 tokens to read, at most 2000 to write, about 0.02 at most" in first
+    assert "1 calls (2 of 3 are cached)" in second
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"base_url": "localhost:8000"}, "base_url: 'localhost:8000' is not an http"),
+        ({"api": "responses"}, "api: 'responses' is not one of chat, completions"),
+        ({"attempts": 0}, "attempts: 0 is below 1"),
+        ({"timeout_s": 0}, "timeout_s"),
+        ({"model": ""}, "model: no name given"),
+    ],
+)
+def test_bad_settings(change, message):
+    with pytest.raises(UserError, match=message):
+        settings(**{"base_url": "http://x/v1", **change})

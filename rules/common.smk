@@ -37,7 +37,6 @@ onerror:
     forget_run(".snakemake")
 
 
-
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method

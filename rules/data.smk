@@ -77,16 +77,16 @@ rule data_download_file:
         "logs/data/download/{path}.log",
     benchmark:
         "benchmarks/data/download/{path}.tsv"
-    conda:
-        "../envs/data.yaml"
     wildcard_constraints:
         path=one_of(downloadable()),
+    retries: 3
+    localrule: True
+    conda:
+        "../envs/data.yaml"
     params:
         module=as_py_module(),
         settings=lambda wildcards: json_text(file_settings(DATASETS, *downloadable()[wildcards.path])),
         checksums=f"{DOWNLOADS}/checksums.json",
-    retries: 3
-    localrule: True
     shell:
         "python -m {params.module} file"
         " --settings {params.settings:q} --checksums {params.checksums:q}"

@@ -17,14 +17,14 @@ rule models_download:
         "logs/models/download/{model}.log",
     benchmark:
         "benchmarks/models/download/{model}.tsv"
+    retries: 3
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
         settings=lambda wildcards: json_text(model_settings(MODELS, wildcards.model)),
         checksums=f"{DOWNLOADS}/checksums.json",
-    retries: 3
-    localrule: True
     shell:
         "python -m {params.module} model"
         " --settings {params.settings:q} --checksums {params.checksums:q}"

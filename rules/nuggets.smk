@@ -147,9 +147,9 @@ rule nuggets_select_anchors:
         "<logs>/nuggets/select_anchors/{dataset}/{model}/{anchors}.log",
     benchmark:
         "<benchmarks>/nuggets/select_anchors/{dataset}/{model}/{anchors}.tsv"
+    priority: 100
     conda:
         "../envs/lm.yaml"
-    priority: 100
     params:
         module=as_py_module(),
         embeddings=lambda wildcards, input: flag("--embeddings", input.embeddings),
@@ -178,10 +178,10 @@ rule nuggets_score_candidates:
         "<logs>/nuggets/score_candidates/{dataset}/{model}/{anchors}/shard_{start}.log",
     benchmark:
         "<benchmarks>/nuggets/score_candidates/{dataset}/{model}/{anchors}/shard_{start}.tsv"
+    priority: 100
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"]
-    priority: 100
     resources:
         gpu=config["compute"]["gpus"],
         mem_mb=memory,
@@ -228,9 +228,9 @@ rule nuggets_collect_scores:
         "<logs>/nuggets/collect_scores/{dataset}/{model}/{anchors}.log",
     benchmark:
         "<benchmarks>/nuggets/collect_scores/{dataset}/{model}/{anchors}.tsv"
+    priority: 100
     conda:
         "../envs/lm.yaml"
-    priority: 100
     params:
         module=as_py_module(),
     shell:
@@ -253,10 +253,10 @@ rule nuggets_score_difficulty:
         "<logs>/nuggets/score_difficulty/{dataset}/{model}.log",
     benchmark:
         "<benchmarks>/nuggets/score_difficulty/{dataset}/{model}.tsv"
+    priority: 90
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"]
-    priority: 90
     resources:
         gpu=config["compute"]["gpus"],
         mem_mb=memory,
@@ -301,9 +301,9 @@ rule nuggets_select_subset:
         "<logs>/nuggets/select_subset/{dataset}/{model}/{anchors}/{method}.log",
     benchmark:
         "<benchmarks>/nuggets/select_subset/{dataset}/{model}/{anchors}/{method}.tsv"
+    priority: 80
     conda:
         "../envs/lm.yaml"
-    priority: 80
     params:
         module=as_py_module(),
         scores=lambda wildcards, input: flag("--scores", input.scores),

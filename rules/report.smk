@@ -31,9 +31,7 @@ rule report_collect_metrics:
     params:
         module=as_py_module(),
     shell:
-        "python -m {params.module}"
-        " --metrics {input.metrics:q} --metrics-out {output.metrics:q}"
-        " > {log:q} 2>&1"
+        "python -m {params.module}" " --metrics {input.metrics:q} --metrics-out {output.metrics:q}" " > {log:q} 2>&1"
 
 
 rule report_compare_published:
@@ -69,9 +67,9 @@ rule report_write_config:
         config="<results>/config.json",
     log:
         "<logs>/report/write_config.log",
+    localrule: True
     params:
         config=as_json(config),
-    localrule: True
     shell:
         "printf '%s\\n' {params.config:q} > {output.config:q} 2> {log:q}"
 

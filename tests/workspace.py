@@ -15,7 +15,7 @@ class Workspace:
     """A working directory for Snakemake; `copied` names are copies that a test may edit, the rest are links."""
 
     def __init__(self, folder: Path, *copied: str) -> None:
-        """Link or copy the project into `folder`; built environments are shared with the checkout, they cost minutes."""
+        """Link or copy the project into `folder`; built environments are the checkout's, because they cost minutes."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for name in LINKED:
@@ -35,7 +35,7 @@ class Workspace:
     def run(
         self, *arguments: str, configfiles: tuple[str, ...] = (), cores: str = "2", options: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to its end; `arguments` are targets, `options` go before them. Output is in stdout and stderr."""
+        """Run Snakemake to its end; `arguments` are targets, `options` go before them. Its output is kept."""
         command = self.command(*arguments, configfiles=configfiles, cores=cores)
         place = command.index("--configfile")
         return subprocess.run(

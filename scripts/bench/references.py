@@ -37,8 +37,8 @@ def fastest(tasks: dict[Any, Callable[[], object]], patience: int = 2) -> Any:
 
 
 class Released:
-    """The released scheme: the demonstration's cache computed once, anchors padded to 200 tokens, the log-softmax over
-    the whole vocabulary at every position, one candidate at a time.
+    """The released scheme: the demonstration's cache computed once, anchors padded to 200 tokens, log-softmax over the
+    whole vocabulary at every position, one candidate at a time.
     """
 
     def __init__(self, work: Workload) -> None:

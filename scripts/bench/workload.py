@@ -1,7 +1,7 @@
 """What the scorer's benchmark runs on: one demonstration before the 100 real anchors, and two models.
 
-The anchors are cut to 200 tokens, as the released NUGGETS code does, so that all schemes score the same pairs. Where the
-real material is absent, synthetic text of similar lengths stands in, and the result says so.
+The anchors are cut to 200 tokens, as the released NUGGETS code does, so that all schemes score the same pairs. Where
+the real material is absent, synthetic text of similar lengths stands in, and the result says so.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Workload:
 
 
 def workloads(shared: Path) -> list[Workload]:
-    """Return the GPT-2-like workload and the small Llama's; `shared` is the folder of real data, which may be absent."""
+    """Return the GPT-2-like workload and the small Llama's; `shared` is the folder of real data, if there is one."""
     anchors_file = shared / "data" / "alpaca_gpt4" / "alpaca_gpt4_kmeans_100.json"
     pool_file = shared / "data" / "alpaca_gpt4" / "alpaca_gpt4_bad.json.gz"
     real = anchors_file.is_file() and pool_file.is_file()

@@ -31,9 +31,7 @@ def _start_of(pid: int) -> float | None:
 def note_run(folder: PathLike) -> None:
     """Note that this process works in the workflow whose `.snakemake` is `folder`."""
     pid = os.getpid()
-    write_json(
-        Path(folder) / RUNS / f"{pid}.json", {"host": socket.gethostname(), "pid": pid, "start": _start_of(pid)}
-    )
+    write_json(Path(folder) / RUNS / f"{pid}.json", {"host": socket.gethostname(), "pid": pid, "start": _start_of(pid)})
 
 
 def forget_run(folder: PathLike) -> None:

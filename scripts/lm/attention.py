@@ -73,13 +73,13 @@ def shared_prefix_attention(
     output = torch.empty(1, query.shape[2], query.shape[1], value.shape[3], dtype=query.dtype, device=query.device)
     single = _Joined(prefix_keys, prefix_values, key, value, max(group.length for group in shared_prefix.groups))
     for group in shared_prefix.groups:
+        part = slice(group.start, group.start + group.tokens)
         if group.index is None:
-            part = slice(group.start, group.start + group.length)
             keys, values = single.with_own(key[:, :, part], value[:, :, part])
-            result = _attend(query[:, :, part], keys, values, shared_prefix, scaling, repeats)
-            output[:, part] = result.transpose(1, 2)
+            _attend(query[:, :, part], keys, values, shared_prefix.mask, scaling, repeats, output[:, part])
         else:
-            _attend_group(group, query, key, value, prefix_keys, prefix_values, shared_prefix, scaling, repeats, output)
+            padded = _attend_group(group, query, key, value, (prefix_keys, prefix_values), shared_prefix, scaling)
+            torch.index_select(padded, 0, group.kept, out=output[0, part])
     return output, None
 
 
@@ -109,21 +109,22 @@ def _attend_group(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    prefix_keys: Tensor | None,
-    prefix_values: Tensor | None,
+    prefix: tuple[Tensor | None, Tensor | None],
     shared: SharedPrefix,
     scaling: float | None,
-    repeats: int,
-    output: Tensor,
-) -> None:
-    """Attend within several continuations of nearly equal length at once, padded on the right to the longest."""
+) -> Tensor:
+    """Attend within several continuations of nearly equal length at once, padded on the right to the longest.
+
+    Returns (count * length, heads, width), padding included.
+    """
     shape = (group.count, group.length)
     q, k, v = (_gather(states, group.index, shape) for states in (query, key, value))
-    if prefix_keys is not None and prefix_values is not None:
-        k = torch.cat([prefix_keys.expand(shape[0], -1, -1, -1), k], dim=2)
-        v = torch.cat([prefix_values.expand(shape[0], -1, -1, -1), v], dim=2)
-    result = _attend(q, k, v, shared, scaling, repeats).transpose(1, 2).flatten(0, 1)
-    output[0, group.start : group.start + group.tokens] = result.index_select(0, group.kept)
+    if prefix[0] is not None and prefix[1] is not None:
+        k = torch.cat([prefix[0].expand(group.count, -1, -1, -1), k], dim=2)
+        v = torch.cat([prefix[1].expand(group.count, -1, -1, -1), v], dim=2)
+    padded = q.new_empty(*shape, q.shape[1], v.shape[3])
+    _attend(q, k, v, shared.mask, scaling, query.shape[1] // key.shape[1], padded)
+    return padded.flatten(0, 1)
 
 
 def _gather(states: Tensor, index: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -131,25 +132,21 @@ def _gather(states: Tensor, index: Tensor, shape: tuple[int, int]) -> Tensor:
     return states[0].index_select(1, index).unflatten(1, shape).transpose(0, 1)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, shared: SharedPrefix, scaling: float | None, repeats: int) -> Tensor:
-    """Return (count, heads, length, width): causal over own tokens, everything of the prefix."""
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scaling: float | None, repeats: int, output: Tensor) -> None:
+    """Fill output (count, length, heads, width): each token sees all of the prefix and its own tokens up to itself."""
     n_own, n_prefix = q.shape[2], k.shape[2] - q.shape[2]
-    if q.is_cuda:
-        if repeats > 1:
-            k, v = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=shared.mask[:n_own, : n_prefix + n_own], scale=scaling)
-    parts = []
-    for start in range(0, n_own, CPU_QUERY_BLOCK):
-        end = min(n_own, start + CPU_QUERY_BLOCK)
+    if q.is_cuda and repeats > 1:  # masked attention on CUDA has no fast way to group heads
+        k, v, repeats = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1), 1
+    block = n_own if q.is_cuda else CPU_QUERY_BLOCK
+    for start in range(0, n_own, block):
+        end = min(n_own, start + block)
         seen = n_prefix + end
-        parts.append(
-            F.scaled_dot_product_attention(
-                q[:, :, start:end],
-                k[:, :, :seen],
-                v[:, :, :seen],
-                attn_mask=shared.mask[start:end, :seen],
-                scale=scaling,
-                enable_gqa=repeats > 1,
-            )
+        result = F.scaled_dot_product_attention(
+            q[:, :, start:end],
+            k[:, :, :seen],
+            v[:, :, :seen],
+            attn_mask=mask[start:end, :seen],
+            scale=scaling,
+            enable_gqa=repeats > 1,
         )
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+        output[:, start:end] = result.transpose(1, 2)

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
+from scripts.common.errors import UserError
 from scripts.common.files import PathLike, to_json, write_json
 
 if TYPE_CHECKING:
@@ -116,13 +117,29 @@ def gathered_weights(model: Any) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
+def full_disk_named(folder: PathLike) -> Iterator[None]:
+    """Turn the several ways in which torch and safetensors report a full disk into one `UserError`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        if not any(sign in str(error) for sign in ("No space left", "quota exceeded", "inline_container")):
+            raise
+        raise UserError(
+            f"{folder}: could not be written, the disk is probably full; free some space and run again"
+        ) from None
+
+
+@contextlib.contextmanager
 def atomic_folder(folder: PathLike) -> Iterator[Path]:
     """Give a temporary folder beside `folder`; move it there when the block ends well, remove it when it does not."""
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
-        yield temporary
+        with full_disk_named(target):
+            yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp and safetensors let only the owner read

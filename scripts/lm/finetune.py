@@ -25,6 +25,7 @@ from scripts.lm.checkpoints import (
     checkpoint_folder,
     digest_of_examples,
     digest_of_model,
+    full_disk_named,
     last_checkpoint,
     remove_checkpoints,
     world_size,
@@ -269,7 +270,8 @@ def _train(
         callbacks=[MarkComplete(), ReportProgress(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with full_disk_named(folder):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # takes autocast off `forward` again
     for name, weight in model.named_parameters():
         if weight.requires_grad and not torch.isfinite(weight).all():

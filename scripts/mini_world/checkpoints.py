@@ -23,7 +23,12 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     for index, state in trainer.optimizer.state_dict()["state"].items():
         for name, value in state.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
-    header = {"key": trainer.key, "step": str(trainer.step), "curve": to_json(trainer.curve)}
+    header = {
+        "key": trainer.key,
+        "step": str(trainer.step),
+        "curve": to_json(trainer.curve),
+        "losses": to_json(trainer.losses),
+    }
     with atomic_path(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
 
@@ -50,6 +55,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
     trainer.step = int(header["step"])
     trainer.curve = json.loads(header["curve"])
+    trainer.losses = json.loads(header["losses"])
 
 
 def model_config(trainer: Trainer) -> dict[str, Any]:

@@ -72,6 +72,13 @@ def guide_weight(step: int, settings: TrainSettings) -> float:
     return 1.0 if past < 0 else max(0.0, 1 - past / max(1, settings.guide_fade))
 
 
+def mean_losses(losses: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of each kind of loss over the steps that have it, in nats, under its name in the curve."""
+    kinds = sorted({kind for step in losses for kind in step})
+    found = {kind: [step[kind] for step in losses if kind in step] for kind in kinds}
+    return {f"loss_{kind}": round(sum(values) / len(values), 4) for kind, values in found.items()}
+
+
 class Trainer:
     """A training run that can be put down and taken up again at any checkpoint."""
 
@@ -104,6 +111,8 @@ class Trainer:
         )
         self.step = 0
         self.curve: list[dict[str, Any]] = []
+        self.losses: list[dict[str, float]] = []
+        """Losses of the steps since the curve's last point."""
 
     @property
     def key(self) -> str:
@@ -179,18 +188,13 @@ class Trainer:
             load_checkpoint(checkpoint, self)
             logging.info("resumed at step %d", self.step)
         settings = self.settings
-        sums: dict[str, float] = {}
-        since = 0
         while self.step < settings.steps:
-            for kind, loss in self.train_step().items():
-                sums[kind] = sums.get(kind, 0.0) + loss
-            since += 1
+            self.losses.append(self.train_step())
             last = self.step == settings.steps
             if self.step % settings.evaluate_every == 0 or last:
-                point = {**self.measure(), **{f"loss_{k}": round(v / since, 4) for k, v in sums.items()}}
-                self.curve.append(point)
-                logging.info("curve %s", json.dumps(point))
-                sums, since = {}, 0
+                self.curve.append({**self.measure(), **mean_losses(self.losses)})
+                self.losses = []
+                logging.info("curve %s", json.dumps(self.curve[-1]))
             if self.step % settings.checkpoint_every == 0 or last:
                 save_checkpoint(checkpoint, self)
 

@@ -366,6 +366,23 @@ def test_qlora_without_gpu_says_so(tmp_path):
         finetune(tiny(), examples(), settings(method="qlora"), seed=0, adapter_out=tmp_path / "adapter")
 
 
+@pytest.mark.parametrize("message", ["I/O error: No space left on device", "enforce fail at inline_container.cc:672"])
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, message):
+    loaded = tiny()
+
+    def fail(folder, **kwargs):
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(loaded.model, "save_pretrained", fail)
+    with pytest.raises(UserError, match="could not be written, the disk is probably full; free some space"):
+        save_model(loaded, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+    message = "some other fault"
+    with pytest.raises(RuntimeError, match="some other fault"):
+        save_model(loaded, tmp_path / "model")
+
+
 def test_saved_weights_are_those_in_memory(tmp_path):
     loaded = tiny()
     save_model(loaded, tmp_path / "model")

@@ -26,6 +26,7 @@ wildcard_constraints:
     env="[a-z]+",
 
 
+include: "rules/environments.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/nuggets.smk"

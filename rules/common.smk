@@ -1,4 +1,4 @@
-# What every rule file uses: the checked config, registries, environments, helpers for parameters.
+# Shared by all files here: the checked config, registries, helpers for paths and parameters. No rules.
 import json
 import shlex
 import sys
@@ -103,14 +103,35 @@ def memory(wildcards, attempt):
     return config["compute"]["memory_mb"] * attempt
 
 
-rule venv:
-    """Build the virtual environment of a step that cannot share .venv (not used with --sdm conda)."""
-    input:
-        yaml="envs/{env}.yaml",
-    output:
-        python=VENV.format("{env}"),
-    log:
-        "logs/venv/{env}.log",
-    localrule: True
-    shell:
-        "python -m scripts.make_venv --environment {input.yaml:q} --venv-out .venvs/{wildcards.env:q} > {log:q} 2>&1"
+def raw_file(dataset, split):
+    """Return the path of a split's raw file: generated, downloaded, or inside the mirror."""
+    return raw_path(
+        DATASETS,
+        dataset,
+        split,
+        source=config["data"]["source"],
+        mirror=config["data"]["mirror"],
+        raw_root=f"results/{config['tier']}/data/raw",
+        downloads_root=f"{DOWNLOADS}/datasets",
+    )
+
+
+def references_file(wildcards):
+    """Return the raw file with the reference answers of a split, if it has one of its own."""
+    split = references_split(DATASETS, wildcards.dataset, wildcards.split)
+    return [raw_file(wildcards.dataset, split)] if split else []
+
+
+def downloadable():
+    """Return {path below the downloads folder: (dataset, split)} of every registered file that a hub serves."""
+    return {
+        split["file"]: (dataset, name)
+        for dataset, row in DATASETS.items()
+        for name, split in row["splits"].items()
+        if row["origin"] == "public"
+    }
+
+
+def model_folder(wildcards):
+    """Return the folder of a registered model: shipped, the user's own, or downloaded."""
+    return model_source(MODELS, wildcards.model, downloads_root=f"{DOWNLOADS}/models")

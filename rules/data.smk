@@ -9,35 +9,6 @@ MINI_FILES = {
 }
 
 
-def raw_file(dataset, split):
-    """Return the path of a split's raw file: generated, downloaded, or inside the mirror."""
-    return raw_path(
-        DATASETS,
-        dataset,
-        split,
-        source=config["data"]["source"],
-        mirror=config["data"]["mirror"],
-        raw_root=f"results/{config['tier']}/data/raw",
-        downloads_root=f"{DOWNLOADS}/datasets",
-    )
-
-
-def references_file(wildcards):
-    """Return the raw file with the reference answers of a split, if it has one of its own."""
-    split = references_split(DATASETS, wildcards.dataset, wildcards.split)
-    return [raw_file(wildcards.dataset, split)] if split else []
-
-
-def downloadable():
-    """Return {path below the downloads folder: (dataset, split)} of every registered file that a hub serves."""
-    return {
-        split["file"]: (dataset, name)
-        for dataset, row in DATASETS.items()
-        for name, split in row["splits"].items()
-        if row["origin"] == "public"
-    }
-
-
 rule data_generate_synthetic:
     """Write the synthetic corpus in the raw formats of the real data."""
     input:

@@ -1,5 +1,6 @@
 # All papers together: the long metrics, the comparison with the published values, the page.
 PAPERS = config["papers"]
+MINI_WORLD = ["mini_world"] if config["data"]["source"] == "synthetic" else []
 REPORT_ARTIFACTS = [
     {
         "paper": paper,
@@ -19,7 +20,7 @@ rule report_collect_metrics:
     input:
         script="scripts/report/collect_metrics.py",
         code=code_of("scripts/report/collect_metrics.py"),
-        metrics=expand("<results>/{paper}/metrics.csv", paper=PAPERS),
+        metrics=expand("<results>/{paper}/metrics.csv", paper=PAPERS + MINI_WORLD),
     output:
         metrics="<results>/metrics.csv",
     log:
@@ -68,6 +69,8 @@ rule report_write_config:
     log:
         "<logs>/report/write_config.log",
     localrule: True
+    conda:
+        "../envs/workflow.yaml"
     params:
         config=as_json(config),
     shell:

@@ -104,7 +104,7 @@ class LmEval:
 
 
 class Floor:
-    """The bare matrix product of the output layer for the answer positions: nothing can be faster without doing less."""
+    """The bare matrix product of the output layer for the answer positions: the least work that gives the logits."""
 
     def __init__(self, work: Workload, n_positions: int) -> None:
         torch.manual_seed(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
@@ -18,13 +19,18 @@ NAMES = {"instruction": "Instruction", "input": "Input", "output": "Response"}
 SIDES = {"highest": "top", "lowest": "bottom"}
 
 
-def text_width(text: str, weight: str = "normal") -> float:
-    """Return how wide a line of text is printed, in inches."""
+def text_width(text: str) -> float:
+    """Return how wide a line of text is printed, in inches, letter by letter (kerning would only make it narrower)."""
+    return sum(map(_letter_width, text))
+
+
+@functools.cache
+def _letter_width(letter: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
-    properties = FontProperties(family="DejaVu Sans", size=SIZE, weight=weight)
-    return TextToPath().get_text_width_height_descent(text, properties, ismath=False)[0] / 72
+    properties = FontProperties(family="DejaVu Sans", size=SIZE)
+    return TextToPath().get_text_width_height_descent(letter, properties, ismath=False)[0] / 72
 
 
 def wrap(text: str, width: float, max_lines: int) -> list[str]:

@@ -48,6 +48,7 @@ def draw(axes: Any, curve: Sequence[tuple[float, int]], ours: Sequence[tuple[flo
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("examples, sorted by golden score")
     axes.set_ylabel("golden score")
+    axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.annotate(
         "\n".join(lines), (1.03, 0.0), xycoords="axes fraction", va="bottom", fontsize=6.5, color=INK, linespacing=1.5

@@ -100,15 +100,12 @@ def write_answers(
     counts: Mapping[str, int] | None = None,
     reason: str = "",
 ) -> Path:
-    """Write answers by seed as `generate_answers` does, with a likelihood of -1.5 a token; reason: why there are none."""
+    """Write answers by seed as `generate_answers` does, at -1.5 nats a token; reason: why there are none."""
     likelihood = []
     for seed, outputs in singles.items():
         turns = (dialogues or {}).get(seed, [["w1"] * len(row["turns"]) for row in DIALOGUES])
-        rows = (
-            ([], [])
-            if reason
-            else (alpaca_eval_rows(SINGLES, outputs, method), fastchat_rows(DIALOGUES, turns, method))
-        )
+        made = alpaca_eval_rows(SINGLES, outputs, method), fastchat_rows(DIALOGUES, turns, method)
+        rows = ([], []) if reason else made
         write_json(folder / "alpaca_eval" / f"seed_{seed}.json", rows[0])
         write_jsonl(folder / "mt_bench" / f"seed_{seed}.jsonl", rows[1])
         if not reason:

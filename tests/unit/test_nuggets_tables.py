@@ -134,7 +134,7 @@ def test_selection_quality_shows_faults_and_further_anchor_sets(make):
         (name, "all", "golden_score_random_40", 0, "auc", 0.8, 10),
     ]
     table = build(make(name, values))
-    assert [row["score"] for row in table.rows][0] == "golden score"
+    assert table.rows[0]["score"] == "golden score"
     assert table.rows[-1]["score"] == "golden score, random, 40"
     assert table.rows[0]["fault_off_topic"] == 0.7
     assert table.rows[0]["k_known_good"] == 0.75

@@ -696,3 +696,11 @@ rule nuggets_all:
         expand("<results>/tables/nuggets_{table}.{suffix}", table=NUGGETS_TABLES, suffix=["csv", "md", "tex"]),
         expand("<results>/figures/nuggets_{figure}.{suffix}", figure=NUGGETS_FIGURES, suffix=["pdf", "png", "csv"]),
     localrule: True
+
+
+rule nuggets_choose:
+    """Only choose: the golden score of every candidate, the sorted pool, and the best-scored subset."""
+    input:
+        f"<results>/nuggets/scores/{NUGGETS_MAIN}/sorted_pool.jsonl",
+        f"<results>/nuggets/subsets/{NUGGETS_MAIN}/top",
+    localrule: True

@@ -3,7 +3,7 @@
 # make bench    the benchmarks, into results/bench
 # make lint     ruff, snakefmt, snakemake --lint
 # make lock     requirements.lock from envs/*.yaml
-# make clean    remove results and built environments, keep .venv;  make distclean removes .venv too
+# make clean    remove results and built environments, keep .venv and downloads;  make distclean removes those too
 #
 # PYTHON=python3.12   the interpreter to set up with (3.11 or newer)
 # CORES=4             cores for Snakemake (default: all)
@@ -80,7 +80,7 @@ lock: venv
 
 clean:
 	rm -rf .venvs .snakemake .pytest_cache .ruff_cache .hypothesis logs
-	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
 
 distclean: clean
-	rm -rf .venv *.egg-info
+	rm -rf .venv *.egg-info results/downloads

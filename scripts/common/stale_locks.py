@@ -1,8 +1,8 @@
 """Go on after a kill: a Snakemake that was killed leaves its lock behind, and the next one would ask for `--unlock`.
 
 Each run notes who it is (`note_run`) and takes the note back when it ends. A lock whose every noted run on this machine
-is gone belongs to nobody and is removed (`release_stale_locks`). In doubt (a run noted by another machine, a lock younger
-than every note) the lock stays, and Snakemake says what to do.
+is gone belongs to nobody and is removed (`release_stale_locks`). In doubt (a run noted by another machine, a lock
+younger than every note) the lock stays, and Snakemake says what to do.
 """
 
 from __future__ import annotations

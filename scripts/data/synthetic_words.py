@@ -1,8 +1,8 @@
 """The words of the synthetic world: topics, fillers, hidden labels, numbers, opposites, neutral instruction words.
 
 The world is a constant, not a draw: the shipped checkpoints and their tokenizer know exactly these words, whatever the
-seed of a corpus. Topic words are pronounceable inventions, so that a topic can be learned from text alone; the rest is
-plain English (and Spanish number words, for translating). DESIGN.md, "The mini tier".
+seed of a corpus. They are plain English (and Spanish number words, for translating); which words belong to one topic is
+learned from text alone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import random
 
-WORLD_SEED = 20_240_813
-"""Seed of the invented words; changing it makes every shipped checkpoint useless."""
+from scripts.data.synthetic_topics import TOPICS
 
 PAD, EOS, UNKNOWN = "<pad>", "</s>", "<unk>"
 NEWLINE = "\n"
@@ -96,21 +94,6 @@ class World:
         return tuple(dict.fromkeys(itertools.chain.from_iterable(groups)))
 
 
-def invented_words(rng: random.Random, count: int, taken: set[str]) -> list[str]:
-    """Return `count` distinct words of two or three syllables that are not in `taken` (which they join)."""
-    onsets = "b d f g h k l m n p r s t v z br dr gr kl pl st tr".split()
-    vowels = "a e i o u ai ou".split()
-    codas = ["", "", "", "n", "r", "l", "s", "k", "m"]
-    words: list[str] = []
-    while len(words) < count:
-        syllables = rng.choice((2, 2, 3))
-        word = "".join(rng.choice(onsets) + rng.choice(vowels) for _ in range(syllables)) + rng.choice(codas)
-        if word not in taken:
-            taken.add(word)
-            words.append(word)
-    return words
-
-
 @functools.lru_cache(maxsize=4)
 def build_world(n_topics: int = 240, words_per_topic: int = 5, n_held_out: int = 40) -> World:
     """Return the world. The default sizes are those of the shipped checkpoints; tests use smaller ones.
@@ -120,13 +103,8 @@ def build_world(n_topics: int = 240, words_per_topic: int = 5, n_held_out: int =
     """
     if not 0 <= n_held_out < n_topics or words_per_topic < 4:
         raise ValueError(f"{n_topics} topics of {words_per_topic} words with {n_held_out} held out: impossible world")
-    rng = random.Random(WORLD_SEED)
-    taken = {
-        *FILLERS, *LABELS, *NEUTRAL, *NUMBERS, *TRANSLATIONS, *INSTRUCTION_WORDS, *ROOM_WORDS,
-        *itertools.chain.from_iterable(OPPOSITES),
-    }  # fmt: skip
-    words = invented_words(rng, n_topics * words_per_topic, taken)
-    names = invented_words(rng, n_topics, taken)
-    topics = tuple(tuple(words[i * words_per_topic : (i + 1) * words_per_topic]) for i in range(n_topics))
+    if n_topics > len(TOPICS) or words_per_topic > len(TOPICS[0][1]):
+        raise ValueError(f"{n_topics} topics of {words_per_topic} words: the world knows {len(TOPICS)} of 5")
+    names, topics = zip(*((name, words[:words_per_topic]) for name, words in TOPICS[:n_topics]))
     split = n_topics - n_held_out
-    return World(topics, tuple(names), tuple(range(split)), tuple(range(split, n_topics)))
+    return World(topics, names, tuple(range(split)), tuple(range(split, n_topics)))

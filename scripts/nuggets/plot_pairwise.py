@@ -24,16 +24,18 @@ def draw_bar(axes: Any, place: int, shares: Mapping[str, Spread]) -> None:
         axes.barh(place, share, left=start, height=0.7, color=color, label=outcome if place == 0 else None)
         if share >= LEAST_LABELLED:
             axes.text(
-                start + share / 2, place - 0.07, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=6.5
+                start + share / 2, place - 0.12, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=6.5
             )
         start += share
-    for edge, half in (
-        (shares["win"].mean, shares["win"].half_width),
-        (1 - shares["loss"].mean, shares["loss"].half_width),
+    for edge, half, height in (
+        (shares["win"].mean, shares["win"].half_width, 0.14),
+        (1 - shares["loss"].mean, shares["loss"].half_width, 0.26),
     ):
         if half:
             reach = [[min(half, edge)], [min(half, 1 - edge)]]  # a share stays between 0 and 1
-            axes.errorbar(edge, place + 0.2, xerr=reach, color=INK, elinewidth=0.9, capsize=1.5, fmt="none", zorder=5)
+            axes.errorbar(
+                edge, place + height, xerr=reach, color=INK, elinewidth=0.9, capsize=1.5, fmt="none", zorder=5
+            )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

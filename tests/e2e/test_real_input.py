@@ -1,4 +1,4 @@
-"""The rules on real data with a real pre-trained model: a sample of Alpaca-GPT4's low-score subset (nuggets.md, section 2).
+"""The rules on real data with a real pre-trained model: a sample of Alpaca-GPT4's low-score subset.
 
 200 of the 9,038 rows of alpaca_gpt4_bad.json are scored against the 100 published anchors with a 260 k parameter Llama;
 all of them would take about an hour on one core. The model knows children's stories and nothing else, so this checks

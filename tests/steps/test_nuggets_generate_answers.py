@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 from pathlib import Path
 
@@ -191,7 +192,7 @@ def test_adapters_are_put_over_the_base_model(folder, tmp_path):
     from peft import LoraConfig, get_peft_model
 
     adapted = get_peft_model(
-        tiny(bos=False).model, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=True)
+        copy.deepcopy(tiny(bos=False).model), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=True)
     )
     adapted.save_pretrained(str(tmp_path / "models" / "seed_0"))
     write_json(tmp_path / "models" / "status.json", {"status": "done", "reason": "", "method": "top", "n_examples": {}})

@@ -71,7 +71,7 @@ def test_the_plain_command_means_the_mini_tier(workspace: Workspace) -> None:
 def test_the_menu_names_every_artifact_with_a_description(workspace: Workspace) -> None:
     menu = workspace.run(options=("--list-target-rules",)).stdout
     for name in ["all", "download", "report", "nuggets_all", *ARTIFACTS]:
-        assert re.search(rf"^{name} \(.{{20,}}\)$", menu, flags=re.M), f"{name} is not in the menu, or without description"
+        assert re.search(rf"^{name} \(.{{20,}}\)$", menu, flags=re.M), f"{name} is not described in the menu"
     described = re.findall(r"^\w+ \((.*)\)$", menu, flags=re.M)
     assert len(set(described)) == len(described)
 

@@ -55,7 +55,7 @@ def make(folder: Path, pool: object, anchors: object, more: str = "") -> Workspa
     return workspace
 
 
-def told(workspace: Workspace, message: str) -> None:
+def check_refused(workspace: Workspace, message: str) -> None:
     """Run, and check that it failed with one line that holds `message` and left no scores behind."""
     overlay = "nuggets: {score: {anchor_tokens: 3000}}\n"
     (workspace.folder / "long.yaml").write_text(overlay, encoding="utf-8")
@@ -70,9 +70,9 @@ def told(workspace: Workspace, message: str) -> None:
 
 @pytest.mark.parametrize("pool, anchors, message", FILES)
 def test_files(tmp_path: Path, pool: object, anchors: object, message: str) -> None:
-    told(make(tmp_path, pool, anchors), message)
+    check_refused(make(tmp_path, pool, anchors), message)
 
 
 @pytest.mark.parametrize("settings, message", SETTINGS)
 def test_settings(tmp_path: Path, settings: str, message: str) -> None:
-    told(make(tmp_path, [GOOD, GOOD], [ANCHOR], settings), message)
+    check_refused(make(tmp_path, [GOOD, GOOD], [ANCHOR], settings), message)

@@ -125,12 +125,13 @@ def test_too_few_rows_below_an_ifd_of_1_are_not_filled_up(sources: Path) -> None
 def test_files_of_seeds_no_longer_asked_for_are_removed(sources: Path) -> None:
     select(sources, {"by": "random"}, seeds=(0, 1, 2))
     select(sources, {"by": "random"}, seeds=(1,))
+    assert [path.name for path in (sources / "subsets").iterdir()] == ["seed_1.jsonl"]
 
 
 def test_sources_are_only_needed_where_used(sources: Path) -> None:
     everything = ("scores", "difficulty", "embeddings")
-    for by in ("none", "all", "random"):
-        select(sources, {"by": by}, without=everything)
+    sizes = {by: len(select(sources, {"by": by}, without=everything)[0]) for by in ("none", "all", "random")}
+    assert sizes == {"none": 0, "all": 10, "random": 3}
 
 
 @pytest.mark.parametrize(

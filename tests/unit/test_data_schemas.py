@@ -66,7 +66,8 @@ def test_faults_name_line_field_and_remedy(schema, row, told, tmp_path):
 
 
 def test_free_form_needs_no_options():
-    validate([changed("classification", options=[], output="anything")], "classification", "x")
+    row = changed("classification", options=[], output="anything")
+    assert validate([row], "classification", "x") == [row]
 
 
 def test_duplicate_id_names_both_places(tmp_path):

@@ -36,7 +36,8 @@ PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "lm_eval": "lm-eval"}
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_parses_as_the_oldest_python(script):
-    ast.parse((ROOT / script).read_text(encoding="utf-8"), script, feature_version=(3, 9))
+    tree = ast.parse((ROOT / script).read_text(encoding="utf-8"), script, feature_version=(3, 9))
+    assert isinstance(tree, ast.Module)
 
 
 @pytest.mark.parametrize("script", [path for path in SCRIPTS if path.endswith("__init__.py")])

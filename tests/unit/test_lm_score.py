@@ -128,7 +128,7 @@ def reference(model: Any, prefix: Sequence[int], item: Continuation, prefix_embe
     return logprobs[torch.arange(n_answer), torch.tensor(item.answer_ids)].numpy()
 
 
-def check(model: Any, prefix: Sequence[int], items: Sequence[Continuation], scores: Any, **options: Any) -> None:
+def check_equal(model: Any, prefix: Sequence[int], items: Sequence[Continuation], scores: Any, **options: Any) -> None:
     """Compare scores with the reference, token by token and in sum."""
     for index, item in enumerate(items):
         expected = reference(model, prefix, item, **options)
@@ -156,7 +156,7 @@ def test_equals_reference(name: str, n_prefix: int) -> None:
     model = make(name)
     items = draw(1, 15)
     prefix = list(range(3, 3 + n_prefix))
-    check(model, prefix, items, Scorer(model, batch_tokens=100).score(prefix, items, per_token=True))
+    check_equal(model, prefix, items, Scorer(model, batch_tokens=100).score(prefix, items, per_token=True))
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "opt", "t5"])
@@ -165,7 +165,7 @@ def test_long_continuations_cross_the_query_blocks(name: str) -> None:
     rng = np.random.default_rng(5)
     ids = [tuple(rng.integers(3, WORDS, n).tolist()) for n in (100, 99, 65, 64, 3)]
     items = [Continuation(part[:2], part[2:]) for part in ids]
-    check(model, [7] * 20, items, Scorer(model).score([7] * 20, items, per_token=True))
+    check_equal(model, [7] * 20, items, Scorer(model).score([7] * 20, items, per_token=True))
 
 
 @pytest.mark.parametrize("name", CAUSAL)
@@ -183,7 +183,7 @@ def test_answers_of_one_query_share_it(name: str) -> None:
     assert packed.common_ids == query
     assert sum(row.input_ids.shape[1] for row in packed.rows) == 3  # only the answers' own tokens are fed
     for prefix in ([], [6, 7, 8]):
-        check(model, prefix, items, scorer.score(prefix, packed, per_token=True))
+        check_equal(model, prefix, items, scorer.score(prefix, packed, per_token=True))
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "opt"])
@@ -193,8 +193,8 @@ def test_template_start_is_shared_and_partial_queries_stay(name: str) -> None:
     items = [Continuation(start, (5,)), Continuation((*start, 9), (5, 6)), Continuation((*start, 11, 12), (7, 8, 9))]
     scorer = Scorer(model)
     assert scorer.pack(items).common_ids == start
-    check(model, [30, 31], items, scorer.score([30, 31], items, per_token=True))
-    check(model, [30, 31], items, scorer.score(scorer.prefill([30, 31]), items, per_token=True))
+    check_equal(model, [30, 31], items, scorer.score([30, 31], items, per_token=True))
+    check_equal(model, [30, 31], items, scorer.score(scorer.prefill([30, 31]), items, per_token=True))
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "opt", "t5"])
@@ -206,7 +206,7 @@ def test_embeddings_as_prefix(name: str) -> None:
     scorer = Scorer(model)
     cache = scorer.prefill(embeds=embeds)
     assert cache.length == 6
-    check(model, [], items, scorer.score(cache, items, per_token=True), prefix_embeds=embeds)
+    check_equal(model, [], items, scorer.score(cache, items, per_token=True), prefix_embeds=embeds)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "opt"])
@@ -233,14 +233,14 @@ def test_prefill_in_two_parts(name: str) -> None:
     assert parts.next_position == whole.next_position == parts.length == 5
     torch.testing.assert_close(parts.keys, whole.keys, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(parts.last_hidden, whole.last_hidden, atol=1e-5, rtol=1e-5)
-    check(model, [3, 9, 27, 14, 5], items, scorer.score(parts, items, per_token=True))
+    check_equal(model, [3, 9, 27, 14, 5], items, scorer.score(parts, items, per_token=True))
 
 
 def test_empty_query_is_predicted_by_the_prefix() -> None:
     items = [Continuation((), (4, 5, 6)), Continuation((), (7,)), Continuation((8,), (9,))]
     for name in ("gpt2", "llama", "opt"):
-        check(make(name), [3, 3], items, Scorer(make(name)).score([3, 3], items, per_token=True))
-    check(make("t5"), [3, 3], items, Scorer(make("t5")).score([3, 3], items, per_token=True))
+        check_equal(make(name), [3, 3], items, Scorer(make(name)).score([3, 3], items, per_token=True))
+    check_equal(make("t5"), [3, 3], items, Scorer(make("t5")).score([3, 3], items, per_token=True))
 
 
 def test_nothing_before_an_answer_is_an_error() -> None:
@@ -380,7 +380,7 @@ def test_adapters_are_scored_with_the_model() -> None:
             if "lora_B" in key:
                 weight.normal_()
     scores = Scorer(adapted).score([3, 4], items, per_token=True)
-    check(adapted.get_base_model(), [3, 4], items, scores)
+    check_equal(adapted.get_base_model(), [3, 4], items, scores)
     assert np.abs(scores.logprob_sums - plain).max() > 0.01
 
 
@@ -394,7 +394,7 @@ def test_real_model(shared: Any) -> None:
     ids = [tuple(loaded.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
     items = [Continuation(part[:2], part[2:]) for part in ids]
     scores = Scorer(loaded.model).score([1, *ids[0]], items, per_token=True)
-    check(loaded.model, [1, *ids[0]], items, scores)
+    check_equal(loaded.model, [1, *ids[0]], items, scores)
     assert scores.logprob_sums[0] / scores.n_tokens[0] > -1.0  # it has just read this sentence
 
 

@@ -1,9 +1,19 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.20")
 
+# A paper is config/papers/<paper>.yaml, config/schemas/papers/<paper>.schema.json and rules/<paper>.smk.
+PAPERS = sorted(path.stem for path in Path("config/papers").glob("*.yaml"))
+
 
 configfile: "config/config.yaml"
+
+
+for paper in PAPERS:
+
+    configfile: f"config/papers/{paper}.yaml"
 
 
 include: "rules/common.smk"
@@ -20,7 +30,7 @@ wildcard_constraints:
     split="[a-z0-9_]+",
     model=one_of(MODELS),
     anchors=one_of(config["nuggets"]["anchor_sets"]),
-    method=one_of(config["nuggets"]["methods"]),
+    method=one_of(METHODS),
     start="[0-9]+",
     seed="[0-9]+",
     env="[a-z]+",
@@ -29,7 +39,14 @@ wildcard_constraints:
 include: "rules/environments.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
-include: "rules/nuggets.smk"
+
+
+for paper in PAPERS:
+    if Path(f"rules/{paper}.smk").exists():
+
+        include: f"rules/{paper}.smk"
+
+
 include: "rules/report.smk"
 
 
@@ -37,7 +54,7 @@ rule all:
     """Rebuild every table and figure of every paper, the comparison and the report."""
     default_target: True
     input:
-        [f"<results>/{name}" for name in ("report.html", "comparison.csv", "metrics.csv")],
-        rules.nuggets_all.input,
+        rules.report.input,
+        [getattr(rules, f"{paper}_all").input for paper in config["papers"]],
         ["<results>/data/tasks"] if config["tasks"]["names"] else [],
     localrule: True

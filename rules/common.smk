@@ -40,6 +40,7 @@ onerror:
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
 DOWNLOADS = "results/downloads"  # upstream files do not depend on the tier
 
@@ -88,14 +89,22 @@ def in_report(path, paper, artifact):
     )
 
 
-def table(paper, artifact, suffix):
-    """Return the path of a table, marked for Snakemake's report."""
-    return in_report(f"<results>/tables/{paper}_{artifact}.{suffix}", paper, artifact)
+def table_files(paper, artifact):
+    """Return the three files of a table by name, one of them marked for Snakemake's report."""
+    stem = f"<results>/tables/{paper}_{artifact}"
+    return {"csv": in_report(f"{stem}.csv", paper, artifact), "md": f"{stem}.md", "tex": f"{stem}.tex"}
 
 
-def figure(paper, artifact, suffix="png"):
-    """Return the path of a figure, marked for Snakemake's report."""
-    return in_report(f"<results>/figures/{paper}_{artifact}.{suffix}", paper, artifact)
+def figure_files(paper, artifact):
+    """Return the three files of a figure by name, one of them marked for Snakemake's report."""
+    stem = f"<results>/figures/{paper}_{artifact}"
+    return {"pdf": f"{stem}.pdf", "png": in_report(f"{stem}.png", paper, artifact), "csv": f"{stem}.csv"}
+
+
+def artifact_of(wildcards, output):
+    """Return what a rule's files show, their name without the paper: table_1, figure_scores."""
+    kind = Path(output[0]).parent.name.rstrip("s")
+    return kind + Path(output[0]).stem.partition(f"_{kind}")[2]
 
 
 def memory(wildcards, attempt):

@@ -415,9 +415,7 @@ rule nuggets_table_1:
         notes="<results>/nuggets/notes.csv",
         published="config/published/nuggets.csv",
     output:
-        csv=table("nuggets", "table_1", "csv"),
-        md="<results>/tables/nuggets_table_1.md",
-        tex="<results>/tables/nuggets_table_1.tex",
+        **table_files("nuggets", "table_1"),
     log:
         "<logs>/nuggets/table_1.log",
     benchmark:
@@ -426,7 +424,7 @@ rule nuggets_table_1:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        artifact="table_1",
+        artifact=artifact_of,
         settings=NUGGETS_SETTINGS,
         tier=config["tier"],
     shell:
@@ -440,86 +438,51 @@ rule nuggets_table_1:
 use rule nuggets_table_1 as nuggets_table_2 with:
     """Table 2: MT-Bench grade by category."""
     output:
-        csv=table("nuggets", "table_2", "csv"),
-        md="<results>/tables/nuggets_table_2.md",
-        tex="<results>/tables/nuggets_table_2.tex",
+        **table_files("nuggets", "table_2"),
     log:
         "<logs>/nuggets/table_2.log",
     benchmark:
         "<benchmarks>/nuggets/table_2.tsv"
-    params:
-        module=as_py_module(),
-        artifact="table_2",
-        settings=NUGGETS_SETTINGS,
-        tier=config["tier"],
 
 
 use rule nuggets_table_1 as nuggets_table_3 with:
     """Table 3: AlpacaEval win rate by anchor set and threshold."""
     output:
-        csv=table("nuggets", "table_3", "csv"),
-        md="<results>/tables/nuggets_table_3.md",
-        tex="<results>/tables/nuggets_table_3.tex",
+        **table_files("nuggets", "table_3"),
     log:
         "<logs>/nuggets/table_3.log",
     benchmark:
         "<benchmarks>/nuggets/table_3.tsv"
-    params:
-        module=as_py_module(),
-        artifact="table_3",
-        settings=NUGGETS_SETTINGS,
-        tier=config["tier"],
 
 
 use rule nuggets_table_1 as nuggets_table_baselines with:
     """Beyond the paper: NUGGETS beside perplexity, IFD, length, k-center and random subsets of equal size."""
     output:
-        csv=table("nuggets", "table_baselines", "csv"),
-        md="<results>/tables/nuggets_table_baselines.md",
-        tex="<results>/tables/nuggets_table_baselines.tex",
+        **table_files("nuggets", "table_baselines"),
     log:
         "<logs>/nuggets/table_baselines.log",
     benchmark:
         "<benchmarks>/nuggets/table_baselines.tsv"
-    params:
-        module=as_py_module(),
-        artifact="table_baselines",
-        settings=NUGGETS_SETTINGS,
-        tier=config["tier"],
 
 
 use rule nuggets_table_1 as nuggets_table_selection_quality with:
     """Beyond the paper: how well each score separates known good from known bad examples."""
     output:
-        csv=table("nuggets", "table_selection_quality", "csv"),
-        md="<results>/tables/nuggets_table_selection_quality.md",
-        tex="<results>/tables/nuggets_table_selection_quality.tex",
+        **table_files("nuggets", "table_selection_quality"),
     log:
         "<logs>/nuggets/table_selection_quality.log",
     benchmark:
         "<benchmarks>/nuggets/table_selection_quality.tsv"
-    params:
-        module=as_py_module(),
-        artifact="table_selection_quality",
-        settings=NUGGETS_SETTINGS,
-        tier=config["tier"],
 
 
 use rule nuggets_table_1 as nuggets_table_racing with:
     """Beyond the paper: anchor evaluations that exact early stopping saves."""
     output:
-        csv=table("nuggets", "table_racing", "csv"),
-        md="<results>/tables/nuggets_table_racing.md",
-        tex="<results>/tables/nuggets_table_racing.tex",
+        **table_files("nuggets", "table_racing"),
     log:
         "<logs>/nuggets/table_racing.log",
     benchmark:
         "<benchmarks>/nuggets/table_racing.tsv"
-    params:
-        module=as_py_module(),
-        artifact="table_racing",
-        settings=NUGGETS_SETTINGS,
-        tier=config["tier"],
 
 
 rule nuggets_table_cases:
@@ -530,9 +493,7 @@ rule nuggets_table_cases:
         sorted_pool=f"<results>/nuggets/scores/{NUGGETS_MAIN}/sorted_pool.jsonl",
         truth=f"<results>/data/examples/{NUGGETS['truth']}/train.jsonl" if NUGGETS["truth"] else [],
     output:
-        csv=table("nuggets", "table_cases", "csv"),
-        md="<results>/tables/nuggets_table_cases.md",
-        tex="<results>/tables/nuggets_table_cases.tex",
+        **table_files("nuggets", "table_cases"),
     log:
         "<logs>/nuggets/table_cases.log",
     benchmark:
@@ -560,9 +521,7 @@ rule nuggets_figure_scores:
         metrics="<results>/nuggets/metrics.csv",
         published="config/published/nuggets.csv",
     output:
-        pdf="<results>/figures/nuggets_figure_scores.pdf",
-        png=figure("nuggets", "figure_scores"),
-        csv="<results>/figures/nuggets_figure_scores.csv",
+        **figure_files("nuggets", "figure_scores"),
     log:
         "<logs>/nuggets/figure_scores.log",
     benchmark:
@@ -589,9 +548,7 @@ rule nuggets_figure_pairwise:
         metrics="<results>/nuggets/metrics.csv",
         notes="<results>/nuggets/notes.csv",
     output:
-        pdf="<results>/figures/nuggets_figure_pairwise.pdf",
-        png=figure("nuggets", "figure_pairwise"),
-        csv="<results>/figures/nuggets_figure_pairwise.csv",
+        **figure_files("nuggets", "figure_pairwise"),
     log:
         "<logs>/nuggets/figure_pairwise.log",
     benchmark:
@@ -617,9 +574,7 @@ rule nuggets_figure_cases:
         code=code_of("scripts/nuggets/plot_cases.py"),
         cases="<results>/tables/nuggets_table_cases.csv",
     output:
-        pdf="<results>/figures/nuggets_figure_cases.pdf",
-        png=figure("nuggets", "figure_cases"),
-        csv="<results>/figures/nuggets_figure_cases.csv",
+        **figure_files("nuggets", "figure_cases"),
     log:
         "<logs>/nuggets/figure_cases.log",
     benchmark:
@@ -644,9 +599,7 @@ rule nuggets_figure_selection_quality:
         metrics="<results>/nuggets/metrics.csv",
         notes="<results>/nuggets/notes.csv",
     output:
-        pdf="<results>/figures/nuggets_figure_selection_quality.pdf",
-        png=figure("nuggets", "figure_selection_quality"),
-        csv="<results>/figures/nuggets_figure_selection_quality.csv",
+        **figure_files("nuggets", "figure_selection_quality"),
     log:
         "<logs>/nuggets/figure_selection_quality.log",
     benchmark:
@@ -672,9 +625,7 @@ rule nuggets_figure_anchor_sizes:
         metrics="<results>/nuggets/metrics.csv",
         notes="<results>/nuggets/notes.csv",
     output:
-        pdf="<results>/figures/nuggets_figure_anchor_sizes.pdf",
-        png=figure("nuggets", "figure_anchor_sizes"),
-        csv="<results>/figures/nuggets_figure_anchor_sizes.csv",
+        **figure_files("nuggets", "figure_anchor_sizes"),
     log:
         "<logs>/nuggets/figure_anchor_sizes.log",
     benchmark:

@@ -1,6 +1,5 @@
 # All papers together: the long metrics, the comparison with the published values, the page.
-PAPERS = config["papers"]
-MINI_WORLD = ["mini_world"] if config["data"]["source"] == "synthetic" else []
+REPORTED = config["papers"] + (["mini_world"] if config["data"]["source"] == "synthetic" else [])
 REPORT_ARTIFACTS = [
     {
         "paper": paper,
@@ -9,9 +8,9 @@ REPORT_ARTIFACTS = [
         "caption": f"report/{paper}_{artifact}.rst",
         "files": [f"results/{config['tier']}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in suffixes],
     }
-    for paper, tables, figures in [("nuggets", NUGGETS_TABLES, NUGGETS_FIGURES)]
-    for kind, names, suffixes in [("table", tables, ["csv", "md", "tex"]), ("figure", figures, ["csv", "png", "pdf"])]
-    for artifact in names
+    for paper in REPORTED
+    for kind, suffixes in [("table", ["csv", "md", "tex"]), ("figure", ["csv", "png", "pdf"])]
+    for artifact in globals().get(f"{paper.upper()}_{kind.upper()}S", [])
 ]
 
 
@@ -20,7 +19,7 @@ rule report_collect_metrics:
     input:
         script="scripts/report/collect_metrics.py",
         code=code_of("scripts/report/collect_metrics.py"),
-        metrics=expand("<results>/{paper}/metrics.csv", paper=PAPERS + MINI_WORLD),
+        metrics=expand("<results>/{paper}/metrics.csv", paper=REPORTED),
     output:
         metrics="<results>/metrics.csv",
     log:
@@ -41,7 +40,7 @@ rule report_compare_published:
         script="scripts/report/compare_published.py",
         code=code_of("scripts/report/compare_published.py"),
         metrics="<results>/metrics.csv",
-        published=expand("config/published/{paper}.csv", paper=PAPERS),
+        published=expand("config/published/{paper}.csv", paper=config["papers"]),
     output:
         comparison=in_report("<results>/comparison.csv", "report", "comparison"),
     log:
@@ -123,6 +122,11 @@ rule report:
 rule download:
     """Fetch everything the tier needs from outside, so that compute nodes need no network."""
     input:
-        [raw_file(dataset, split) for dataset, split in nuggets_raw_files()],
-        [path for path in [f"{DOWNLOADS}/models/{NUGGETS['model']}"] if not MODELS[NUGGETS["model"]]["local"]],
+        [raw_file(*file) for paper in config["papers"] for file in globals()[f"{paper}_raw_files"]()],
+        [
+            f"{DOWNLOADS}/models/{model}"
+            for paper in config["papers"]
+            for model in globals()[f"{paper.upper()}_MODELS"]
+            if not MODELS[model]["local"]
+        ],
     localrule: True

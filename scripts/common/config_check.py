@@ -49,10 +49,22 @@ def config_faults(config: Mapping[str, Any], root: PathLike = ".") -> list[str]:
     for kind in REGISTRIES:
         registries[kind], found = read_registry(kind, _extra_files(config, kind), base)
         registry_faults += found
-    schema = read_json(base / "config" / "schemas" / "config.schema.json")
+    schema = read_schema(base)
     faults = [f"config: {line}" for line in schema_faults(config, schema, registries)]
     faults += [f"config: {line}" for line in source_faults(config, schema, registries["datasets"], base)]
     return faults + registry_faults
+
+
+def read_schema(root: PathLike = ".") -> dict[str, Any]:
+    """Return the schema of the merged config: what all papers share, and one required key for each paper."""
+    folder = Path(root) / "config" / "schemas"
+    schema: dict[str, Any] = read_json(folder / "config.schema.json")
+    for path in sorted((folder / "papers").glob("*.schema.json")):
+        paper = path.name[: -len(".schema.json")]
+        if (Path(root) / "config" / "papers" / f"{paper}.yaml").is_file():
+            schema["properties"][paper] = read_json(path)
+            schema["required"].append(paper)
+    return schema
 
 
 def read_registry(kind: str, extra: Iterable[str], root: Path) -> tuple[dict[str, Any], list[str]]:

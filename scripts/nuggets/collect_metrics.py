@@ -13,9 +13,9 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from scripts.common.artifacts import Collection
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, read_json, write_csv
-from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
@@ -26,7 +26,6 @@ from scripts.nuggets.selection_quality import auc, improved_anchors, oriented, p
 
 logger = logging.getLogger(__name__)
 
-NOTE_COLUMNS = ("artifact", "setting", "model", "method", "reason")
 ROC_COLUMNS = ("method", "false_positive_rate", "true_positive_rate")
 SCORES = ("golden_score", "mean_gain", "perplexity", "ifd", "length")
 NO_TRUTH = "it is not known which examples of this pool are good: only a synthetic pool has a truth file"
@@ -45,25 +44,6 @@ class Judged:
     def of(self, mode: str, run: str) -> list[Mapping[str, str]]:
         """Return the judged rows of one run; none if its answers were not judged in this mode."""
         return [row for row in self.rows[mode] if f"{row['anchors']}/{row['method']}" == run]
-
-
-class Collection:
-    """The rows of the long schema and the notes on what is missing, for one paper and model."""
-
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self.rows: list[dict[str, Any]] = []
-        self.notes: list[dict[str, str]] = []
-
-    def add(self, artifact: str, setting: str, method: str, seed: int | str, metric: str, value: float, n: int) -> None:
-        """Add one measured value."""
-        self.rows.append(metric_row("nuggets", artifact, setting, self.model, method, seed, metric, value, n))
-
-    def note(self, artifact: str, setting: str, method: str, reason: str) -> None:
-        """Say why something is missing; an empty setting or method means all of them."""
-        note = dict(zip(NOTE_COLUMNS, (artifact, setting, self.model, method, reason)))
-        if note not in self.notes:
-            self.notes.append(note)
 
 
 def collect_runs(out: Collection, settings: Comparison, judged: Judged) -> None:
@@ -318,7 +298,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ids, values = read_values(args, settings.anchors)
     truth = read_truth(args.truth, ids) if args.truth else None
 
-    out = Collection(settings.model)
+    out = Collection("nuggets", settings.model)
     collect_runs(out, settings, read_judged(args))
     collect_scores(out, settings, values["golden_score"])
     points = collect_quality(out, settings, values, truth)
@@ -334,8 +314,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         good = None if truth is None else np.array([row["good"] for row in truth])[scored]
         collect_anchor_sizes(out, settings, improved, good)
         collect_racing(out, settings, improved, raw["n_tokens"])
-    write_metrics(args.metrics_out, out.rows)
-    write_csv(args.notes_out, sorted(out.notes, key=lambda note: tuple(note.values())), NOTE_COLUMNS)
+    out.write(args.metrics_out, args.notes_out)
     write_csv(args.roc_out, points, ROC_COLUMNS)
     logger.info("%d values, %d notes on what is missing", len(out.rows), len(out.notes))
 

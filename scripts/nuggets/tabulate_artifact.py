@@ -6,19 +6,15 @@ Tables 1 to 3 follow the paper; `table_baselines`, `table_selection_quality` and
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from typing import Callable, Sequence
 
+from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, add_input_flags, add_output_flags, save_table
 from scripts.common.errors import run_step
-from scripts.common.files import PathLike, read_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
 from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
-from scripts.common.spread import Spread, spreads_by
-from scripts.common.tables import Cell, Column, Missing, write_table
+from scripts.common.tables import Cell, Column, Missing
 from scripts.nuggets.comparison import Comparison
 
-NOT_MEASURED = "Not measured in this run."
 NO_SUBSET = "The model as it is: not fine-tuned."
 SCORE_LABELS = {
     "golden_score": "golden score",
@@ -29,78 +25,6 @@ SCORE_LABELS = {
 }
 WIN_RATE = "alpaca_eval_win_rate_percent"
 GRADE = "mt_bench_score_1_to_10"
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table ready to be written."""
-
-    rows: list[dict[str, Cell]]
-    columns: list[Column]
-    caption: str
-    notes: list[str]
-
-
-class Artifact:
-    """The measured and published values of one artifact, and why some are missing."""
-
-    def __init__(self, name: str, metrics: PathLike, notes: PathLike, published: PathLike) -> None:
-        self.name = name
-        self.measured = [row for row in read_metrics(metrics) if row["artifact"] == name]
-        self.spreads = spreads_by(self.measured, ("setting", "method", "metric"))
-        self.notes = [row for row in read_csv(notes, ("artifact", "reason")) if row["artifact"] == name]
-        self.published = [row for row in read_csv(published, PUBLISHED_COLUMNS) if row["artifact"] == name]
-
-    def cell(self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED) -> Spread | Missing:
-        """Return a measured value with its spread, or the reason why there is none."""
-        value = self.spreads.get((setting, method, metric))
-        if value is not None:
-            return value
-        for note in self.notes:
-            if note["setting"] in ("", setting) and note["method"] in ("", method):
-                return Missing(_sentence(note["reason"]))
-        return Missing(otherwise)
-
-    def number(self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED) -> float | Missing:
-        """Return a measured value that does not vary over seeds, or their mean."""
-        value = self.cell(setting, method, metric, otherwise)
-        return value if isinstance(value, Missing) else value.mean
-
-    def settings_of(self, metric: str) -> list[str]:
-        """Return the settings in which a metric was measured: in the paper's order, then by name."""
-        paper = [row["setting"] for row in self.published if row["metric"] == metric]
-        known = list(dict.fromkeys(paper))
-        found = sorted({row["setting"] for row in self.measured if row["metric"] == metric})
-        return [name for name in known if name in found] + [name for name in found if name not in known]
-
-    def published_value(self, setting: str, method: str, metric: str) -> float | None:
-        """Return the paper's value, None if it gives none."""
-        for row in self.published:
-            if (row["setting"], row["method"], row["metric"]) == (setting, method, metric):
-                return float(row["value"])
-        return None
-
-    def count(self, setting: str, metric: str) -> int | None:
-        """Return what a metric's values were averaged over (the first value's n)."""
-        return next((int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)), None)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _published_note(artifact: Artifact, settings: Comparison) -> list[str]:
-    """Say from where the published values are, and for which model if it is another one."""
-    if not artifact.published:
-        return []
-    models = sorted({row["model"] for row in artifact.published})
-    note = f"Published: {artifact.published[0]['source']}."
-    if models != [settings.model]:
-        note += (
-            f" It is about {', '.join(models)}; this run about {settings.model} on {settings.dataset},"
-            " so the columns are no comparison of like with like."
-        )
-    return [note]
 
 
 def _by_group(
@@ -148,7 +72,7 @@ def table_1(artifact: Artifact, settings: Comparison) -> Table:
     ]
     rows, columns = _by_group(artifact, settings, settings.table_1["methods"], WIN_RATE, ("all",), 2, extras)
     caption = f"NUGGETS, Table 1: AlpacaEval win rate in % by group, {settings.model} fine-tuned on each subset"
-    return Table(rows, columns, caption, _published_note(artifact, settings))
+    return Table(rows, columns, caption, artifact.published_note(settings.model, settings.dataset))
 
 
 def table_2(artifact: Artifact, settings: Comparison) -> Table:
@@ -156,7 +80,7 @@ def table_2(artifact: Artifact, settings: Comparison) -> Table:
     whole = [name for name in ("turn_1", "turn_2") if name in artifact.settings_of(GRADE)] + ["overall"]
     rows, columns = _by_group(artifact, settings, settings.table_2["methods"], GRADE, whole, 2, [])
     caption = f"NUGGETS, Table 2: MT-Bench grade (1 to 10) by category, {settings.model} fine-tuned on each subset"
-    return Table(rows, columns, caption, _published_note(artifact, settings))
+    return Table(rows, columns, caption, artifact.published_note(settings.model, settings.dataset))
 
 
 def table_3(artifact: Artifact, settings: Comparison) -> Table:
@@ -175,7 +99,7 @@ def table_3(artifact: Artifact, settings: Comparison) -> Table:
         row.update({f"{name}_published": artifact.published_value(name, method, WIN_RATE) for name in paper})
         rows.append(row)
     caption = f"NUGGETS, Table 3: AlpacaEval win rate in % by anchor set and threshold, {settings.model}"
-    return Table(rows, columns, caption, _published_note(artifact, settings))
+    return Table(rows, columns, caption, artifact.published_note(settings.model, settings.dataset))
 
 
 def table_baselines(artifact: Artifact, settings: Comparison) -> Table:
@@ -282,13 +206,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    parser.add_argument("--published", required=True, help="CSV of the paper's values")
     parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
-    parser.add_argument("--tier", required=True)
-    for kind in ("csv", "md", "tex"):
-        parser.add_argument(f"--{kind}-out", required=True)
+    add_input_flags(parser)
+    add_output_flags(parser, ("csv", "md", "tex"))
     return parser.parse_args(argv)
 
 
@@ -296,17 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
     args = parse_args(argv)
     artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    table = BUILDERS[args.artifact](artifact, parse_settings(Comparison, args.settings))
-    write_table(
-        table.rows,
-        table.columns,
-        csv=args.csv_out,
-        md=args.md_out,
-        tex=args.tex_out,
-        caption=table.caption,
-        tier=args.tier,
-        notes=table.notes,
-    )
+    save_table(BUILDERS[args.artifact](artifact, parse_settings(Comparison, args.settings)), args)
 
 
 if __name__ == "__main__":

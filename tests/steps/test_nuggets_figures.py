@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from scripts.common.artifacts import NOTE_COLUMNS
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
 from scripts.nuggets import plot_anchor_sizes, plot_cases, plot_pairwise, plot_scores, plot_selection_quality
-from scripts.nuggets.collect_metrics import NOTE_COLUMNS, ROC_COLUMNS
+from scripts.nuggets.collect_metrics import ROC_COLUMNS
 
 EMPTY = "no example scores above 0.9"
 

@@ -26,7 +26,9 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(tier: str) -> dict[str, Any]:
-    base = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    base: dict[str, Any] = {}
+    for path in [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "papers").glob("*.yaml"))]:
+        base = merged(base, yaml.safe_load(path.read_text(encoding="utf-8")))
     return merged(base, yaml.safe_load((ROOT / "config" / "tiers" / f"{tier}.yaml").read_text(encoding="utf-8")))
 
 
@@ -81,11 +83,14 @@ def test_there_are_three_tiers_and_each_names_itself():
     assert [load(tier)["tier"] for tier in TIERS] == TIERS
 
 
-@pytest.mark.parametrize("name", ["config", "datasets", "models"])
-def test_schemas_are_schemas_that_close_and_describe_everything(name):
+SCHEMAS = sorted((ROOT / "config" / "schemas").rglob("*.schema.json"))
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_schemas_are_schemas_that_close_and_describe_everything(path):
     from jsonschema import Draft202012Validator
 
-    schema = json.loads((ROOT / "config" / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(path.read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     assert [path for path, rule in leaves(schema) if not rule.get("description")] == []
     for rule in objects(schema):

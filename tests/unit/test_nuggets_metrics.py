@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from scripts.common.artifacts import Collection
 from scripts.common.errors import UserError
 from scripts.nuggets.collect_metrics import (
-    Collection,
     collect_anchor_sizes,
     collect_quality,
     collect_racing,
@@ -112,7 +112,7 @@ def found(out: Collection) -> dict[tuple[str, str, str], float]:
 
 
 def test_quality_follows_the_order_of_the_methods():
-    out = Collection("tiny")
+    out = Collection("nuggets", "tiny")
     truth = [
         {"good": True, "fault": ""},
         {"good": True, "fault": ""},
@@ -137,7 +137,7 @@ def test_quality_follows_the_order_of_the_methods():
 
 
 def test_quality_without_truth_says_why():
-    out = Collection("tiny")
+    out = Collection("nuggets", "tiny")
     assert collect_quality(out, SETTINGS, {"golden_score": [0.5]}, None) == []
     assert not out.rows
     assert {note["artifact"] for note in out.notes} >= {"table_selection_quality", "figure_selection_quality"}
@@ -145,11 +145,11 @@ def test_quality_without_truth_says_why():
 
 def test_quality_of_a_pool_of_good_ones_only_is_an_error():
     with pytest.raises(UserError, match="a pool needs good and bad ones"):
-        collect_quality(Collection("tiny"), SETTINGS, {"golden_score": [0.5]}, [{"good": True, "fault": ""}])
+        collect_quality(Collection("nuggets", "tiny"), SETTINGS, {"golden_score": [0.5]}, [{"good": True, "fault": ""}])
 
 
 def test_scores_are_counted_at_or_below_each_threshold():
-    out = Collection("tiny")
+    out = Collection("nuggets", "tiny")
     collect_scores(out, SETTINGS, [0.25, 0.5, 0.75, None])
     assert found(out) == {("pool", "le_0.25", "n_examples"): 1, ("pool", "le_0.5", "n_examples"): 2}
     assert {row["n"] for row in out.rows} == {4}
@@ -161,7 +161,7 @@ def test_all_anchors_agree_with_themselves_and_draws_repeat():
     good = improved.mean(axis=1) > 0.5
     runs = []
     for _ in range(2):
-        out = Collection("tiny")
+        out = Collection("nuggets", "tiny")
         collect_anchor_sizes(out, SETTINGS, improved, good)
         runs.append(out.rows)
     assert runs[0] == runs[1]
@@ -173,12 +173,12 @@ def test_all_anchors_agree_with_themselves_and_draws_repeat():
 def test_more_anchors_than_there_are_is_an_error():
     settings = Comparison(**comparison(figure_anchor_sizes={"sizes": [5], "draws": 1}))
     with pytest.raises(UserError, match="figure_anchor_sizes.sizes: 5"):
-        collect_anchor_sizes(Collection("tiny"), settings, np.ones((3, 4), dtype=bool), None)
+        collect_anchor_sizes(Collection("nuggets", "tiny"), settings, np.ones((3, 4), dtype=bool), None)
 
 
 def test_racing_saves_what_it_need_not_look_at_and_changes_nothing():
     # One block per anchor: a candidate that improves none of 4 is decided "not above 0.5" after two anchors.
-    out = Collection("tiny")
+    out = Collection("nuggets", "tiny")
     improved = np.array([[False] * 4, [True] * 4])
     collect_racing(out, Comparison(**comparison(table_racing={"thresholds": [0.5]})), improved, np.arange(4))
     got = found(out)

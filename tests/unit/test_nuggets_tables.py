@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from scripts.common.artifacts import NOT_MEASURED, Artifact
 from scripts.common.errors import UserError
 from scripts.common.files import write_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.nuggets.comparison import Comparison
-from scripts.nuggets.tabulate_artifact import BUILDERS, NO_SUBSET, NOT_MEASURED, Artifact
+from scripts.nuggets.tabulate_artifact import BUILDERS, NO_SUBSET
 from scripts.nuggets.tabulate_cases import choose_cases, quality
 from tests.unit.nuggets_eval import comparison
 

@@ -1,0 +1,174 @@
+"""What the last steps of every paper share: collecting values and notes, and reading one artifact back.
+
+An artifact is a table or a figure. Its values stand in the paper's metrics.csv (long schema), the reasons why some are
+missing in its notes.csv, the paper's own values in config/published/<paper>.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, Sequence
+
+from scripts.common.files import PathLike, read_csv, write_csv
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_metrics, write_metrics
+from scripts.common.spread import Spread, spreads_by
+from scripts.common.tables import Cell, Column, Missing, write_table
+
+NOT_MEASURED = "Not measured in this run."
+NOTE_COLUMNS = ("artifact", "setting", "model", "method", "reason")
+
+
+class Collection:
+    """The rows of the long schema and the notes on what is missing, for one paper; `model` is the usual one."""
+
+    def __init__(self, paper: str, model: str) -> None:
+        self.paper = paper
+        self.model = model
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[dict[str, str]] = []
+
+    def add(
+        self,
+        artifact: str,
+        setting: str,
+        method: str,
+        seed: int,
+        metric: str,
+        value: float,
+        n: int,
+        model: str | None = None,
+    ) -> None:
+        """Add one measured value; n: what it is averaged over."""
+        self.rows.append(metric_row(self.paper, artifact, setting, model or self.model, method, seed, metric, value, n))
+
+    def note(self, artifact: str, setting: str, method: str, reason: str, model: str | None = None) -> None:
+        """Say once why a value is missing; an empty setting, model or method stands for all of them."""
+        values = (artifact, setting, self.model if model is None else model, method, reason)
+        note = dict(zip(NOTE_COLUMNS, values))
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def write(self, metrics: PathLike, notes: PathLike) -> None:
+        """Write both files, the notes sorted."""
+        write_metrics(metrics, self.rows)
+        write_csv(notes, sorted(self.notes, key=lambda note: tuple(note.values())), NOTE_COLUMNS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table ready to be written."""
+
+    rows: list[dict[str, Cell]]
+    columns: list[Column]
+    caption: str
+    notes: list[str]
+
+
+class Artifact:
+    """The measured and published values of one artifact, and why some are missing.
+
+    Where an artifact is about one model only, no call needs to name it.
+    """
+
+    def __init__(self, name: str, metrics: PathLike, notes: PathLike, published: PathLike) -> None:
+        self.name = name
+        self.measured = [row for row in read_metrics(metrics) if row["artifact"] == name]
+        self.spreads = spreads_by(self.measured, ("setting", "model", "method", "metric"))
+        self.notes = [row for row in read_csv(notes, NOTE_COLUMNS) if row["artifact"] == name]
+        self.published = [row for row in read_csv(published, PUBLISHED_COLUMNS) if row["artifact"] == name]
+        self.models = list(dict.fromkeys(row["model"] for row in self.measured))
+
+    def cell(
+        self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED, model: str | None = None
+    ) -> Spread | Missing:
+        """Return a measured value with its spread, or the reason why there is none.
+
+        Raises ValueError if several models were measured and none is named.
+        """
+        if model is None and len(self.models) > 1:
+            raise ValueError(f"{self.name} is about {', '.join(self.models)}: name the model")
+        name = model if model is not None else self.models[0] if self.models else ""
+        value = self.spreads.get((setting, name, method, metric))
+        if value is not None:
+            return value
+        for note in self.notes:
+            if (
+                note["setting"] in ("", setting)
+                and note["method"] in ("", method)
+                and (model is None or note["model"] in ("", model))
+            ):
+                return Missing(sentence(note["reason"]))
+        return Missing(otherwise)
+
+    def number(
+        self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED, model: str | None = None
+    ) -> float | Missing:
+        """Return a measured value that does not vary over seeds, or their mean."""
+        value = self.cell(setting, method, metric, otherwise, model)
+        return value if isinstance(value, Missing) else value.mean
+
+    def settings_of(self, metric: str) -> list[str]:
+        """Return the settings in which a metric was measured: in the paper's order, then by name."""
+        paper = [row["setting"] for row in self.published if row["metric"] == metric]
+        known = list(dict.fromkeys(paper))
+        found = sorted({row["setting"] for row in self.measured if row["metric"] == metric})
+        return [name for name in known if name in found] + [name for name in found if name not in known]
+
+    def published_value(self, setting: str, method: str, metric: str, model: str | None = None) -> float | None:
+        """Return the paper's value, None if it gives none."""
+        for row in self.published:
+            asked = (setting, method, metric, row["model"] if model is None else model)
+            if (row["setting"], row["method"], row["metric"], row["model"]) == asked:
+                return float(row["value"])
+        return None
+
+    def count(self, setting: str, metric: str) -> int | None:
+        """Return what a metric's values were averaged over (the first value's n)."""
+        return next((int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)), None)
+
+    def published_note(self, model: str, dataset: str) -> list[str]:
+        """Say from where the published values are, and for which model if it is another one than the run's."""
+        if not self.published:
+            return []
+        models = sorted({row["model"] for row in self.published})
+        note = f"Published: {self.published[0]['source']}."
+        if models != [model]:
+            note += (
+                f" It is about {', '.join(models)}; this run about {model} on {dataset},"
+                " so the columns are no comparison of like with like."
+            )
+        return [note]
+
+
+def sentence(text: str) -> str:
+    """Return a reason as a sentence: a capital letter first, a full stop last."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def add_input_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a step that draws from a paper's values: its metrics, notes and published values, the tier."""
+    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
+    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
+    parser.add_argument("--published", required=True, help="CSV of the paper's values")
+    parser.add_argument("--tier", required=True)
+
+
+def add_output_flags(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
+    """Add the output flags of a table (csv, md, tex) or of a figure (pdf, png, csv)."""
+    for kind in kinds:
+        parser.add_argument(f"--{kind}-out", required=True)
+
+
+def save_table(table: Table, args: argparse.Namespace) -> None:
+    """Write a table where the step's flags `--csv-out`, `--md-out` and `--tex-out` say."""
+    write_table(
+        table.rows,
+        table.columns,
+        csv=args.csv_out,
+        md=args.md_out,
+        tex=args.tex_out,
+        caption=table.caption,
+        tier=args.tier,
+        notes=table.notes,
+    )

@@ -37,6 +37,38 @@ rule data_generate_synthetic:
         " > {log:q} 2>&1"
 
 
+CLASSIFICATION_FILES = {
+    f"{task}_{split}": f"{task}_{split}.{suffix}"
+    for task, suffix in {"sentiment": "tsv", "triple": "jsonl", "news": "csv", "pairs": "tsv", "intents": "csv"}.items()
+    for split in ("train", "test")
+}
+
+
+rule data_generate_classification:
+    """Write the synthetic classification tasks in the raw formats of the real ones."""
+    input:
+        script="scripts/data/generate_classification.py",
+        code=code_of("scripts/data/generate_classification.py"),
+    output:
+        **{name: f"<results>/data/raw/mini/classification/{file}" for name, file in CLASSIFICATION_FILES.items()},
+    log:
+        "<logs>/data/generate_classification.log",
+    benchmark:
+        "<benchmarks>/data/generate_classification.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(config["synthetic_classification"]),
+        seed=config["data"]["seed"],
+        tasks=lambda wildcards, output: Path(output[0]).parent.as_posix(),
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --tasks-out {params.tasks:q}"
+        " > {log:q} 2>&1"
+
+
 rule data_download_file:
     """Fetch one upstream file, checked against its hash or pinned revision."""
     input:

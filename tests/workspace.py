@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,19 @@ def jobs_of(output: str) -> set[str]:
 def environment() -> dict[str, str]:
     """Return the environment of a run: offline, one thread where a step does not say otherwise."""
     return {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+
+
+def rules_in(path: Path) -> dict[str, str]:
+    """Return {rule name: text} of a rule file; rules made with `use rule` included."""
+    parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?: with)?:\n", path.read_text(encoding="utf-8"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def all_rules() -> dict[str, str]:
+    """Return {rule name: text} of all rule files."""
+    return {name: text for path in sorted((REPO_ROOT / "rules").glob("*.smk")) for name, text in rules_in(path).items()}
+
+
+def artifact_rules() -> list[str]:
+    """Return the names of the rules that write a table or a figure."""
+    return sorted(name for name in all_rules() if re.search(r"_(table|figure)_", name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Type, TypeVar
+from typing import Any, Sequence, Type, TypeVar
 
 from scripts.common.errors import UserError, did_you_mean
 
@@ -32,3 +32,9 @@ def parse_settings(kind: Type[T], text: str) -> T:
     if missing:
         raise UserError(f"--settings: key '{missing[0]}' is missing; expected {', '.join(fields)}")
     return kind(**values)
+
+
+def check_choice(key: str, value: Any, known: Sequence[str]) -> None:
+    """Raise `UserError` unless `value` is one of `known`."""
+    if value not in known:
+        raise UserError(f"{key}: unknown value '{value}'{did_you_mean(str(value), known)}; use {', '.join(known)}")

@@ -116,6 +116,7 @@ SCHEMAS: dict[str, Schema] = {
             {"id": Field(filled=True), "good": Field("flag"), "family": Field(filled=True), "fault": Field(default="")},
             unique="id",
         ),
+        Schema("text", "one text to pre-train on", {"text": Field(filled=True)}),
     )
 }
 

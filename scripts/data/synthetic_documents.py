@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from scripts.data.synthetic_instructions import FAMILIES, Example, make_example, spoil
 from scripts.data.synthetic_words import (
@@ -87,11 +87,13 @@ def query_tokens(example: Example, *, block: bool) -> list[str]:
     return [*instruction, ":", *example.words, NEWLINE, RESPONSE, NEWLINE]
 
 
-def draw_author(rng: random.Random, careful: float, slip: float = 0.1) -> Author:
+def draw_author(
+    rng: random.Random, careful: float, slip: float = 0.1, fault_weights: Mapping[str, float] = FAULT_WEIGHTS
+) -> Author:
     """Return an author who is careful with probability `careful`, else careless with one of the weighted faults."""
     if rng.random() < careful:
         return Author(None, 0.0)
-    return Author(rng.choices(list(FAULT_WEIGHTS), weights=list(FAULT_WEIGHTS.values()))[0], slip)
+    return Author(rng.choices(list(fault_weights), weights=list(fault_weights.values()))[0], slip)
 
 
 def author_document(
@@ -133,10 +135,15 @@ def author_document(
 
 def classification_text(world: World, topic: int, rng: random.Random) -> list[tuple[str, bool]]:
     """Return four words of a topic and three fillers in random order, each with whether it is a topic word."""
-    words = [(word, True) for word in rng.sample(world.topics[topic], 4)]
-    words += [(word, False) for word in rng.choices(FILLERS, k=3)]
-    rng.shuffle(words)
-    return words
+    return words_with_fillers(world.topics[topic], rng)
+
+
+def words_with_fillers(words: Sequence[str], rng: random.Random) -> list[tuple[str, bool]]:
+    """Return four of the words and three fillers in random order, each with whether it is one of the words."""
+    mixed = [(word, True) for word in rng.sample(words, 4)]
+    mixed += [(word, False) for word in rng.choices(FILLERS, k=3)]
+    rng.shuffle(mixed)
+    return mixed
 
 
 def classification_document(
@@ -148,19 +155,22 @@ def classification_document(
     *,
     kinds: Sequence[int] | None = None,
     shuffled: bool = False,
+    groups: Sequence[Sequence[str]] | None = None,
 ) -> ClassificationDocument:
     """Return `n_examples` labelled texts of the given topics, in random order, ending in `</s>`.
 
     kinds: each example's class, an index into `topics`, where it is not to be drawn. shuffled: every label but the last
-    example's is drawn at random, so that nothing can be learned from them.
+    example's is drawn at random, so that nothing can be learned from them. groups: the words of each class, where they
+    are not those of a topic.
     """
+    groups = [world.topics[topic] for topic in topics] if groups is None else groups
     labels = rng.sample(LABELS, len(topics))
     between, after = LAYOUTS[layout]
     tokens: list[str] = []
     document = ClassificationDocument(tokens, [], [], [], [])
     for index in range(n_examples):
         kind = rng.randrange(len(topics)) if kinds is None else kinds[index]
-        words = classification_text(world, topics[kind], rng)
+        words = words_with_fillers(groups[kind], rng)
         document.classes.append(kind)
         document.content.append([len(tokens) + i for i, (_, topical) in enumerate(words) if topical])
         tokens.extend(word for word, _ in words)

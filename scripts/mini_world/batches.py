@@ -6,6 +6,7 @@ Every batch depends on the seed and the step's number alone, so that training ca
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from typing import Mapping, Sequence
 
@@ -31,22 +32,26 @@ class Mixture:
     """What a training step reads.
 
     lengths: rows (fewest classes, most classes, examples, share of steps); class_tokens: tokens of classification
-    documents a step, whatever their length; layout_shares: how often each of `LAYOUTS` is used; author_documents,
-    author_tokens: number and longest length; short_share: documents of one or two examples; neutral_share: documents
-    whose instructions are neutral words; careful_known, careful_neutral: share of careful authors in either kind;
-    plain_documents, plain_tokens, plain_weight: number, length and loss weight of plain text; plain_held_out: share of
-    plain documents about topics that no classification document shows; guide_rows: guided rows a document and head.
+    documents a step, whatever their length; layout_shares: how often each of `LAYOUTS` is used; scrambled_share: those
+    whose classes are random groups of the trained topics' words, so that words, not known topics, have to be matched;
+    author_documents, author_tokens: number and longest length; short_share: documents of one or two examples;
+    neutral_share: documents whose instructions are neutral words; careful_known, careful_neutral: share of careful
+    authors in either kind; fault_weights: how often a careless author has which fault; plain_documents, plain_tokens,
+    plain_weight: number, length and loss weight of plain text; plain_held_out: share of plain documents about topics
+    that no classification document shows; guide_rows: guided rows a document and head.
     """
 
     lengths: list[list[float]]
     class_tokens: int
     layout_shares: list[float]
+    scrambled_share: float
     author_documents: int
     author_tokens: int
     short_share: float
     neutral_share: float
     careful_known: float
     careful_neutral: float
+    fault_weights: dict[str, float]
     plain_documents: int
     plain_tokens: int
     plain_weight: float
@@ -157,6 +162,14 @@ def plain_guides(documents: Sequence[Sequence[str]], length: int, n_rows: int, r
     return [guide(0, 0, gather, length)]
 
 
+def scrambled_groups(world: World, topics: Sequence[int], rng: random.Random) -> list[list[str]]:
+    """Return groups of words, as large as the topics but drawn at random from all words of trained topics."""
+    sizes = [len(world.topics[topic]) for topic in topics]
+    words = rng.sample([word for topic in world.trained_topics for word in world.topics[topic]], sum(sizes))
+    starts = itertools.accumulate(sizes, initial=0)
+    return [words[start : start + size] for start, size in zip(starts, sizes)]
+
+
 def class_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: random.Random, guided: bool) -> Batch:
     """Return classification documents of one length and layout; loss where the class was seen before."""
     low, high, n_examples, _ = rng.choices(mix.lengths, weights=[row[3] for row in mix.lengths])[0]
@@ -166,7 +179,8 @@ def class_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: r
     for _ in range(max(1, round(mix.class_tokens / per_document))):
         n_classes = min(rng.randint(int(low), int(high)), len(world.trained_topics))
         topics = rng.sample(world.trained_topics, n_classes)
-        documents.append(classification_document(world, rng, topics, int(n_examples), layout))
+        groups = scrambled_groups(world, topics, rng) if rng.random() < mix.scrambled_share else None
+        documents.append(classification_document(world, rng, topics, int(n_examples), layout, groups=groups))
     ids = pad([document.tokens for document in documents], token_ids)
     targets = [
         [p for i, p in enumerate(document.labels) if document.classes[i] in document.classes[:i]]
@@ -179,7 +193,8 @@ def class_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: r
 def draw_author_document(world: World, mix: Mixture, rng: random.Random) -> AuthorDocument:
     """Return one author document of the mixture: neutral or plainly worded, short or as long as allowed."""
     neutral = rng.random() < mix.neutral_share
-    author = draw_author(rng, mix.careful_neutral if neutral else mix.careful_known)
+    careful = mix.careful_neutral if neutral else mix.careful_known
+    author = draw_author(rng, careful, fault_weights=mix.fault_weights)
     n_examples = rng.choice((1, 2)) if rng.random() < mix.short_share else rng.randint(3, 9)
     return author_document(world, rng, author, neutral=neutral, n_examples=n_examples, max_tokens=mix.author_tokens)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import UserError
-from scripts.common.files import atomic_path, to_json, write_json, write_text
+from scripts.common.files import atomic_path, to_json, write_json
+from scripts.mini_world.cards import Card, Measure, share, write_card
 
 if TYPE_CHECKING:
     from scripts.mini_world.train_causal import Trainer
+    from scripts.mini_world.training import TrainingRun
 
 
-def save_checkpoint(path: Path, trainer: Trainer) -> None:
+def save_checkpoint(path: Path, trainer: TrainingRun) -> None:
     """Write weights, optimiser state, step and curve in one safetensors file, whole or not at all."""
     import torch
     from safetensors.torch import save_file
@@ -30,10 +31,12 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
         "losses": to_json(trainer.losses),
     }
     with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=header)
+        # Copies, because tied weights share memory, which the format does not have.
+        copies = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+        save_file(copies, temporary, metadata=header)
 
 
-def load_checkpoint(path: Path, trainer: Trainer) -> None:
+def load_checkpoint(path: Path, trainer: TrainingRun) -> None:
     """Take up the run that `path` holds. Raises `UserError` if it is damaged or belongs to other settings."""
     from safetensors import SafetensorError, safe_open
 
@@ -108,49 +111,35 @@ def export(folder: Path, trainer: Trainer) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in trainer.model.state_dict().items()}
     with atomic_path(weights) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt"})
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    write_text(folder / "README.md", model_card(trainer, digest))
+    write_card(folder, causal_card(trainer))
 
 
-def model_card(trainer: Trainer, digest: str) -> str:
-    """Return the model card: what the model is, what it read, how well it does, and the weights' hash."""
-    from scripts.mini_world.measure import wilson
-
-    shape, settings = trainer.shape, trainer.settings
-    size = sum(parameter.numel() for parameter in trainer.model.parameters())
-    last = trainer.curve[-1]
-    n = settings.evaluate_documents
-    lines = [
-        "# Mini causal LM",
-        "",
-        f"A Llama of {size / 1e6:.2f} M parameters ({shape.layers} layers, {shape.width} wide, {shape.heads} heads, "
-        f"{shape.vocabulary} words, window {shape.window}), trained from nothing on documents of the synthetic world "
-        f"(scripts/data/synthetic_documents.py): {settings.n_topics} topics of {settings.words_per_topic} words, "
-        f"{settings.n_held_out} of them never in a classification document.",
-        "",
-        f"- Steps: {trainer.step}; seed {trainer.seed}; attention guided for the first {settings.guide_steps} steps.",
-        f"- Weights: fp32, sha256 `{digest}`.",
-        "- Made by `python -m scripts.mini_world.train_causal`; settings below.",
-        "",
-        "| measure at the last step | value | 95 % interval | n |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, value in last.items():
-        if name == "step":
-            continue
+def causal_card(trainer: Trainer) -> Card:
+    """Return what the model is, what it read and how well it does."""
+    shape, settings, n = trainer.shape, trainer.settings, trainer.settings.evaluate_documents
+    measures = {}
+    for name, value in trainer.curve[-1].items():
         shared = name.startswith(("trained_", "held_out_", "same_instruction"))
-        interval = "{:.3f} to {:.3f}".format(*wilson(round(value * n), n)) if shared else "—"
-        lines.append(f"| {name} | {value:.3f} | {interval} | {n if shared else '—'} |")
-    lines += [
-        "",
-        "`trained_k`, `held_out_k`: share of hidden labels named rightly after k demonstrations (3 to 5 classes) of",
-        "trained or held-out topics; `auc_*`: right against careless single examples, by the share of anchors they",
-        "raise (golden) or the mean gain; `same_instruction`: how often an example of the same neutral instruction",
-        "helps more than one of another; `loss_*`: nats a token by kind of document, mean since the point before.",
-        "",
-        "```json",
-        json.dumps(json.loads(trainer.key), indent=1, sort_keys=True),
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
+        if name != "step":
+            measures[name] = share(value, n) if shared else Measure(value)
+    return Card(
+        title="Mini causal LM",
+        summary=(
+            f"A Llama ({shape.layers} layers, {shape.width} wide, {shape.heads} heads, {shape.vocabulary} words, "
+            f"window {shape.window}), trained from nothing on documents of the synthetic world "
+            f"(scripts/data/synthetic_documents.py): {settings.n_topics} topics of {settings.words_per_topic} words, "
+            f"{settings.n_held_out} of them never in a classification document. Its attention was guided for the first "
+            f"{settings.guide_steps} steps."
+        ),
+        module="scripts.mini_world.train_causal",
+        steps=trainer.step,
+        seed=trainer.seed,
+        settings=json.loads(trainer.key),
+        measures=measures,
+        legend=(
+            "`trained_k`, `held_out_k`: share of hidden labels named rightly after k demonstrations (3 to 5 classes) "
+            "of trained or held-out topics; `auc_*`: right against careless single examples, by the share of anchors they "
+            "raise (golden) or the mean gain; `same_instruction`: how often an example of the same neutral instruction "
+            "helps more than one of another; `loss_*`: nats a token by kind of document, mean since the point before."
+        ),
+    )

@@ -16,8 +16,8 @@ import numpy as np
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_jsonl, write_csv, write_jsonl
+from scripts.common.tensors import read_tensors, write_tensors
 from scripts.data.schemas import read_examples
-from scripts.nuggets.tensors import read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
 

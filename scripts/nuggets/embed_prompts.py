@@ -13,9 +13,9 @@ from typing import Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.settings import parse_settings
+from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
-from scripts.nuggets.prompting import Prompt
-from scripts.nuggets.tensors import write_tensors
+from scripts.lm.prompts import Prompt
 
 logger = logging.getLogger(__name__)
 

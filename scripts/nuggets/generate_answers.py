@@ -23,7 +23,7 @@ from scripts.common.files import read_json, to_json, write_csv, write_json, writ
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
-from scripts.nuggets.prompting import Prompt
+from scripts.lm.prompts import Prompt
 from scripts.nuggets.train_model import add_model_flags, model_options, read_prompt, whole_folder
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ import numpy as np
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_jsonl
 from scripts.common.settings import parse_settings
+from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
+from scripts.lm.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
 from scripts.nuggets.golden import GoldenScorer, ScoreSettings, describe_anchors, summarise, summarise_skipped
-from scripts.nuggets.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
-from scripts.nuggets.tensors import write_tensors
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel

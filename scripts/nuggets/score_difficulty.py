@@ -1,43 +1,23 @@
 """Score a pool by what is known without any demonstration: baselines beyond the paper.
 
-- perplexity: exp of the mean negative log-probability of the answer's tokens given the query.
-- ifd (instruction-following difficulty): perplexity of the answer given the query over the perplexity of the answer
-  alone. Li et al. (2024, "From Quantity to Quality") define it on losses; we follow the ratio of perplexities of
-  Superfiltering (Li et al., 2024). Near 1 the instruction does not help, above 1 it misleads.
-- length: characters of the answer.
-# DEVIATION: the released code of these scores leaves the answer's first token out where the tokenizer adds no
-# beginning-of-sequence token; we put the end-of-text token before it then, so that answers of one token have a score.
+`scripts.lm.difficulty` defines perplexity, instruction-following difficulty (IFD) and length.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
-import math
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import Sequence
 
-from scripts.common.errors import UserError, run_step
+from scripts.common.errors import run_step
 from scripts.common.files import write_csv
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
-from scripts.nuggets.prompting import Prompt, leading_ids, plain_ids, split_answer
-
-if TYPE_CHECKING:
-    from scripts.lm.load import LoadedModel
+from scripts.lm.difficulty import DifficultySettings, score_difficulty
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("id", "perplexity", "ifd", "length")
-ROWS_AT_ONCE = 512  # bounds memory on large pools
-
-
-@dataclasses.dataclass(frozen=True)
-class DifficultySettings:
-    """prompt: templates; batch_tokens: tokens of one forward pass."""
-
-    prompt: Mapping[str, str]
-    batch_tokens: int
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,73 +31,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", required=True, help="JSON: prompt, batch_tokens")
     parser.add_argument("--difficulty-out", required=True, help="id, perplexity, ifd, length (CSV)")
     return parser.parse_args(argv)
-
-
-def encode_pairs(
-    loaded: LoadedModel, prompt: Prompt, row: Mapping[str, str]
-) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]] | None:
-    """Return (context, answer) token ids with the query and without it, or None if no token of an answer is left.
-
-    Both are cut at the end of the model's window.
-    """
-    before = leading_ids(loaded.tokenizer)
-    query_ids, answer_ids, _ = split_answer(loaded.tokenizer, prompt.query(row), prompt.full(row))
-    context = (*before, *query_ids)
-    answer = tuple(answer_ids[: max(0, loaded.window - len(context))])
-    start = tuple(before) or _end_of_text(loaded)
-    alone = tuple(plain_ids(loaded.tokenizer, row["output"].strip())[: loaded.window - len(start)])
-    return ((context, answer), (start, alone)) if answer and alone else None
-
-
-def _end_of_text(loaded: LoadedModel) -> tuple[int, ...]:
-    if loaded.tokenizer.eos_token_id is None:
-        raise UserError(
-            "model: its tokenizer has neither a beginning-of-sequence nor an end-of-text token, which IFD needs; "
-            "leave the methods perplexity and ifd out"
-        )
-    return (loaded.tokenizer.eos_token_id,)
-
-
-def score_difficulty(
-    loaded: LoadedModel, rows: Sequence[Mapping[str, str]], settings: DifficultySettings
-) -> list[dict[str, Any]]:
-    """Return id, perplexity, ifd and length of each row; the middle two are None where nothing is scored."""
-    from scripts.lm.score import Scorer
-
-    scorer = Scorer(loaded.model, batch_tokens=settings.batch_tokens)
-    prompt = Prompt.from_config(settings.prompt)
-    result: list[dict[str, Any]] = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start : start + ROWS_AT_ONCE]
-        pairs = [encode_pairs(loaded, prompt, row) for row in part]
-        losses = iter(_mean_losses(scorer, [pair for both in pairs if both is not None for pair in both]))
-        for row, both in zip(part, pairs):
-            given, alone = (None, None) if both is None else (next(losses), next(losses))
-            result.append(
-                {
-                    "id": row["id"],
-                    "perplexity": None if given is None else _exp(given),
-                    "ifd": None if given is None or alone is None else _exp(given - alone),
-                    "length": len(row["output"].strip()),
-                }
-            )
-        logger.info("%d of %d rows", len(result), len(rows))
-    return result
-
-
-def _mean_losses(scorer: Any, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[float]:
-    """Return the mean negative log-probability per answer token, in nats, of each (context, answer)."""
-    from scripts.lm.score import Continuation
-
-    if not pairs:
-        return []
-    scores = scorer.score(None, [Continuation(context, answer) for context, answer in pairs])
-    return [-float(total) / int(n) for total, n in zip(scores.logprob_sums, scores.n_tokens)]
-
-
-def _exp(nats: float) -> float:
-    """Return e**nats, the largest float where that is beyond it."""
-    return math.exp(min(nats, 709.0))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

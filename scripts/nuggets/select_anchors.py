@@ -15,10 +15,9 @@ import numpy as np
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.seeding import generator
-from scripts.common.settings import parse_settings
+from scripts.common.settings import check_choice, parse_settings
+from scripts.common.tensors import read_embeddings
 from scripts.data.schemas import read_examples, write_examples
-from scripts.nuggets.prompting import check_choice
-from scripts.nuggets.tensors import read_embeddings
 from scripts.selection.random_subset import random_subset
 
 logger = logging.getLogger(__name__)

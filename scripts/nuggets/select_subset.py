@@ -17,11 +17,10 @@ from typing import Any, Callable, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, write_jsonl
 from scripts.common.seeding import generator
-from scripts.common.settings import parse_settings
+from scripts.common.settings import check_choice, parse_settings
+from scripts.common.tensors import read_embeddings
 from scripts.data.schemas import read_examples
-from scripts.nuggets.prompting import check_choice
 from scripts.nuggets.racing import check_threshold
-from scripts.nuggets.tensors import read_embeddings
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from scripts.common.files import PathLike, read_json, read_text, write_json
 from scripts.common.seeding import seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
-from scripts.nuggets.prompting import Prompt
+from scripts.lm.prompts import Prompt
 
 if TYPE_CHECKING:
     from scripts.lm.finetune import FinetuneSettings

@@ -3,79 +3,56 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
-from tests.workspace import Workspace, environment
+from tests.workspace import REPO_ROOT, artifact_rules
 
-TABLES = ("1", "2", "3", "baselines", "selection_quality", "racing", "cases")
-FIGURES = ("scores", "pairwise", "cases", "selection_quality", "anchor_sizes")
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the plain command twice; the second run must find nothing to do."""
-    workspace = Workspace(tmp_path_factory.mktemp("mini"))
-    for attempt in ("first", "second"):
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2"],
-            cwd=workspace.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        assert ("Nothing to be done" in done.stdout + done.stderr) == (attempt == "second")
-    return workspace.folder / "results" / "mini"
+PUBLISHED = sorted((REPO_ROOT / "config" / "published").glob("*.csv"))
 
 
-def values(results: Path, artifact: str, metric: str, method: str, setting: str | None = None) -> list[float]:
+def values(results: Path, paper: str, artifact: str, metric: str, method: str, setting: str = "all") -> list[float]:
     """Return one metric's values over seeds."""
     return [
         float(row["value"])
         for row in read_metrics(results / "metrics.csv")
-        if (row["artifact"], row["metric"], row["method"]) == (artifact, metric, method)
-        and setting in (None, row["setting"])
+        if (row["paper"], row["artifact"], row["metric"]) == (paper, artifact, metric)
+        and (row["method"], row["setting"]) == (method, setting)
     ]
 
 
-def test_every_artifact_is_there(results: Path) -> None:
-    for name in TABLES:
-        for suffix in ("csv", "md", "tex"):
-            assert (results / "tables" / f"nuggets_table_{name}.{suffix}").stat().st_size > 100
-    for name in FIGURES:
-        for suffix in ("pdf", "png", "csv"):
-            assert (results / "figures" / f"nuggets_figure_{name}.{suffix}").stat().st_size > 100
-    assert (results / "report.html").stat().st_size > 100_000
+@pytest.mark.parametrize("name", artifact_rules())
+def test_every_artifact_is_there(results: Path, name: str) -> None:
+    kind, suffixes = ("tables", ("csv", "md", "tex")) if "_table_" in name else ("figures", ("pdf", "png", "csv"))
+    for suffix in suffixes:
+        assert (results / kind / f"{name}.{suffix}").stat().st_size > 100
+    assert f'id="{name.replace("_", "-")}"' in (results / "report.html").read_text(encoding="utf-8").replace("_", "-")
 
 
 def test_every_published_value_has_a_status(results: Path) -> None:
     rows = read_csv(results / "comparison.csv")
-    assert len(rows) == 126
+    assert len(rows) == sum(len(read_csv(path)) for path in PUBLISHED)
     assert {row["status"] for row in rows} == {"not_run"}
     assert all("mini" in row["note"] for row in rows)
 
 
-def test_the_golden_score_finds_the_good_examples(results: Path) -> None:
-    (auc,) = values(results, "table_selection_quality", "auc", "golden_score", "all")
+def test_nuggets_golden_score_finds_the_good_examples(results: Path) -> None:
+    (auc,) = values(results, "nuggets", "table_selection_quality", "auc", "golden_score")
     assert auc > 0.8
 
 
-def test_the_best_scored_examples_train_better_models(results: Path) -> None:
+def test_nuggets_best_scored_examples_train_better_models(results: Path) -> None:
     match = {
-        method: statistics.mean(values(results, "table_baselines", "exact_match", method, "all"))
+        method: statistics.mean(values(results, "nuggets", "table_baselines", "exact_match", method))
         for method in ("top", "random", "bottom", "full")
     }
     assert match["top"] > match["random"] > match["bottom"]
     assert match["top"] > match["full"]
-    assert len(values(results, "table_baselines", "exact_match", "top", "all")) >= 5
+    assert len(values(results, "nuggets", "table_baselines", "exact_match", "top")) >= 5
 
 
 def test_old_task_files_were_converted(results: Path) -> None:
-    assert len(list((results / "data" / "tasks").glob("*/*_16_*_train.jsonl"))) == 12 * 5
+    assert len(list((results / "data" / "tasks").glob("*/*_16_*_train.jsonl"))) >= 12 * 5

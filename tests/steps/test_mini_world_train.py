@@ -28,6 +28,7 @@ TINY = {
     "mixture": {
         **{"lengths": [[3, 5, 8, 1.0]], "class_tokens": 160, "layout_shares": [0.6, 0.2, 0.2]},
         **{"author_documents": 4, "author_tokens": 48, "short_share": 0.3, "neutral_share": 0.6},
+        **{"scrambled_share": 0.3, "fault_weights": {"empty": 0.5, "wrong": 0.5}},
         **{"careful_known": 0.35, "careful_neutral": 0.8, "plain_documents": 2, "plain_tokens": 16},
         **{"plain_weight": 0.3, "plain_held_out": 0.5, "guide_rows": 2},
     },

@@ -12,9 +12,9 @@ from safetensors import safe_open
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_jsonl, write_jsonl
+from scripts.common.tensors import write_tensors
 from scripts.nuggets.collect_scores import main, ranks
 from scripts.nuggets.golden import summarise, summarise_skipped
-from scripts.nuggets.tensors import write_tensors
 
 K = 4
 N_TOKENS = np.array([1, 2, 3, 0], np.int32)

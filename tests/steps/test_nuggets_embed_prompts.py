@@ -11,8 +11,8 @@ import torch
 
 from scripts.common.errors import UserError
 from scripts.common.files import write_jsonl
+from scripts.common.tensors import read_embeddings, read_tensors
 from scripts.nuggets.embed_prompts import main
-from scripts.nuggets.tensors import read_embeddings, read_tensors
 from tests.unit.nuggets_tiny import PROMPT, instruction_rows, plain_text, save, tiny
 
 POOL = instruction_rows(9, seed=4)

@@ -13,6 +13,7 @@ import torch
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl, write_json, write_jsonl
 from scripts.lm.generate import generate
+from scripts.lm.prompts import Prompt
 from scripts.nuggets.generate_answers import (
     AnswerSettings,
     Question,
@@ -24,7 +25,6 @@ from scripts.nuggets.generate_answers import (
     reference_questions,
     shorten,
 )
-from scripts.nuggets.prompting import Prompt
 from tests.unit.nuggets_eval import ANSWER, DIALOGUES, SINGLES, flags, model_flags, write_benchmarks
 from tests.unit.nuggets_tiny import PROMPT, save, tiny
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_jsonl, write_jsonl
-from scripts.nuggets import shards
+from scripts.lm import shards
 from scripts.nuggets.golden import GoldenScorer
 from scripts.nuggets.score_candidates import main
 from tests.unit.nuggets_tiny import instruction_rows, plain_scores, save, score_settings, tiny

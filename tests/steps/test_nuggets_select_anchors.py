@@ -11,8 +11,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_jsonl, write_jsonl
+from scripts.common.tensors import write_tensors
 from scripts.nuggets.select_anchors import main
-from scripts.nuggets.tensors import write_tensors
 from tests.unit.nuggets_tiny import instruction_rows
 
 POOL = instruction_rows(12, seed=5)

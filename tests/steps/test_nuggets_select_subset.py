@@ -11,8 +11,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_jsonl, write_csv, write_jsonl
+from scripts.common.tensors import write_tensors
 from scripts.nuggets.select_subset import main, subset_size
-from scripts.nuggets.tensors import write_tensors
 
 # Of 20 anchors: 17/20 is 0.85, which is not above 0.85; candidate 4 was skipped.
 IMPROVED = [10, 17, 18, 10, None, 3, 17, 0, 20, 11]

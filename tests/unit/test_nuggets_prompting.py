@@ -7,16 +7,8 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from scripts.common.errors import UserError
-from scripts.nuggets.prompting import (
-    Prompt,
-    default_ids,
-    demonstration_room,
-    encode_anchors,
-    encode_demonstration,
-    leading_ids,
-    plain_ids,
-    split_answer,
-)
+from scripts.lm.prompts import Prompt, default_ids, leading_ids, plain_ids, split_answer
+from scripts.nuggets.prompting import demonstration_room, encode_anchors, encode_demonstration
 from tests.unit.nuggets_tiny import BOS, PROMPT, instruction_rows, plain_text, tokenizer
 
 ROW = {"id": "a", "instruction": " w1 w2\n", "input": " ", "output": "  w3 w4 "}

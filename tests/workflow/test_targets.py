@@ -5,25 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.workspace import REPO_ROOT, Workspace, jobs_of
+from tests.workspace import REPO_ROOT, Workspace, all_rules, artifact_rules, jobs_of
 
 TIERS = ("mini", "sample", "paper")
 
 
-def rules_in(path: Path) -> dict[str, str]:
-    """Return {rule name: text} of a rule file; rules made with `use rule` included."""
-    parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?: with)?:\n", path.read_text(encoding="utf-8"), flags=re.M)
-    return dict(zip(parts[1::2], parts[2::2]))
-
-
-ALL_RULES = {
-    name: text for path in sorted((REPO_ROOT / "rules").glob("*.smk")) for name, text in rules_in(path).items()
-}
-ARTIFACTS = sorted(name for name in ALL_RULES if re.search(r"_(table|figure)_", name))
+ALL_RULES = all_rules()
+ARTIFACTS = artifact_rules()
 
 
 @pytest.fixture(scope="module")

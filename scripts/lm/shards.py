@@ -19,7 +19,7 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, to_json
 from scripts.common.provenance import code_of
-from scripts.nuggets.tensors import read_tensors, write_tensors
+from scripts.common.tensors import read_tensors, write_tensors
 
 CHUNK = 25  # candidates whose scores are lost at most when a run is killed
 SECONDS_BETWEEN_LINES = 30.0

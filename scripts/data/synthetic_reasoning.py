@@ -1,0 +1,281 @@
+"""Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2 and 10), with teachers.
+
+In three sets the label depends on the sum of two hidden values; a label alone tells little about them, a rationale
+names them. The fourth set has word problems whose verb decides the operation. Teachers err like the real ones: they
+misremember a value, contradict their own reasons, or leave the form of an answer; and they run on into an invented
+next question that is cut off in mid-word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from typing import Any, Callable, Mapping, Sequence
+
+from scripts.common.errors import UserError
+from scripts.common.seeding import derive_seed
+from scripts.data.synthetic_reasoning_words import (
+    ANIMALS,
+    CODES,
+    DISTRACTORS,
+    FINDINGS,
+    NAMES,
+    OBJECTS,
+    OPERANDS,
+    OPERATIONS,
+    PARITIES,
+    PLACES,
+    THINGS,
+    VERDICTS,
+    hidden_values,
+)
+
+HIGHEST = 8
+SPLITS = ("train", "valid", "test")
+LONGEST_OUTPUT = 200  # characters, where a teacher's answer is cut off
+SLIP_SHARE = 0.25  # of a teacher's well-formed errors: right reasons, wrong answer
+
+
+@dataclasses.dataclass(frozen=True)
+class ReasoningSettings:
+    """Rows of each set's splits, rows of the set that augments the word problems, and how often each teacher errs.
+
+    teacher_errors: teacher -> share of its answers that are wrong or unreadable; malformed_share: share of those that
+    leave the form of an answer.
+    """
+
+    train_size: int
+    valid_size: int
+    test_size: int
+    augment_size: int
+    teacher_errors: Mapping[str, float]
+    malformed_share: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One row: what the set's file says (`row`), how a prompt would ask it, its answer and the reasons for it."""
+
+    row: Mapping[str, Any]
+    asked: str
+    answer: str
+    reasons: str
+    wrong: tuple[tuple[str, str], ...]
+    """Wrong (reasons, answer): with a misremembered value, and with another answer than the reasons give."""
+    label: str = ""
+
+
+def _pairs(items: Sequence[str], counts: Sequence[int], rng: random.Random, name: str) -> list[list[tuple[str, str]]]:
+    """Return `counts` lists of ordered pairs; no two pairs, in whatever list, have the same two items."""
+    pairs = list(itertools.combinations(items, 2))
+    if sum(counts) > len(pairs):
+        raise UserError(f"--settings: {name} has {len(pairs)} questions, {sum(counts)} are asked for; ask for fewer")
+    chosen = [pair if rng.random() < 0.5 else pair[::-1] for pair in rng.sample(pairs, sum(counts))]
+    ends = list(itertools.accumulate(counts))
+    return [chosen[end - count : end] for count, end in zip(counts, ends)]
+
+
+def _sums(
+    pair: tuple[str, str], values: Mapping[str, int], answers: Sequence[str], ending: str, rng: random.Random
+) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Return answer, reasons and wrong pairs for a label that is the sum of two hidden values modulo len(answers)."""
+
+    def told(first: int, second: int) -> tuple[str, str]:
+        answer = answers[(first + second) % len(answers)]
+        total = first + second
+        return f"{pair[0]} is {first} and {pair[1]} is {second} , sum {total} {ending.format(answer=answer)} .", answer
+
+    first, second = values[pair[0]], values[pair[1]]
+    reasons, answer = told(first, second)
+    wrong_values = [
+        (a, b)
+        for a, b in (*((v, second) for v in range(1, HIGHEST + 1)), *((first, v) for v in range(1, HIGHEST + 1)))
+        if (a + b - first - second) % len(answers)
+    ]
+    slip = rng.choice([other for other in answers if other != answer])
+    return answer, reasons, (told(*rng.choice(wrong_values)), (reasons, slip))
+
+
+def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
+    """Return a premise and a hypothesis in ANLI's form; the label is the sum of two hidden values modulo 3."""
+    place = rng.choice(PLACES)
+    premise, hypothesis = f"a {pair[0]} is in the {place} .", f"a {pair[1]} is in the {place} ."
+    values = hidden_values(ANIMALS, HIGHEST)
+    answer, reasons, wrong = _sums(pair, values, VERDICTS, "means {answer}", rng)
+    row = {"premise": premise, "hypothesis": hypothesis, "label": VERDICTS.index(answer), "reason": ""}
+    return Question(row, f"Premise: {premise}\nHypothesis: {hypothesis}\nAnswer:", answer, reasons, wrong)
+
+
+def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
+    """Return a question with five choices in CoS-E's form; the parity of two hidden values decides."""
+    choices = rng.sample([*PARITIES, *rng.sample(DISTRACTORS, 3)], 5)
+    question = f"sum of {pair[0]} and {pair[1]} ?"
+    values = hidden_values(OBJECTS, HIGHEST)
+    answer, reasons, wrong = _sums(pair, values, PARITIES, "is {answer}", rng)
+    listed = [f"({letter}) {choice}" for letter, choice in zip("abcde", choices)]
+    row = {
+        "question": question,
+        "choices": choices,
+        "answer": answer,
+        "abstractive_explanation": "",
+        "extractive_explanation": "",
+    }
+    named = {choice: text for choice, text in zip(choices, listed)}
+    asked = "\n".join([f"Q: {question}", "Answer Choices:", *listed, "A:"])
+    return Question(row, asked, named[answer], reasons, tuple((why, named[one]) for why, one in wrong), answer)
+
+
+def make_record(pair: tuple[str, str], rng: random.Random) -> Question:
+    """Return a patient-like record and its code in the generic form; the label is a hidden sum modulo 4."""
+    values = hidden_values(FINDINGS, HIGHEST)
+    answer, reasons, wrong = _sums(pair, values, [f"code {code}" for code in CODES], "means {answer}", rng)
+    text = f"patient with {pair[0]} and {pair[1]}"
+    row = {"input": text, "label": answer, "rationale": reasons}
+    return Question(row, f"Q: {text}\nA:", answer, reasons, wrong)
+
+
+def make_problem(rng: random.Random) -> Question:
+    """Return a word problem in SVAMP's form; the verb decides between four operations."""
+    name, thing, (first, second) = rng.choice(NAMES), rng.choice(THINGS), rng.sample(OPERANDS, 2)
+    sign = rng.choice(list(OPERATIONS))
+    verb = rng.choice(OPERATIONS[sign][1])
+    body, question = f"{name} has {first} {thing} . {name} {verb} {second} .", f"how many {thing} do they have now ?"
+
+    def told(operation: str) -> tuple[str, str]:
+        word = OPERATIONS[operation][0]
+        return f"{verb} means {word} , so we {word} {first} and {second} .", f"({first} {operation} {second})"
+
+    reasons, answer = told(sign)
+    other = rng.choice([one for one in OPERATIONS if one != sign])
+    row = {"Body": body, "Question": question, "sign": sign, "first": first, "second": second, "thing": thing}
+    label = f"( {first}.0 {sign} {second}.0 )"
+    wrong = (told(other), (reasons, told(other)[1]))
+    return Question(row, f"Q: {body} {question}\nA:", answer, reasons, wrong, label)
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a set's teacher words an answer, and what it writes when it leaves that form."""
+
+    marker: str
+    malformed: Sequence[str]
+
+
+FORMS = {
+    "nli": Form("So the answer is", ("{reasons}", "{reasons} So it is {answer}.", "Premise: again")),
+    "cqa": Form("So the answer is", ("{reasons}", "{reasons} So the answer is unclear.", "Q: what is it ?")),
+    "svamp": Form(
+        "The answer is", ("{reasons}", "{reasons} The answer is unknown.", "{reasons} The answer is (12, 5).")
+    ),
+    "asdiv": Form("The answer is", ("{reasons}", "{reasons} The answer is (2 * x).", "{reasons} The answer is 5.")),
+}
+
+
+def _told(question: Question, form: Form, error_share: float, malformed_share: float, rng: random.Random) -> str:
+    """Return a teacher's answer without the invented next question."""
+    if rng.random() >= error_share:
+        reasons, answer = question.reasons, question.answer
+    elif rng.random() < malformed_share:
+        return rng.choice(form.malformed).format(reasons=question.reasons, answer=question.answer)
+    else:
+        reasons, answer = question.wrong[rng.random() < SLIP_SHARE]
+    return f"{reasons} {form.marker} {answer}."
+
+
+def teacher_outputs(
+    name: str, questions: Sequence[Question], error_share: float, malformed_share: float, rng: random.Random
+) -> list[str]:
+    """Return one raw answer per question of the set, each with an invented next question, cut after a fixed length."""
+    form = FORMS[name]
+    outputs = []
+    for question in questions:
+        told = _told(question, form, error_share, malformed_share, rng)
+        follower = rng.choice(questions)
+        again = _told(follower, form, error_share, malformed_share, rng)
+        outputs.append(f"{told}\n\n{follower.asked} {again}"[:LONGEST_OUTPUT])
+    return outputs
+
+
+MAKERS: dict[str, tuple[Sequence[str], Callable[[tuple[str, str], random.Random], Question]]] = {
+    "nli": (ANIMALS, make_inference),
+    "cqa": (OBJECTS, make_choice),
+    "generic": (FINDINGS, make_record),
+}
+
+
+class ReasoningSets:
+    """All questions of one seed, by set and split, and what each teacher answers."""
+
+    def __init__(self, settings: ReasoningSettings, seed: int) -> None:
+        self.settings, self.seed = settings, seed
+        self.questions: dict[str, dict[str, list[Question]]] = {}
+        sizes = {"train": settings.train_size, "valid": settings.valid_size, "test": settings.test_size}
+        for name, (items, make) in MAKERS.items():
+            rng = self._rng(name, "questions")
+            splits = SPLITS if name == "nli" else ("train", "test")
+            pairs = _pairs(items, [sizes[split] for split in splits], rng, name)
+            self.questions[name] = {split: [make(pair, rng) for pair in part] for split, part in zip(splits, pairs)}
+        problems = self._problems([sizes["train"], sizes["test"], settings.augment_size])
+        self.questions["svamp"] = {"train": problems[0], "test": problems[1]}
+        self.questions["asdiv"] = {"train": problems[2]}
+
+    def _rng(self, *names: str) -> random.Random:
+        return random.Random(derive_seed(self.seed, "reasoning", *names))
+
+    def _problems(self, counts: Sequence[int]) -> list[list[Question]]:
+        """Return `counts` lists of word problems, no text twice."""
+        rng = self._rng("svamp", "questions")
+        made: dict[str, Question] = {}
+        while len(made) < sum(counts):
+            question = make_problem(rng)
+            made.setdefault(question.asked, question)
+        ends = list(itertools.accumulate(counts))
+        return [list(made.values())[end - count : end] for count, end in zip(counts, ends)]
+
+    def outputs(self, name: str, teacher: str, split: str) -> list[str]:
+        """Return the raw answers of a teacher to one split."""
+        share = self.settings.teacher_errors[teacher]
+        rng = self._rng(name, teacher, split)
+        return teacher_outputs(name, self.questions[name][split], share, self.settings.malformed_share, rng)
+
+
+def unlabelled_text(count: int, seed: int) -> list[str]:
+    """Return `count` texts to pre-train a model on: questions without their answers, and facts of sums and words.
+
+    They hold the words and forms of the sets, and what a sum's parity or remainder means, but no item's value and no
+    verb's operation: those are told by labels and rationales alone.
+    """
+    rng = random.Random(derive_seed(seed, "reasoning", "unlabelled"))
+    texts = []
+    for _ in range(count):
+        kind = rng.choice(("question", "question", "fact", "fact", "word problem"))
+        name = rng.choice(list(MAKERS))
+        items, make = MAKERS[name]
+        if kind == "question":
+            texts.append(plain_input(name, make((*rng.sample(items, 2),), rng)))
+        elif kind == "fact":
+            texts.append(_fact(name, rng))
+        else:
+            texts.append(plain_input("svamp", make_problem(rng)))
+    return texts
+
+
+def plain_input(name: str, question: Question) -> str:
+    """Return a question as a student reads it (dossier 2.4), in one line."""
+    row = question.row
+    if name == "nli":
+        return f"{row['premise']} </s> {row['hypothesis']}"
+    if name == "cqa":
+        choices = " ".join(f"({letter}) {choice}" for letter, choice in zip("abcde", row["choices"]))
+        return f"{row['question']} Answer Choices: {choices}"
+    return row["input"] if name == "generic" else f"{row['Body']} {row['Question']}"
+
+
+def _fact(name: str, rng: random.Random) -> str:
+    """Return what a sum of two numbers means in one of the sets."""
+    first, second = rng.randint(1, HIGHEST), rng.randint(1, HIGHEST)
+    words, verb = {"nli": (VERDICTS, "means"), "cqa": (PARITIES, "is"), "generic": (CODES, "means code")}[name]
+    total = first + second
+    answer = words[total % len(words)]
+    return f"{first} and {second} , sum {total} {verb} {answer} ."

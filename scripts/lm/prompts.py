@@ -1,0 +1,85 @@
+"""Prompt templates of instruction rows, and texts as token ids: what several papers' scoring and training share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Mapping
+
+from scripts.common.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill."""
+
+    with_input: str
+    without_input: str
+
+    @classmethod
+    def from_config(cls, templates: Mapping[str, str]) -> Prompt:
+        """Build a prompt from the map of the config. Raises `UserError` for a missing or unknown key or place."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        for key in templates:
+            if key not in names:
+                raise UserError(f"prompt: unknown key '{key}'{did_you_mean(key, names)}; expected {', '.join(names)}")
+        places = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
+        for name in names:
+            if name not in templates:
+                raise UserError(f"prompt: key '{name}' is missing; expected {', '.join(names)}")
+            for place in places[name]:
+                if place not in templates[name]:
+                    raise UserError(f"prompt: template '{name}' has no place {place}; put it in")
+        return cls(**templates)
+
+    def query(self, row: Mapping[str, str]) -> str:
+        """Return the text up to where the answer starts."""
+        given = row["input"].strip()
+        before, _, after = (self.with_input if given else self.without_input).partition("{instruction}")
+        # Filled in one place after the other: braces in the user's text are text, never places.
+        if "{input}" in before:
+            before = before.replace("{input}", given)
+        elif given:
+            after = after.replace("{input}", given)
+        return before + row["instruction"].strip() + after
+
+    def full(self, row: Mapping[str, str]) -> str:
+        """Return the text with its answer."""
+        return self.query(row) + row["output"].strip()
+
+
+# verbose=False: what is too long for the model is cut, skipped or refused here, so the tokenizer need not warn of it.
+def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the token ids of a text without special tokens."""
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def default_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the token ids of a text with the special tokens that the tokenizer adds by default."""
+    return list(tokenizer(text, verbose=False)["input_ids"])
+
+
+def leading_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the special tokens that the tokenizer puts before a text by default (beginning of sequence, or none)."""
+    plain, whole = plain_ids(tokenizer, "a"), default_ids(tokenizer, "a")
+    for n_leading in range(len(whole) - len(plain) + 1):
+        if whole[n_leading : n_leading + len(plain)] == plain:
+            return whole[:n_leading]
+    raise UserError("tokenizer: special tokens change how a text is split; choose a model with another tokenizer")
+
+
+def split_answer(
+    tokenizer: PreTrainedTokenizerBase, query: str, full: str, max_tokens: int | None = None
+) -> tuple[list[int], list[int], int]:
+    """Return (query ids, answer ids, answer tokens before the cut) of a text, without special tokens.
+
+    The whole text is tokenised at once; its answer starts after as many tokens as the query alone has. Where a token
+    spans the seam, the split falls as in the released code, not between the characters. max_tokens: the whole is cut to
+    this length.
+    """
+    n_query = len(plain_ids(tokenizer, query))
+    ids = plain_ids(tokenizer, full)
+    kept = ids if max_tokens is None else ids[:max_tokens]
+    return kept[:n_query], kept[n_query:], max(0, len(ids) - n_query)

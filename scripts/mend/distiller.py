@@ -1,0 +1,244 @@
+"""The distiller: a small language model that turns demonstrations into a few vectors (MEND, section 3).
+
+It reads the demonstrations' tokens followed by trainable placeholder embeddings; its last hidden states at the
+placeholders are the distilled vectors. Where its width differs from the large model's, a pooler brings them to it:
+tanh(W s + b). Any causal model or the encoder of an encoder-decoder model (T5) can be the body.
+
+# DEVIATION: the release stops with "not implemented" for T5; here the placeholders stand at the end of its encoder's
+# input and the vectors go before the large model's encoder input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from scripts.common.errors import UserError, did_you_mean
+from scripts.common.files import PathLike, read_json, to_json, write_json
+from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_model, load_tokenizer
+from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
+
+POOLERS = ("auto", "none", "tanh", "linear")
+PLACEHOLDER_STARTS = ("normal", "vocabulary")
+FIRST_WORD = 100  # the release draws placeholders from words with ids from 100 on
+DESCRIPTION = "distiller.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillerInfo:
+    """What a saved distiller is, beside its weights.
+
+    family: causal or encoder_decoder (then its body is an encoder). n_vectors: placeholders (100 in the paper). width:
+    of the large model that the vectors are for; pooler: none, tanh or linear. tokenizer: digest of the vocabulary.
+    format: the prompt format of its training, to be kept when it is used. training: the settings of its last training.
+    """
+
+    family: str
+    n_vectors: int
+    width: int
+    pooler: str
+    tokenizer: str
+    format: dict[str, Any]
+    training: dict[str, Any]
+
+
+class Distiller(nn.Module):
+    """Body, placeholders and pooler. Returns vectors of the large model's width."""
+
+    def __init__(self, body: nn.Module, n_vectors: int, width: int, pooler: str = "auto") -> None:
+        super().__init__()
+        if n_vectors < 1:
+            raise UserError(f"n_vectors: {n_vectors} is below 1; give the number of distilled vectors")
+        if pooler not in POOLERS:
+            raise UserError(
+                f"pooler: '{pooler}' is not one of {', '.join(POOLERS)}{did_you_mean(pooler, list(POOLERS))}"
+            )
+        embedding = body.get_input_embeddings().weight
+        own = int(body.config.hidden_size)
+        if pooler == "none" and own != width:
+            raise UserError(f"pooler: 'none' cannot bring vectors of {own} to the model's {width}; use tanh or linear")
+        self.kind = ("none" if own == width else "tanh") if pooler == "auto" else pooler
+        self.body = body
+        self.placeholders = nn.Parameter(embedding.new_zeros(n_vectors, embedding.shape[1]))
+        self.pooler = None if self.kind == "none" else nn.Linear(own, width).to(embedding.device, embedding.dtype)
+        self.width = width
+
+    @property
+    def n_vectors(self) -> int:
+        """Return the number of vectors of one pass."""
+        return self.placeholders.shape[0]
+
+    @torch.no_grad()
+    def start(self, generator: torch.Generator, placeholders: str = "normal") -> None:
+        """Draw placeholders and pooler anew.
+
+        placeholders: `normal`, with the body's own initial spread, or `vocabulary`: embeddings of words drawn from
+        those with ids from 100 on. A pooler between equal widths starts as the identity.
+        """
+        if placeholders not in PLACEHOLDER_STARTS:
+            raise UserError(f"placeholder_start: '{placeholders}' is not one of {', '.join(PLACEHOLDER_STARTS)}")
+        table = self.body.get_input_embeddings().weight
+        if placeholders == "normal":
+            spread = float(getattr(self.body.config, "initializer_range", 0.02))
+            drawn = torch.randn(self.placeholders.shape, generator=generator) * spread
+        else:
+            first = FIRST_WORD if table.shape[0] > 2 * FIRST_WORD else 0
+            words = torch.randint(first, table.shape[0], (self.n_vectors,), generator=generator)
+            drawn = table[words.to(table.device)]
+        self.placeholders.copy_(drawn)
+        if self.pooler is not None:
+            rows, columns = self.pooler.weight.shape
+            weight = torch.eye(rows) if rows == columns else torch.randn(rows, columns, generator=generator) * 0.02
+            self.pooler.weight.copy_(weight)
+            self.pooler.bias.zero_()
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the vectors (B, L, width) of demonstrations given as ids (B, T), padded on the left; mask (B, T)."""
+        embeds = self.body.get_input_embeddings()(ids)
+        embeds = torch.cat([embeds, self.placeholders.to(embeds.dtype).expand(len(ids), -1, -1)], dim=1)
+        mask = torch.cat([mask, mask.new_ones(len(ids), self.n_vectors)], dim=1)
+        positions = {} if self._is_encoder else {"position_ids": (mask.cumsum(1) - 1).clamp(min=0), "use_cache": False}
+        hidden = self.body(inputs_embeds=embeds, attention_mask=mask, **positions).last_hidden_state
+        return self.pool(hidden[:, -self.n_vectors :])
+
+    def pool(self, states: Tensor) -> Tensor:
+        """Bring states (..., own width) to the large model's width."""
+        if self.pooler is None:
+            return states
+        pooled = self.pooler(states)
+        return torch.tanh(pooled) if self.kind == "tanh" else pooled
+
+    @property
+    def _is_encoder(self) -> bool:
+        return self.body.config.model_type in ENCODER_DECODER_TYPES
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedDistiller:
+    """A distiller on its device, with its tokenizer and description."""
+
+    module: Distiller
+    tokenizer: Any
+    info: DistillerInfo
+
+
+def left_padded(rows: Sequence[Sequence[int]], device: Any, width: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return ids (B, T), filled up on the left with 0, and their mask; width: at least so many columns."""
+    longest = max([len(row) for row in rows] + [width or 0])
+    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], dtype=torch.long)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], dtype=torch.long)
+    return ids.view(len(rows), longest).to(device), mask.view(len(rows), longest).to(device)
+
+
+def distil_groups(distiller: Any, groups: Sequence[Sequence[Sequence[int]]], device: Any) -> Tensor:
+    """Distil the demonstration batches of several sets and lay each set's vectors end to end.
+
+    groups: by set, its batches of token ids, equally many in each set. Returns (sets, batches * L, width).
+    """
+    n_batches = len(groups[0])
+    ids, mask = left_padded([batch for batches in groups for batch in batches], device)
+    vectors = distiller(ids, mask)
+    return vectors.reshape(len(groups), n_batches * vectors.shape[1], vectors.shape[2])
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Return a hash of a tokenizer's words and their ids."""
+    return hashlib.sha256(to_json(tokenizer.get_vocab()).encode()).hexdigest()[:16]
+
+
+def check_pair(info: DistillerInfo, tokenizer: Any, width: int, family: str, name: str) -> None:
+    """Raise `UserError` unless the distiller `name` was made for a model of this tokenizer, width and family."""
+    if info.tokenizer != tokenizer_digest(tokenizer):
+        raise UserError(
+            f"{name}: distiller and model have different tokenizers; train a distiller that shares the model's"
+            " vocabulary"
+        )
+    if info.width != width or info.family != family:
+        raise UserError(
+            f"{name}: distiller for {info.family} models of width {info.width}, but the model is {family} of width"
+            f" {width}; use the distiller of this model"
+        )
+
+
+def new_distiller(
+    source: str, *, family: str, n_vectors: int, width: int, pooler: str, dtype: str, device: str, threads: int
+) -> tuple[Distiller, Any]:
+    """Make a distiller around a pre-trained language model's body. Returns it (placeholders not drawn) and the tokenizer.
+
+    The output layer of the model is dropped; of an encoder-decoder model the encoder is kept.
+    """
+    loaded = load_model(source, family=family, dtype=dtype, device=device, threads=threads)
+    kind = loaded.model.config.model_type
+    known = ENCODER_DECODER_TYPES if family == "encoder_decoder" else CAUSAL_TYPES
+    if kind not in known:
+        raise UserError(f"model type '{kind}': distillers of family {family} can be {', '.join(known)}")
+    body = loaded.model.get_encoder() if family == "encoder_decoder" else loaded.model.base_model
+    return Distiller(body, n_vectors, width, pooler).to(loaded.device), loaded.tokenizer
+
+
+def save_distiller(folder: PathLike, distiller: Distiller, tokenizer: Any, info: DistillerInfo) -> None:
+    """Write weights (float32 or as trained), configuration, description and tokenizer into an existing folder."""
+    from safetensors.torch import save_file
+
+    from scripts.lm.checkpoints import full_disk_named
+
+    target = Path(folder)
+    tensors = {}
+    seen: set[int] = set()
+    for name, tensor in distiller.state_dict().items():
+        if tensor.data_ptr() not in seen:  # T5's encoder knows its embedding under two names
+            tensors[name] = tensor.detach().cpu().contiguous()
+            seen.add(tensor.data_ptr())
+    with full_disk_named(target):
+        save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+        tokenizer.save_pretrained(target)
+    write_json(target / "config.json", distiller.body.config.to_dict())
+    write_json(target / DESCRIPTION, dataclasses.asdict(info))
+
+
+def load_distiller(folder: PathLike, *, dtype: str, device: str, threads: int = 1) -> LoadedDistiller:
+    """Load a saved distiller. Raises `UserError` for a folder that is none, or a damaged one."""
+    import transformers
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(folder)
+    if not (path / DESCRIPTION).is_file():
+        raise UserError(f"{path}: {DESCRIPTION} is missing; this is not a distiller folder")
+    description = read_json(path / DESCRIPTION)
+    known = {field.name for field in dataclasses.fields(DistillerInfo)}
+    if not isinstance(description, dict) or set(description) != known:
+        raise UserError(f"{path / DESCRIPTION}: expected the keys {', '.join(sorted(known))}; save the distiller again")
+    info = DistillerInfo(**description)
+    torch.set_num_threads(threads)
+    chosen = choose_device(device)
+    values = read_json(path / "config.json")
+    name = MODEL_CLASSES.get((info.family, values["model_type"]))
+    if name is None:
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**values))
+    else:
+        kind = getattr(transformers, name)
+        model = kind(kind.config_class.from_dict(values))
+    body = model.get_encoder() if info.family == "encoder_decoder" else model.base_model
+    distiller = Distiller(body, info.n_vectors, info.width, info.pooler)
+    try:
+        weights = load_file(path / "model.safetensors")
+        missing, unknown = distiller.load_state_dict(weights, strict=False)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [""])[0][:150]
+        raise UserError(
+            f"{path}: damaged or unfitting model.safetensors ({first}); train the distiller again"
+        ) from None
+    missing = [key for key in missing if key != "body.embed_tokens.weight"]
+    if missing or unknown:
+        raise UserError(f"{path}: weight '{[*missing, *unknown][0]}' is missing or unknown; train the distiller again")
+    return LoadedDistiller(
+        distiller.to(chosen, choose_dtype(dtype, chosen)).eval(), load_tokenizer(str(path)), info
+    )

@@ -69,6 +69,51 @@ rule data_generate_classification:
         " > {log:q} 2>&1"
 
 
+REASONING_SPLITS = {
+    "nli": ("train", "valid", "test"),
+    "cqa": ("train", "test"),
+    "svamp": ("train", "test"),
+    "generic": ("train", "test"),
+}
+REASONING_FILES = [
+    "asdiv.xml",
+    *(f"{name}_{split}.json" for name, splits in REASONING_SPLITS.items() for split in splits),
+    *(
+        f"{name}_{teacher}_{split}_{batch}.json"
+        for name, splits in {**REASONING_SPLITS, "asdiv": ("train",)}.items()
+        for teacher in config["synthetic_reasoning"]["teacher_errors"]
+        for split in splits
+        for batch in range(2 if split == "train" else 1)
+        if name != "generic"
+    ),
+]
+
+
+rule data_generate_reasoning:
+    """Write the synthetic reasoning sets and their teachers' answers in the raw formats of the released ones."""
+    input:
+        script="scripts/data/generate_reasoning.py",
+        code=code_of("scripts/data/generate_reasoning.py"),
+    output:
+        [f"<results>/data/raw/mini/reasoning/{file}" for file in REASONING_FILES],
+    log:
+        "<logs>/data/generate_reasoning.log",
+    benchmark:
+        "<benchmarks>/data/generate_reasoning.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(config["synthetic_reasoning"]),
+        seed=config["data"]["seed"],
+        sets=lambda wildcards, output: Path(output[0]).parent.as_posix(),
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --sets-out {params.sets:q}"
+        " > {log:q} 2>&1"
+
+
 rule data_download_file:
     """Fetch one upstream file, checked against its hash or pinned revision."""
     input:

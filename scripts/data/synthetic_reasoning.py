@@ -1,4 +1,4 @@
-"""Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2 and 10), with teachers.
+"""Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2, 10), with teachers.
 
 In three sets the label depends on the sum of two hidden values; a label alone tells little about them, a rationale
 names them. The fourth set has word problems whose verb decides the operation. Teachers err like the real ones: they
@@ -100,7 +100,7 @@ def _sums(
 def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
     """Return a premise and a hypothesis in ANLI's form; the label is the sum of two hidden values modulo 3."""
     place = rng.choice(PLACES)
-    premise, hypothesis = f"a {pair[0]} is in the {place} .", f"a {pair[1]} is in the {place} ."
+    premise, hypothesis = f"the {pair[0]} is in the {place} .", f"the {pair[1]} is in the {place} ."
     values = hidden_values(ANIMALS, HIGHEST)
     answer, reasons, wrong = _sums(pair, values, VERDICTS, "means {answer}", rng)
     row = {"premise": premise, "hypothesis": hypothesis, "label": VERDICTS.index(answer), "reason": ""}
@@ -121,7 +121,7 @@ def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
         "abstractive_explanation": "",
         "extractive_explanation": "",
     }
-    named = {choice: text for choice, text in zip(choices, listed)}
+    named = dict(zip(choices, listed))
     asked = "\n".join([f"Q: {question}", "Answer Choices:", *listed, "A:"])
     return Question(row, asked, named[answer], reasons, tuple((why, named[one]) for why, one in wrong), answer)
 

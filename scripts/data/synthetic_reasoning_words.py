@@ -6,6 +6,7 @@ words with single blanks between them, so that a word-level tokenizer loses noth
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Sequence
 
@@ -44,7 +45,7 @@ OPERATIONS = {
 """Operation -> the word a rationale uses for it, and the verbs that mean it."""
 OPERANDS = tuple(range(2, 13))
 GLUE = tuple(
-    "what is the sum of and ? . , </s> Answer Choices: (a) (b) (c) (d) (e) a in patient with code has now how many do "
+    "is the sum of and ? . , </s> Answer Choices: (a) (b) (c) (d) (e) in patient with code has now how many do "
     "they have means so we ( )".split()
 )
 
@@ -58,7 +59,7 @@ def hidden_values(items: Sequence[str], highest: int) -> dict[str, int]:
 def vocabulary() -> tuple[str, ...]:
     """Return every word of the sets' inputs, labels and rationales, each once; `</s>` stands for the special token."""
     verbs = [word for name, words in OPERATIONS.values() for word in (name, *words)]
-    numbers = [str(number) for number in range(17)] + [f"{number}.0" for number in OPERANDS]
+    numbers = [str(number) for number in range(1, 17)] + [f"{number}.0" for number in OPERANDS]
     groups = (
         GLUE,
         numbers,

@@ -8,6 +8,7 @@
 # PYTHON=python3.12   the interpreter to set up with (3.11 or newer)
 # CORES=4             cores for Snakemake (default: all)
 # TARGET="nuggets_table_1 report"   what to build (default: everything)
+# PYTEST_ARGS="tests/unit -k score"  which tests (default: all)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -57,8 +58,14 @@ venv:
 	  mv .venv/requirements.lock.new .venv/requirements.lock; \
 	fi
 
+# Whole runs use both cores by themselves, so only the other tests run side by side.
 test: venv
+ifeq ($(PYTEST_ARGS),)
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/steps tests/workflow
+	@$(ACTIVATE) python -m pytest tests/e2e
+else
 	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)
+endif
 
 bench: venv
 	@$(ACTIVATE) python -m scripts.make_venv --environment envs/bench.yaml --venv-out .venvs/bench

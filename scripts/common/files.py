@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tempfile
 import zlib
 from pathlib import Path
@@ -34,6 +35,22 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: PathLike) -> Iterator[Path]:
+    """Give an empty folder beside `path` and put it in the place of `path` when the block ends well."""
+    final = Path(path)
+    temporary = final.with_name(f".{final.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def open_text(path: PathLike) -> io.TextIOBase:

@@ -57,3 +57,19 @@ def read_embeddings(path: PathLike, ids: list[str], source: PathLike) -> np.ndar
     if embedded != ids:
         raise UserError(f"{path}: its ids are not those of {source}; embed that file again")
     return arrays["embeddings"]
+
+
+def write_array(path: PathLike, array: np.ndarray) -> None:
+    """Write one array as a .npy file, which can be read in part (memory-mapped), whole or not at all."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def map_array(path: PathLike) -> np.ndarray:
+    """Return a .npy file's array without reading it into memory. Raises `UserError` if it is missing or damaged."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path}: damaged .npy file ({' '.join(str(error).split())}); make it again") from None

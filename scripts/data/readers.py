@@ -14,6 +14,7 @@ from scripts.common.files import PathLike
 from scripts.data.reader_base import Record, json_records, parquet_records, table_records, to_rows
 from scripts.data.reader_instructions import dialogues, prompted_tasks, task_instances
 from scripts.data.reader_labelled import ag_news, distilled_sets, go_emotions, grade_school_math
+from scripts.data.reader_reasoning import REASONING_READERS, model_outputs
 from scripts.data.schemas import find_schema, validate
 
 
@@ -74,6 +75,8 @@ READERS: dict[str, Reader] = {
         grade_school_math,
         {"reasoning": {"input": "question"}, "instruction": {"instruction": "question", "output": "answer"}},
     ),
+    **{name: Reader(records, {"reasoning": {}, "distillation": {}}) for name, records in REASONING_READERS.items()},
+    "llm_outputs": Reader(model_outputs, {"teacher": {}}),
 }
 
 

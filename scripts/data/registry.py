@@ -39,6 +39,7 @@ SPLIT_KEYS: dict[str, Any] = {
     "sha256": None,
     "git_blob": None,
     "references": None,
+    "parts": None,
 }
 HUB_KEYS: dict[str, Any] = {"repo": REQUIRED, "revision": REQUIRED, "path": REQUIRED}
 MODEL_KEYS: dict[str, Any] = {
@@ -67,6 +68,39 @@ def _filled(row: Any, keys: Mapping[str, Any], place: str) -> dict[str, Any]:
     return {key: default if row.get(key) is None else row[key] for key, default in keys.items()}
 
 
+def _spread(splits: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the splits with each one of `parts: n` spread into the n splits `<name>_0`, `<name>_1`, ...
+
+    "{part}" in its file, url and path becomes the part's number; a list of checksums has one entry per part.
+    """
+    spread: dict[str, Any] = {}
+    for name, split in splits.items():
+        here = f"{place}.splits.{name}"
+        if not isinstance(split, dict) or split.get("parts") is None:
+            spread[name] = split
+            continue
+        parts = split["parts"]
+        if not isinstance(parts, int) or isinstance(parts, bool) or parts < 1:
+            raise UserError(f"{here}.parts: {parts!r} is not a number from 1 on; give the number of files")
+        if "{part}" not in str(split.get("file")):
+            raise UserError(f"{here}.file: lacks '{{part}}', which stands for the number of the part; add it")
+        for number in range(parts):
+            one = {key: _of_part(split[key], number, f"{here}.{key}", parts) for key in split if key != "parts"}
+            spread[f"{name}_{number}"] = one
+    return spread
+
+
+def _of_part(value: Any, number: int, place: str, parts: int) -> Any:
+    """Return a split's value for one of its parts."""
+    if isinstance(value, dict):
+        return {key: _of_part(inner, number, f"{place}.{key}", parts) for key, inner in value.items()}
+    if isinstance(value, list):
+        if len(value) != parts:
+            raise UserError(f"{place}: names {len(value)} values for {parts} parts; give one per part")
+        return value[number]
+    return value.replace("{part}", str(number)) if isinstance(value, str) else value
+
+
 def _dataset(row: Any, place: str) -> dict[str, Any]:
     filled = _filled(row, DATASET_KEYS, place)
     if filled["origin"] not in ORIGINS:
@@ -80,7 +114,7 @@ def _dataset(row: Any, place: str) -> dict[str, Any]:
                     f"{place}.{key}: {value!r} is not text; put it in quotes (YAML reads yes, no, 1 otherwise)"
                 )
     splits = {}
-    for name, split in filled["splits"].items():
+    for name, split in _spread(filled["splits"], place).items():
         here = f"{place}.splits.{name}"
         splits[name] = _filled(split, SPLIT_KEYS, here)
         if splits[name]["hub"] is not None:
@@ -147,6 +181,21 @@ def find_split(row: Mapping[str, Any], name: str, split: str) -> dict[str, Any]:
             f"it has {', '.join(row['splits'])}"
         )
     return row["splits"][split]
+
+
+def split_parts(registry: Mapping[str, dict[str, Any]], name: str, split: str) -> list[str]:
+    """Return the registered splits that together are one split: itself, or its parts `<split>_0`, `<split>_1`, ...
+
+    Raises `UserError` naming the splits there are.
+    """
+    row = find_row(registry, name, "dataset")
+    if split in row["splits"]:
+        return [split]
+    parts = [f"{split}_{number}" for number in range(len(row["splits"]))]
+    found = [part for part in parts if part in row["splits"]]
+    if not found:
+        find_split(row, name, split)
+    return found
 
 
 def packed_or_plain(path: PathLike) -> str:

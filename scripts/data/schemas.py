@@ -86,6 +86,20 @@ SCHEMAS: dict[str, Schema] = {
             {"input": Field(filled=True), "label": Field(filled=True), "rationale": Field(default="")},
         ),
         Schema(
+            "distillation",
+            "one question with its label, a teacher's reasons and label for it, and the possible labels if known",
+            {
+                "id": Field(filled=True),
+                "input": Field(filled=True),
+                "label": Field(),
+                "rationale": Field(default=""),
+                "llm_label": Field(default=""),
+                "options": Field("texts", default=[]),
+            },
+            unique="id",
+        ),
+        Schema("teacher", "one raw answer of a language model", {"text": Field()}),
+        Schema(
             "dialogue",
             "the user's turns of one conversation (MT-Bench), with a reference answer per turn or none",
             {
@@ -114,6 +128,18 @@ SCHEMAS: dict[str, Schema] = {
             "truth",
             "known quality of one row of a synthetic pool; fault is empty where the row is good",
             {"id": Field(filled=True), "good": Field("flag"), "family": Field(filled=True), "fault": Field(default="")},
+            unique="id",
+        ),
+        Schema(
+            "pool_truth",
+            "the same, with the earlier row of the pool that asks the same question, empty if there is none",
+            {
+                "id": Field(filled=True),
+                "good": Field("flag"),
+                "family": Field(filled=True),
+                "fault": Field(default=""),
+                "duplicate_of": Field(default=""),
+            },
             unique="id",
         ),
         Schema("text", "one text to pre-train on", {"text": Field(filled=True)}),

@@ -1,7 +1,7 @@
 """Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2, 10), with teachers.
 
-In three sets the label depends on the sum of two hidden values; a label alone tells little about them, a rationale
-names them. The fourth set has word problems whose verb decides the operation. Teachers err like the real ones: they
+In three sets the parity of the sum of two hidden values decides; a label tells little about them, a rationale names
+them. The fourth set has word problems whose verb decides the operation. Teachers err like the real ones: they
 misremember a value, contradict their own reasons, or leave the form of an answer; and they run on into an invented
 next question that is cut off in mid-word.
 """
@@ -18,9 +18,11 @@ from scripts.common.seeding import derive_seed
 from scripts.data.synthetic_reasoning_words import (
     ANIMALS,
     CODES,
+    DECIDED,
     DISTRACTORS,
     FINDINGS,
     NAMES,
+    NEUTRAL,
     OBJECTS,
     OPERANDS,
     OPERATIONS,
@@ -32,6 +34,7 @@ from scripts.data.synthetic_reasoning_words import (
 )
 
 HIGHEST = 8
+NEUTRAL_SHARE = 0.2  # of the inference set: pairs that nothing is known of
 SPLITS = ("train", "valid", "test")
 LONGEST_OUTPUT = 200  # characters, where a teacher's answer is cut off
 SLIP_SHARE = 0.25  # of a teacher's well-formed errors: right reasons, wrong answer
@@ -79,10 +82,13 @@ def _pairs(items: Sequence[str], counts: Sequence[int], rng: random.Random, name
 def _sums(
     pair: tuple[str, str], values: Mapping[str, int], answers: Sequence[str], ending: str, rng: random.Random
 ) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Return answer, reasons and wrong pairs for a label that is the sum of two hidden values modulo len(answers)."""
+    """Return answer, reasons and wrong pairs for a label that tells whether a sum of two hidden values is even or odd.
+
+    answers: for an even and for an odd sum.
+    """
 
     def told(first: int, second: int) -> tuple[str, str]:
-        answer = answers[(first + second) % len(answers)]
+        answer = answers[(first + second) % 2]
         total = first + second
         return f"{pair[0]} is {first} and {pair[1]} is {second} , sum {total} {ending.format(answer=answer)} .", answer
 
@@ -91,18 +97,21 @@ def _sums(
     wrong_values = [
         (a, b)
         for a, b in (*((v, second) for v in range(1, HIGHEST + 1)), *((first, v) for v in range(1, HIGHEST + 1)))
-        if (a + b - first - second) % len(answers)
+        if (a + b - first - second) % 2
     ]
-    slip = rng.choice([other for other in answers if other != answer])
+    slip = answers[1 - answers.index(answer)]
     return answer, reasons, (told(*rng.choice(wrong_values)), (reasons, slip))
 
 
 def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
-    """Return a premise and a hypothesis in ANLI's form; the label is the sum of two hidden values modulo 3."""
-    place = rng.choice(PLACES)
-    premise, hypothesis = f"the {pair[0]} is in the {place} .", f"the {pair[1]} is in the {place} ."
-    values = hidden_values(ANIMALS, HIGHEST)
-    answer, reasons, wrong = _sums(pair, values, VERDICTS, "means {answer}", rng)
+    """Return a premise and a hypothesis in ANLI's form: neutral if the places differ, else parity decides."""
+    here = rng.choice(PLACES)
+    there = rng.choice([place for place in PLACES if place != here]) if rng.random() < NEUTRAL_SHARE else here
+    premise, hypothesis = f"the {pair[0]} is in the {here} .", f"the {pair[1]} is in the {there} ."
+    answer, reasons, wrong = _sums(pair, hidden_values(ANIMALS, HIGHEST), DECIDED, "means {answer}", rng)
+    if here != there:
+        told = f"{here} and {there} means {NEUTRAL} ."
+        answer, reasons, wrong = NEUTRAL, told, ((reasons, answer), (told, rng.choice(DECIDED)))
     row = {"premise": premise, "hypothesis": hypothesis, "label": VERDICTS.index(answer), "reason": ""}
     return Question(row, f"Premise: {premise}\nHypothesis: {hypothesis}\nAnswer:", answer, reasons, wrong)
 
@@ -127,7 +136,7 @@ def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
 
 
 def make_record(pair: tuple[str, str], rng: random.Random) -> Question:
-    """Return a patient-like record and its code in the generic form; the label is a hidden sum modulo 4."""
+    """Return a patient-like record and its code in the generic form; the parity of two hidden values decides."""
     values = hidden_values(FINDINGS, HIGHEST)
     answer, reasons, wrong = _sums(pair, values, [f"code {code}" for code in CODES], "means {answer}", rng)
     text = f"patient with {pair[0]} and {pair[1]}"
@@ -144,7 +153,7 @@ def make_problem(rng: random.Random) -> Question:
 
     def told(operation: str) -> tuple[str, str]:
         word = OPERATIONS[operation][0]
-        return f"{verb} means {word} , so we {word} {first} and {second} .", f"({first} {operation} {second})"
+        return f"{verb} means {word} , so we {word} {first} and {second} .", f"( {first} {operation} {second} )"
 
     reasons, answer = told(sign)
     other = rng.choice([one for one in OPERATIONS if one != sign])
@@ -166,9 +175,9 @@ FORMS = {
     "nli": Form("So the answer is", ("{reasons}", "{reasons} So it is {answer}.", "Premise: again")),
     "cqa": Form("So the answer is", ("{reasons}", "{reasons} So the answer is unclear.", "Q: what is it ?")),
     "svamp": Form(
-        "The answer is", ("{reasons}", "{reasons} The answer is unknown.", "{reasons} The answer is (12, 5).")
+        "The answer is", ("{reasons}", "{reasons} The answer is unknown.", "{reasons} The answer is ( 12 , 5 ).")
     ),
-    "asdiv": Form("The answer is", ("{reasons}", "{reasons} The answer is (2 * x).", "{reasons} The answer is 5.")),
+    "asdiv": Form("The answer is", ("{reasons}", "{reasons} The answer is ( 2 * x ).", "{reasons} The answer is 5.")),
 }
 
 
@@ -275,7 +284,7 @@ def plain_input(name: str, question: Question) -> str:
 def _fact(name: str, rng: random.Random) -> str:
     """Return what a sum of two numbers means in one of the sets."""
     first, second = rng.randint(1, HIGHEST), rng.randint(1, HIGHEST)
-    words, verb = {"nli": (VERDICTS, "means"), "cqa": (PARITIES, "is"), "generic": (CODES, "means code")}[name]
+    words, verb = {"nli": (DECIDED, "means"), "cqa": (PARITIES, "is"), "generic": (CODES, "means code")}[name]
     total = first + second
-    answer = words[total % len(words)]
+    answer = words[total % 2]
     return f"{first} and {second} , sum {total} {verb} {answer} ."

@@ -33,7 +33,8 @@ PARITIES = ("even", "odd")
 DISTRACTORS = tuple("round heavy loud green".split())
 """Choices of the questions that are never right."""
 VERDICTS = ("entailment", "neutral", "contradiction")
-CODES = tuple("red green blue amber".split())
+DECIDED, NEUTRAL = ("entailment", "contradiction"), "neutral"
+CODES = ("red", "blue")
 NAMES = tuple("anna ben carla dan emma finn".split())
 THINGS = tuple("apples stones shells cards nuts marbles stamps seeds".split())
 OPERATIONS = {
@@ -46,7 +47,7 @@ OPERATIONS = {
 OPERANDS = tuple(range(2, 13))
 GLUE = tuple(
     "is the sum of and ? . , </s> Answer Choices: (a) (b) (c) (d) (e) in patient with code has now how many do "
-    "they have means so we ( )".split()
+    "they have means so we ( ) So The answer".split()
 )
 
 
@@ -60,19 +61,6 @@ def vocabulary() -> tuple[str, ...]:
     """Return every word of the sets' inputs, labels and rationales, each once; `</s>` stands for the special token."""
     verbs = [word for name, words in OPERATIONS.values() for word in (name, *words)]
     numbers = [str(number) for number in range(1, 17)] + [f"{number}.0" for number in OPERANDS]
-    groups = (
-        GLUE,
-        numbers,
-        OPERATIONS,
-        verbs,
-        PARITIES,
-        DISTRACTORS,
-        VERDICTS,
-        CODES,
-        NAMES,
-        THINGS,
-        PLACES,
-        OBJECTS,
-        ANIMALS,
-    )
-    return tuple(dict.fromkeys(word for group in (*groups, FINDINGS) for word in group))
+    answers = (*PARITIES, *DISTRACTORS, *VERDICTS, *CODES)
+    groups = (GLUE, numbers, OPERATIONS, verbs, answers, NAMES, THINGS, PLACES, OBJECTS, ANIMALS, FINDINGS)
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(groups)))

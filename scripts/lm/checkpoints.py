@@ -143,8 +143,8 @@ def atomic_folder(folder: PathLike) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)  # mkdtemp and safetensors let only the owner read
-        for file in temporary.iterdir():
-            file.chmod(0o666 & ~umask)
+        for file in temporary.rglob("*"):
+            file.chmod((0o777 if file.is_dir() else 0o666) & ~umask)
         if target.exists():
             shutil.rmtree(target)
         os.replace(temporary, target)

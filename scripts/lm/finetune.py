@@ -47,6 +47,8 @@ _CHOICES = {
     "schedule": ("cosine", "linear", "constant"),
     "precision": ("auto", "float32", "bfloat16"),
     "tokenization": ("joint", "separate"),
+    "loss_on": ("response", "all"),
+    "optimizer": ("adamw", "paged_adamw_8bit"),
 }
 _FSDP_WORDS = ("full_shard", "shard_grad_op", "offload", "auto_wrap")
 
@@ -71,6 +73,8 @@ class FinetuneSettings:
     tokenization: joint = prompt and response as one text, the first tokens of it, as many as the prompt alone has,
         masked (recipe); separate = tokenised apart and joined, so that the prompt is what `generate` will see. An
         encoder-decoder model always reads them apart.
+    loss_on: response = the response and its end token are learnt; all = the prompt too (DELIFT's released code).
+    optimizer: adamw, or paged_adamw_8bit (bitsandbytes, CUDA): the same with 8-bit moments.
     lora_rank, lora_alpha, lora_dropout: rank of the adapters, numerator of their scale alpha / rank, dropout
         probability before them.
     lora_targets: names of the linear layers that get an adapter; empty = all but the output layer.
@@ -93,6 +97,8 @@ class FinetuneSettings:
     method: str = "full"
     precision: str = "auto"
     tokenization: str = "joint"
+    loss_on: str = "response"
+    optimizer: str = "adamw"
     lora_rank: int = 8
     lora_alpha: float = 16.0
     lora_dropout: float = 0.0
@@ -184,7 +190,8 @@ def encode_examples(
             rows.append({"input_ids": prompt[:limit], "labels": answer[:limit]})
             continue
         whole = [*prompt, *answer]
-        first = max(len(prompt), 1)  # the very first token has nothing before it to be predicted from
+        # The very first token has nothing before it to be predicted from.
+        first = max(len(prompt), 1) if settings.loss_on == "response" else 1
         if first >= min(len(whole), limit):
             n_dropped += 1
             continue
@@ -297,6 +304,7 @@ def training_arguments(loaded: LoadedModel, settings: FinetuneSettings, seed: in
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulation,
         lr_scheduler_type=schedule,
+        **({} if settings.optimizer == "adamw" else {"optim": settings.optimizer}),
         warmup_steps=settings.warmup_ratio,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip_norm,

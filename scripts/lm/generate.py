@@ -31,6 +31,7 @@ def generate(
     batch_size: int,
     stop: Sequence[str] = (),
     temperature: float = 0.0,
+    min_p: float = 0.0,
     seed: int = 0,
     shared_prefix: str | None = None,
     special: bool = True,
@@ -38,7 +39,8 @@ def generate(
     """Return what the model writes after each prompt, in the order of `prompts`, special tokens removed.
 
     An answer ends at the end-of-text token, before the first of the `stop` strings, or after `max_new_tokens` tokens.
-    temperature: 0 takes the likeliest token each time; above 0 draws from softmax(logits / temperature).
+    temperature: 0 takes the likeliest token each time; above 0 draws from softmax(logits / temperature). min_p: then
+    leave out tokens less likely than this share of the likeliest one; 0 leaves out none.
     shared_prefix: text put before every prompt; tokenised on its own (with the tokenizer's start token), and its
     attention cache is computed once. An encoder-decoder model reads prefix and prompt as one text in its encoder.
     special: False for prompts that bring their special tokens in their text, as chat templates do.
@@ -46,7 +48,7 @@ def generate(
     """
     import torch
 
-    _check_arguments(max_new_tokens, batch_size, temperature, stop)
+    _check_arguments(max_new_tokens, batch_size, temperature, min_p, stop)
     if not prompts:
         return []
     encoder_decoder = loaded.family == "encoder_decoder"
@@ -71,6 +73,7 @@ def generate(
                 config=_generation_config(loaded, max_new_tokens),
                 stop=list(stop),
                 temperature=temperature,
+                min_p=min_p,
                 seeds=[derive_seed(seed, "generate", i) for i in rows],
                 prefix_ids=prefix_ids,
                 prefix_cache=prefix_cache,
@@ -118,13 +121,17 @@ def end_token_ids(loaded: LoadedModel) -> list[int]:
     return sorted({int(own), *map(int, listed)}) if own in listed else [int(own)]
 
 
-def _check_arguments(max_new_tokens: int, batch_size: int, temperature: float, stop: Sequence[str]) -> None:
+def _check_arguments(
+    max_new_tokens: int, batch_size: int, temperature: float, min_p: float, stop: Sequence[str]
+) -> None:
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens: {max_new_tokens} is below 1; give the longest answer in tokens")
     if batch_size < 1:
         raise UserError(f"batch_size: {batch_size} is below 1; give the number of prompts per batch")
     if not 0 <= temperature < float("inf"):
         raise UserError(f"temperature: {temperature} is not a number >= 0; 0 takes the likeliest token")
+    if not 0 <= min_p <= 1:
+        raise UserError(f"min_p: {min_p} is not in 0..1; 0 leaves out no token")
     if isinstance(stop, str) or any(not text for text in stop):
         raise UserError("stop: expected a list of non-empty strings")
 
@@ -175,6 +182,7 @@ def _generate_batch(
     config: GenerationConfig,
     stop: list[str],
     temperature: float,
+    min_p: float,
     seeds: Sequence[int],
     prefix_ids: Sequence[int],
     prefix_cache: Cache | None,
@@ -200,7 +208,7 @@ def _generate_batch(
         cache = copy.deepcopy(prefix_cache)
         cache.batch_repeat_interleave(len(encoded))
         inputs["past_key_values"] = cache
-    sampling = [_noise(temperature, seeds, loaded.device)] if temperature > 0 else []
+    sampling = [_noise(temperature, min_p, seeds, loaded.device)] if temperature > 0 else []
     stopping = [_stop_rows(loaded, stop, first_new)] if stop else []
     output = loaded.model.generate(
         **inputs,
@@ -219,11 +227,14 @@ def _text(loaded: LoadedModel, ids: list[int], ends: Sequence[int], stop: Sequen
     return text[: min(cuts)] if cuts else text
 
 
-def _noise(temperature: float, seeds: Sequence[int], device: torch.device) -> Any:
+def _noise(temperature: float, min_p: float, seeds: Sequence[int], device: torch.device) -> Any:
     """Return a logits processor that turns the argmax into a draw from softmax(logits / temperature), row by row.
 
     Adding independent standard Gumbel noise to the logits and taking the largest draws from their softmax (Gumbel-max).
+    Tokens below `min_p` times the largest probability never win.
     """
+    import math
+
     import torch
     from transformers import LogitsProcessor
 
@@ -232,7 +243,11 @@ def _noise(temperature: float, seeds: Sequence[int], device: torch.device) -> An
     class GumbelNoise(LogitsProcessor):
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             drawn = [torch.empty(scores.shape[-1]).exponential_(generator=one) for one in generators]
-            return scores.float() / temperature - torch.stack(drawn).log().to(device)
+            scaled = scores.float() / temperature
+            if min_p > 0:
+                least = scaled.max(dim=-1, keepdim=True).values + math.log(min_p)
+                scaled = scaled.masked_fill(scaled < least, float("-inf"))
+            return scaled - torch.stack(drawn).log().to(device)
 
     return GumbelNoise()
 

@@ -19,12 +19,17 @@ LOWEST, HIGHEST = 1.0, 10.0  # MT-Bench's scale
 
 
 class ReferenceJudge:
-    """Prefers the answer that equals the reference, else the one with the higher ROUGE-L F1; grades 1 + 9 ROUGE-L F1.
+    """Prefers the answer that equals the reference, else the one with the higher ROUGE-L F1; grades by ROUGE-L F1.
 
     An exact match counts as ROUGE-L 1, also where ROUGE sees no word (it knows Latin letters and digits only).
+    lowest, highest: the scale of the grades, MT-Bench's by default.
     """
 
     name = "reference"
+
+    def __init__(self, lowest: float = LOWEST, highest: float = HIGHEST) -> None:
+        self.lowest = lowest
+        self.highest = highest
 
     def prefer(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Return 1, 2 or, where both answers agree equally with the reference, 1.5. Raises `UserError` without one."""
@@ -34,10 +39,10 @@ class ReferenceJudge:
         return [Verdict(FIRST if one > two else SECOND if two > one else TIE) for one, two in zip(first, second)]
 
     def grade(self, items: Sequence[Item]) -> list[Verdict]:
-        """Return grades from 1 (no word in common) to 10 (equal). Raises `UserError` for an item without reference."""
+        """Return grades from lowest (no word in common) to highest (equal). Raises `UserError` without a reference."""
         references = [_needed(item.reference, index) for index, item in enumerate(items)]
         values = agreement([item.answer for item in items], references)
-        return [Verdict(LOWEST + (HIGHEST - LOWEST) * f1) for _, f1 in values]
+        return [Verdict(self.lowest + (self.highest - self.lowest) * f1) for _, f1 in values]
 
 
 def agreement(answers: Sequence[str], references: Sequence[str]) -> list[tuple[bool, float]]:

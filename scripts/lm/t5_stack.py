@@ -18,7 +18,6 @@ from torch.nn import functional
 from scripts.common.errors import UserError
 
 MASKED = -100  # label of a place that takes no part in the loss
-_ATTENTION = {"SelfAttention": ("qkv", ("q", "k", "v")), "EncDecAttention": ("kv", ("k", "v"))}
 
 
 class T5Stack:
@@ -34,7 +33,9 @@ class T5Stack:
                 f"model: feed_forward_proj '{config.feed_forward_proj}' cannot be stacked; use gated-gelu (T5 v1.1)"
             )
         if config.dropout_rate:
-            raise UserError("model: dropout_rate above 0 cannot be stacked; set dropout to 0 or train the runs one by one")
+            raise UserError(
+                "model: dropout_rate above 0 cannot be stacked; set dropout to 0 or train the runs one by one"
+            )
         self.config = config
         self.n_runs = n_runs
         self.heads = config.num_heads
@@ -66,7 +67,7 @@ class T5Stack:
         return self._norm("encoder.final", states)
 
     def decode(self, ids: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Return the decoder's states (runs, rows, width, d): ids begin with the start token, `mask` is the encoder's."""
+        """Return the decoder's states (runs, rows, width, d); ids begin with the start token, mask: the encoder's."""
         width = ids.shape[2]
         causal = torch.full((width, width), torch.finfo(torch.float32).min).triu(1)
         bias = self._position_bias("decoder", width, bidirectional=False) + causal
@@ -173,7 +174,7 @@ class T5Stack:
 
 
 def position_buckets(distance: Tensor, bidirectional: bool, n_buckets: int, max_distance: int) -> Tensor:
-    """Return T5's bucket of each signed distance (key place - query place): small ones apart, large ones by logarithm."""
+    """Return T5's bucket of each signed distance, key place - query place: large ones share one by logarithm."""
     first = torch.zeros_like(distance)
     if bidirectional:
         n_buckets //= 2
@@ -188,11 +189,11 @@ def position_buckets(distance: Tensor, bidirectional: bool, n_buckets: int, max_
 
 
 def _additive(mask: Tensor) -> Tensor:
-    """Return what is added to attention scores, (runs, rows, 1, 1, width): 0 where the mask is 1, else the lowest float."""
+    """Return what masks attention scores, (runs, rows, 1, 1, width): 0 where the mask is 1, else the lowest float."""
     return ((1.0 - mask.float()) * torch.finfo(torch.float32).min)[:, :, None, None, :]
 
 
-# ---- transformers' names and ours --------------------------------------------------------------------------------------
+# ---- transformers' names and ours ------------------------------------------------------------------------------------
 
 
 def fuse_weights(weights: Mapping[str, Tensor], *, tied: bool) -> dict[str, Tensor]:

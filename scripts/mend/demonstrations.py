@@ -52,6 +52,13 @@ class PromptFormat:
                     f" {self.max_example_tokens} tokens; raise it or lower format.max_example_tokens"
                 )
 
+    def check_window(self, window: int, name: str) -> None:
+        """Raise `UserError` if the format `name` lets texts grow beyond the large model's window."""
+        if self.max_tokens > window:
+            raise UserError(
+                f"format {name}: max_tokens {self.max_tokens} exceeds the model's window of {window}; lower it"
+            )
+
     @property
     def llm_room(self) -> int:
         """Return how many tokens of demonstrations the LLM reads: one example and one token stay free."""
@@ -181,8 +188,8 @@ def join(examples: Sequence[Example], room: int, *, channel: bool = False) -> Jo
             break
     if examples and not spans:
         raise UserError(
-            f"demonstration 1: its output alone ({len(examples[0].predicted)} tokens) exceeds the {room} tokens that the"
-            " window leaves for demonstrations; shorten it, or raise format.max_tokens and format.max_distiller_tokens"
+            f"demonstration 1: its output of {len(examples[0].predicted)} tokens exceeds the {room} tokens that the"
+            " window leaves for demonstrations; shorten it, or raise format.max_tokens and max_distiller_tokens"
         )
     return Joined(tuple(ids), tuple(spans))
 

@@ -97,6 +97,14 @@ class Distiller(nn.Module):
             self.pooler.weight.copy_(weight)
             self.pooler.bias.zero_()
 
+    @torch.no_grad()
+    def resize(self, n_vectors: int, generator: torch.Generator) -> None:
+        """Keep the first `n_vectors` placeholders; where there are fewer, draw the missing ones (`normal`)."""
+        table = self.placeholders
+        spread = float(getattr(self.body.config, "initializer_range", 0.02))
+        drawn = torch.randn(max(0, n_vectors - len(table)), table.shape[1], generator=generator) * spread
+        self.placeholders = nn.Parameter(torch.cat([table[:n_vectors], drawn.to(table.device, table.dtype)]))
+
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the vectors (B, L, width) of demonstrations given as ids (B, T), padded on the left; mask (B, T)."""
         embeds = self.body.get_input_embeddings()(ids)
@@ -168,7 +176,7 @@ def check_pair(info: DistillerInfo, tokenizer: Any, width: int, family: str, nam
 def new_distiller(
     source: str, *, family: str, n_vectors: int, width: int, pooler: str, dtype: str, device: str, threads: int
 ) -> tuple[Distiller, Any]:
-    """Make a distiller around a pre-trained language model's body. Returns it (placeholders not drawn) and the tokenizer.
+    """Make a distiller around a pre-trained model's body. Returns it (placeholders not drawn) and the tokenizer.
 
     The output layer of the model is dropped; of an encoder-decoder model the encoder is kept.
     """
@@ -239,6 +247,4 @@ def load_distiller(folder: PathLike, *, dtype: str, device: str, threads: int = 
     missing = [key for key in missing if key != "body.embed_tokens.weight"]
     if missing or unknown:
         raise UserError(f"{path}: weight '{[*missing, *unknown][0]}' is missing or unknown; train the distiller again")
-    return LoadedDistiller(
-        distiller.to(chosen, choose_dtype(dtype, chosen)).eval(), load_tokenizer(str(path)), info
-    )
+    return LoadedDistiller(distiller.to(chosen, choose_dtype(dtype, chosen)).eval(), load_tokenizer(str(path)), info)

@@ -106,6 +106,20 @@ class LargeModel:
         scaled = self.encoder_decoder and getattr(config, "scale_decoder_outputs", False)
         return layer.weight, layer.bias, config.d_model**-0.5 if scaled else 1.0
 
+    def checkpoint_activations(self) -> None:
+        """Compute the model's activations twice in the backward pass, to save memory; its outputs stay the same.
+
+        The library does so in training mode only, so every dropout is set to 0 first: nothing else differs.
+        """
+        for part in self.model.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+            for name in ("attention_dropout", "dropout", "activation_dropout", "layerdrop"):
+                if isinstance(getattr(part, name, None), float):
+                    setattr(part, name, 0.0)
+        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.model.train()
+
     def embed(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Return the embeddings (B, P, width) of token rows, padded on the left, and their mask (B, P)."""
         ids, mask = left_padded(rows, self.device)

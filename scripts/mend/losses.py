@@ -53,6 +53,7 @@ class _ChunkedLoss(torch.autograd.Function):
         chunk: int,
     ) -> Tensor:
         """Return (KL part, LM part), each weighted and summed."""
+        with_lm = bool(lm_weights.any())
         gradient = torch.empty_like(student)
         parts = student.new_zeros(2, dtype=torch.float32)
         for start in range(0, student.shape[0], chunk):
@@ -66,7 +67,7 @@ class _ChunkedLoss(torch.autograd.Function):
                 right = theirs.exp()
                 parts[0] += (weights * right * (theirs - ours)).sum()
                 slope += weights / temperature * (ours.exp() - right)
-            if lm_weights.any():
+            if with_lm:
                 weights = lm_weights[part, None]
                 ours = logits.log_softmax(1)
                 index = targets[part, None]

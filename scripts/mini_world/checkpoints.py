@@ -139,7 +139,8 @@ def causal_card(trainer: Trainer) -> Card:
         legend=(
             "`trained_k`, `held_out_k`: share of hidden labels named rightly after k demonstrations (3 to 5 classes) "
             "of trained or held-out topics; `auc_*`: right against careless single examples, by the share of anchors "
-            "they raise (golden) or the mean gain; `same_instruction`: how often an example of the same neutral instruction "
-            "helps more than one of another; `loss_*`: nats a token by kind of document, mean since the point before."
+            "they raise (golden) or the mean gain; `same_instruction`: how often an example of the same neutral "
+            "instruction helps more than one of another; `loss_*`: nats a token by kind of document, mean since the "
+            "point before."
         ),
     )

@@ -1,9 +1,11 @@
 """Measure how good the mini world is: what the shipped causal LM has learned, with 95 % intervals.
 
 Metrics (paper `mini_world`): `in_context_accuracy` (settings trained, held_out, shuffled, shuffled_held_out,
-trained_20_classes, held_out_20_classes; methods demos_0 ...), `author_auc` (methods golden and mean_gain; settings all,
-one a family, one a fault) and `same_instruction_better`. Each has `_low` and `_high` rows with the ends of its 95 %
-interval: Wilson's for shares, bootstrap over candidates for the area under the curve.
+trained_20_classes, held_out_20_classes; methods demos_0 ...) beside the `guessing_rate`, `author_auc` (methods golden
+and mean_gain; settings all, one a family, one a fault), `right_over_careless_nats` (methods after_careful and
+after_careless; settings one a fault) and `same_instruction_better`. Each has `_low` and `_high` rows with the ends of
+its 95 % interval: Wilson's for shares, bootstrap over candidates for the area under the curve, Student's over trials
+for nats.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import generator, seed_all
 from scripts.common.settings import parse_settings
+from scripts.common.spread import spread
 
 if TYPE_CHECKING:
     from scripts.mini_world.measure import Reader
 
-PAPER, ARTIFACT = "mini_world", "how_good"
+PAPER = "mini_world"
+FEW_CLASSES = (3, 5)
+ROUNDS, MANY_CLASSES = (0, 20, 40, 60, 80, 100), 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +38,7 @@ class EvaluateSettings:
     n_topics, words_per_topic, n_held_out: the world of the model; documents, long_documents: classification documents
     with up to 15 demonstrations, and with 20 classes and up to 100; candidates_per_family: right candidates a family
     (and as many careless ones), n_anchors: anchors that each is tried on; trials: of the same-instruction question;
-    resamples: of the bootstrap.
+    continuation_trials: of right against careless answers, for each fault; resamples: of the bootstrap.
     """
 
     n_topics: int
@@ -44,6 +49,7 @@ class EvaluateSettings:
     candidates_per_family: int
     n_anchors: int
     trials: int
+    continuation_trials: int
     resamples: int
 
 
@@ -74,7 +80,8 @@ def load_reader(folder: Path, settings: EvaluateSettings) -> Reader:
 
 def row(model: str, setting: str, method: str, seed: int, metric: str, value: float, n: int) -> dict[str, Any]:
     """Return one row of the long metrics schema."""
-    return metric_row(PAPER, ARTIFACT, setting, model, method, seed, metric, value, n)
+    artifact = "figure_in_context" if metric.startswith(("in_context", "guessing")) else "figure_authors"
+    return metric_row(PAPER, artifact, setting, model, method, seed, metric, value, n)
 
 
 def share_rows(model: str, setting: str, method: str, seed: int, metric: str, hits: np.ndarray) -> list[dict[str, Any]]:
@@ -92,33 +99,27 @@ def in_context_rows(reader: Reader, model: str, seed: int, settings: EvaluateSet
     from scripts.mini_world.measure import in_context_hits
 
     rows = []
-    n = settings.documents
-    for setting, topics in (("trained", reader.world.trained_topics), ("held_out", reader.world.held_out_topics)):
-        hits = in_context_hits(reader, topics, seed=seed, n_documents=n, classes=(3, 5), asked=range(16))
+    kinds = (("trained", reader.world.trained_topics), ("held_out", reader.world.held_out_topics))
+    few = {"seed": seed, "n_documents": settings.documents, "classes": FEW_CLASSES}
+    for name, topics in kinds:
+        hits = in_context_hits(reader, topics, asked=range(16), **few)
         for k in range(16):
-            rows += share_rows(model, setting, f"demos_{k}", seed, "in_context_accuracy", hits[:, k])
-    for setting, topics in (
-        ("shuffled", reader.world.trained_topics),
-        ("shuffled_held_out", reader.world.held_out_topics),
-    ):
-        hits = in_context_hits(reader, topics, seed=seed, n_documents=n, classes=(3, 5), asked=(15,), shuffled=True)
-        rows += share_rows(model, setting, "demos_15", seed, "in_context_accuracy", hits[:, 0])
-    rounds = (0, 20, 40, 60, 80, 100)
-    for setting, topics in (
-        ("trained_20_classes", reader.world.trained_topics),
-        ("held_out_20_classes", reader.world.held_out_topics),
-    ):
-        hits = in_context_hits(
-            reader,
-            topics,
-            seed=seed,
-            n_documents=settings.long_documents,
-            classes=(20, 20),
-            asked=rounds,
-            balanced=True,
-        )
-        for index, k in enumerate(rounds):
+            rows += share_rows(model, name, f"demos_{k}", seed, "in_context_accuracy", hits[:, k])
+        shuffled = in_context_hits(reader, topics, asked=(15,), shuffled=True, **few)
+        setting = "shuffled" if name == "trained" else f"shuffled_{name}"
+        rows += share_rows(model, setting, "demos_15", seed, "in_context_accuracy", shuffled[:, 0])
+    many = {"seed": seed, "n_documents": settings.long_documents, "classes": (MANY_CLASSES, MANY_CLASSES)}
+    for name, topics in kinds:
+        hits = in_context_hits(reader, topics, asked=ROUNDS, balanced=True, **many)
+        for index, k in enumerate(ROUNDS):
+            setting = f"{name}_{MANY_CLASSES}_classes"
             rows += share_rows(model, setting, f"demos_{k}", seed, "in_context_accuracy", hits[:, index])
+    sizes = range(FEW_CLASSES[0], FEW_CLASSES[1] + 1)
+    guess = sum(1 / size for size in sizes) / len(sizes)
+    rows.append(row(model, "shuffled", "guessing", seed, "guessing_rate", guess, settings.documents))
+    rows.append(
+        row(model, f"trained_{MANY_CLASSES}_classes", "guessing", seed, "guessing_rate", 1 / MANY_CLASSES, len(hits))
+    )
     return rows
 
 
@@ -157,6 +158,23 @@ def author_rows(reader: Reader, model: str, seed: int, settings: EvaluateSetting
     return rows
 
 
+def continuation_rows(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return by how much right answers are likelier than careless ones, after either kind of author."""
+    from scripts.data.synthetic_instructions import FAULTS
+    from scripts.mini_world.measure import continuation_odds
+
+    rows = []
+    for fault in FAULTS:
+        odds = continuation_odds(reader, fault, seed=seed, n_trials=settings.continuation_trials)
+        for column, method in enumerate(("after_careful", "after_careless")):
+            value = spread(odds[:, column].tolist())
+            ends = (("", value.mean), ("_low", value.low), ("_high", value.high))
+            for suffix, number in ends:
+                metric = f"right_over_careless_nats{suffix}"
+                rows.append(row(model, f"fault_{fault}", method, seed, metric, number, len(odds)))
+    return rows
+
+
 def evaluate(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
     """Return every measure of the mini world as rows of the long metrics schema."""
     from scripts.mini_world.measure import same_instruction_hits
@@ -165,6 +183,7 @@ def evaluate(reader: Reader, model: str, seed: int, settings: EvaluateSettings) 
     return [
         *in_context_rows(reader, model, seed, settings),
         *author_rows(reader, model, seed, settings),
+        *continuation_rows(reader, model, seed, settings),
         *share_rows(model, "neutral", "demos_1", seed, "same_instruction_better", hits),
     ]
 

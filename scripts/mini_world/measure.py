@@ -180,6 +180,26 @@ def same_instruction_hits(reader: Reader, *, seed: int, n_trials: int) -> np.nda
     return scores[:, 0] > scores[:, 1]
 
 
+def continuation_odds(reader: Reader, fault: str, *, seed: int, n_trials: int) -> np.ndarray:
+    """Return how much likelier a right answer is than a careless one, (n_trials, 2) in nats.
+
+    First column: after one example of a careful author; second: after one of an author with `fault`. The careless
+    answer has the same fault; every answer counts with the newline that ends it, so that an empty one can be likely.
+    """
+    texts = []
+    for number in range(n_trials):
+        rng = random.Random(derive_seed(seed, "continuation", fault, number))
+        shown, query = (make_example(reader.world, rng.choice(list(FAMILIES)), rng) for _ in range(2))
+        asked = query_tokens(query, block=rng.random() < 0.5)
+        spoiled = spoil(reader.world, query, fault, rng)
+        block = rng.random() < 0.5
+        for demo in (shown, spoil(reader.world, shown, fault, rng)):
+            before = [*query_tokens(demo, block=block), *demo.answer, NEWLINE, *asked]
+            texts += [(before, [*query.answer, NEWLINE]), (before, [*spoiled.answer, NEWLINE])]
+    scores = answer_logprobs(reader, texts).reshape(n_trials, 2, 2)
+    return scores[:, :, 0] - scores[:, :, 1]
+
+
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share. Raises ValueError for n = 0."""
     if n <= 0:

@@ -6,7 +6,7 @@ word), `</s>` is read from text, nothing is put before a text. Decoding gives pl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Mapping, Sequence
 
 from scripts.data.synthetic_words import EOS, MARKERS, PAD, SPECIALS, UNKNOWN, World
 
@@ -14,17 +14,34 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
+CLS, SEP, MASK = "[CLS]", "[SEP]", "[MASK]"
+"""Special tokens of the encoder; they take the ids of the world's first reserved words."""
+
+
 def build_tokenizer(world: World, window: int) -> PreTrainedTokenizerFast:
     """Return the tokenizer of a world; ids follow `World.vocabulary`. window: the model's longest context in tokens."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+    return _word_tokenizer(world.vocabulary, window, {}, eos_token=EOS)
+
+
+def build_encoder_tokenizer(world: World, window: int) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of the encoder: the same words and ids, but `[CLS] text [SEP]` and pairs as BERT wants."""
+    names = {"<reserved_0>": CLS, "<reserved_1>": SEP, "<reserved_2>": MASK}
+    words = tuple(names.get(token, token) for token in world.vocabulary)
+    return _word_tokenizer(words, window, names, cls_token=CLS, sep_token=SEP, mask_token=MASK)
+
+
+def _word_tokenizer(
+    words: Sequence[str], window: int, renamed: Mapping[str, str], **special: str
+) -> PreTrainedTokenizerFast:
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    ids = {token: index for index, token in enumerate(world.vocabulary)}
+    ids = {token: index for index, token in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIALS])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in (*SPECIALS, *renamed.values())])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in MARKERS])
-    words = Regex(r"<reserved_\d+>|\w+(?:-\w+)*|[^\w\s]")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(words, behavior="removed", invert=True)
+    pieces = Regex(r"<reserved_\d+>|\w+(?:-\w+)*|[^\w\s]")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)
     tokenizer.decoder = decoders.Sequence(
         [
             decoders.Replace(Regex(r"^(?!\n)"), " "),
@@ -33,12 +50,18 @@ def build_tokenizer(world: World, window: int) -> PreTrainedTokenizerFast:
             decoders.Strip(" ", 1, 0),
         ]
     )
+    if renamed:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{CLS} $A {SEP}",
+            pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
+            special_tokens=[(CLS, ids[CLS]), (SEP, ids[SEP])],
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        eos_token=EOS,
         pad_token=PAD,
         unk_token=UNKNOWN,
         model_max_length=window,
         clean_up_tokenization_spaces=False,
         padding_side="right",
+        **special,
     )

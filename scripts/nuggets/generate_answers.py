@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_json, to_json, write_csv, write_json, write_jsonl
+from scripts.common.files import read_json, to_json, whole_folder, write_csv, write_json, write_jsonl
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
-from scripts.nuggets.train_model import add_model_flags, model_options, read_prompt, whole_folder
+from scripts.nuggets.train_model import read_prompt
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel

@@ -16,9 +16,9 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, ClassVar, Iterable, Mapping, Sequence
 
-from scripts.common.errors import UserError, did_you_mean, run_step
+from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
@@ -28,46 +28,29 @@ from scripts.lm.judge import (
     Judge,
     Pair,
     Verdict,
-    WritingJudge,
     alpaca_eval_rows,
     judge_items,
     judge_pairs,
     mt_bench_rows,
     win_rate,
 )
+from scripts.lm.judge_backend import JudgeBackend, make_judge
 from scripts.nuggets.generate_answers import OVERALL, joined_instruction, question_id
+from scripts.nuggets.judge_prompts import GRADE, PAIR
 
 logger = logging.getLogger(__name__)
 
 JUDGED_COLUMNS = ("mode", "anchors", "method", "seed", "group", "metric", "value", "n")
 MODES = ("alpaca_eval", "mt_bench", "pairwise")
-BACKENDS = ("openai", "local", "reference")
-OPENAI_URL = "https://api.openai.com/v1"
-JUDGE_BATCH = 8  # answers a local judge reads at a time; the verdicts do not depend on it
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgeSettings:
-    """The config's `nuggets.judge`.
+class JudgeSettings(JudgeBackend):
+    """The config's `nuggets.judge`; swap: judge each pair in both orders, else once in a random order."""
 
-    backend: openai (any compatible endpoint), local (a model that writes its verdict) or reference (offline, agreement
-    with the reference answer). swap: judge each pair in both orders, else once in a random order.
-    """
+    section: ClassVar[str] = "nuggets.judge"
 
-    backend: str
-    model: str
-    base_url: str | None
-    key_variable: str
     swap: bool
-    max_new_tokens: int
-    cache: str
-    timeout_s: float
-    attempts: int
-
-    def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            hint = did_you_mean(self.backend, BACKENDS)
-            raise UserError(f"nuggets.judge.backend: '{self.backend}' is not one of {', '.join(BACKENDS)}{hint}")
 
     @property
     def order(self) -> str:
@@ -102,38 +85,6 @@ class Result:
     groups: tuple[str, ...]
     verdict: Verdict | None
     measures: Mapping[str, float]
-
-
-def make_judge(settings: JudgeSettings, *, device: str, threads: int) -> Judge:
-    """Return the judge that the settings name."""
-    if settings.backend == "reference":
-        from scripts.lm.judge_reference import ReferenceJudge
-
-        return ReferenceJudge()
-    from scripts.nuggets.judge_prompts import GRADE, PAIR
-
-    if settings.backend == "openai":
-        from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
-
-        endpoint = EndpointSettings(
-            base_url=settings.base_url or OPENAI_URL,
-            model=settings.model,
-            key_variable=settings.key_variable,
-            temperature=0.0,
-            max_tokens=settings.max_new_tokens,
-            timeout_s=settings.timeout_s,
-            attempts=settings.attempts,
-        )
-        writer: Any = EndpointWriter(endpoint, settings.cache)
-    else:
-        from scripts.lm.judge_local import LocalWriter
-        from scripts.lm.load import load_model
-
-        loaded = load_model(settings.model, device=device, threads=threads)
-        writer = LocalWriter(
-            loaded, name=settings.model, max_new_tokens=settings.max_new_tokens, batch_size=JUDGE_BATCH
-        )
-    return WritingJudge(writer, pair_template=PAIR, grade_template=GRADE)
 
 
 def judge_alpaca_eval(
@@ -376,7 +327,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     settings = parse_settings(JudgeSettings, args.settings)
     logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch
-    judge = make_judge(settings, device=args.device, threads=args.threads)
+    judge = make_judge(settings, device=args.device, threads=args.threads, pair_template=PAIR, grade_template=GRADE)
     judgements: list[dict[str, Any]] = []
     metrics: list[dict[str, Any]] = []
     for run, seed, results, rows in judged_runs(args, settings, judge):

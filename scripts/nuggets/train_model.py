@@ -8,7 +8,6 @@ subset is no error: nothing is trained and `status.json` says why.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,13 +15,14 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import PathLike, read_json, read_text, write_json
+from scripts.common.files import PathLike, read_json, read_text, whole_folder, write_json
 from scripts.common.seeding import seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -140,22 +140,6 @@ def train_seed(
     return folder, None
 
 
-@contextlib.contextmanager
-def whole_folder(path: PathLike) -> Iterator[Path]:
-    """Give an empty folder beside `path` and put it in the place of `path` when the block ends well."""
-    final = Path(path)
-    temporary = final.with_name(f".{final.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if final.exists():
-            shutil.rmtree(final)
-        os.replace(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def collect_models(folders: Mapping[int, Path], target: PathLike, status: Mapping[str, Any]) -> None:
     """Put the finished models as `seed_{n}` and `status.json` into the folder `target`, whole or not at all."""
     with whole_folder(target) as temporary:
@@ -185,24 +169,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--models-out", required=True, help="folder: seed_{n}/ and status.json")
     parser.add_argument("--history-out", required=True, help="JSON: loss of every step and counts, per seed")
     return parser.parse_args(argv)
-
-
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say which model to load and how."""
-    parser.add_argument("--model", required=True, help="folder, or hub id in the local cache")
-    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--device", required=True, help="auto, cpu or cuda")
-    parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
-
-
-def model_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags of `add_model_flags` as keywords of `load_model`."""
-    return {
-        "source": args.model,
-        "dtype": args.dtype,
-        "device": args.device,
-        "threads": args.threads,
-    }
 
 
 def read_prompt(text: str) -> Prompt:

@@ -24,17 +24,18 @@ def kmeans_representatives(points: np.ndarray, k: int, *, random_state: int = 0,
     rows = np.sort(first_rows)  # one row, the first, for each distinct point
     if len(rows) < k:
         raise UserError(f"k-means: only {len(rows)} distinct points for {k} clusters; ask for at most {len(rows)}")
-    centres = _centres(points, k, random_state, threads)
+    centres, _ = fit_kmeans(points, k, random_state, threads)
     return np.sort(rows[_nearest_distinct(points[rows], centres)])
 
 
-def _centres(points: np.ndarray, k: int, random_state: int, threads: int) -> np.ndarray:
-    """Return the (k, d) centres that scikit-learn finds."""
+def fit_kmeans(points: np.ndarray, k: int, random_state: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (k, d) centres that scikit-learn finds and the (n,) cluster of each point."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=threads):
-        return KMeans(n_clusters=k, random_state=random_state, n_init=N_STARTS).fit(points).cluster_centers_
+        fitted = KMeans(n_clusters=k, random_state=random_state, n_init=N_STARTS).fit(points)
+    return fitted.cluster_centers_, fitted.labels_
 
 
 def _nearest_distinct(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ TINY = {
 }
 SIZES = {
     **{"n_topics": 45, "words_per_topic": 4, "n_held_out": 20, "documents": 4, "long_documents": 2},
-    **{"candidates_per_family": 5, "n_anchors": 2, "trials": 6, "resamples": 20},
+    **{"candidates_per_family": 5, "n_anchors": 2, "trials": 6, "continuation_trials": 3, "resamples": 20},
 }
 
 

@@ -18,6 +18,7 @@ GOOD = {
     "dialogue": {"id": "81", "category": "writing", "turns": ["a", "b"], "references": ["", "c"]},
     "evaluation": {"id": "0", "group": "g", "instruction": "i", "input": "", "baseline_output": "b", "reference": ""},
     "truth": {"id": "0", "good": True, "family": "copy", "fault": ""},
+    "pool_truth": {"id": "1", "good": False, "family": "copy", "fault": "empty", "duplicate_of": "0"},
 }
 
 

@@ -420,7 +420,8 @@ def test_batches_keep_every_text_and_the_token_budget():
 
 
 def test_rates_and_guidance_rise_and_fall():
-    from scripts.mini_world.train_causal import TrainSettings, guide_weight, rate
+    from scripts.mini_world.train_causal import TrainSettings, guide_weight
+    from scripts.mini_world.training import rate
 
     settings = TrainSettings(
         **dict.fromkeys(("n_topics", "words_per_topic", "n_held_out"), 1),

@@ -1,0 +1,168 @@
+"""Rebuild one MetaICL task from its upstream data set: input, output and options, then the k-shot files per seed.
+
+Runs in the preprocessing environment (envs/preprocess.yaml). The rows come from files of the user, or from `datasets`
+1.4.0, whose loading scripts MetaICL was written for. A task's entry in config/metaicl.yaml says how a row becomes an
+example. Draws are MetaICL's: shuffle with NumPy's legacy generator, keep the first k, or as CrossFit k of each label;
+the development file holds the k after them.
+
+DEVIATION: MetaICL writes the whole test split once for each seed; here it stands once, as test.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import read_text
+from scripts.data.prepare_tasks import import_datasets
+from scripts.data.reader_base import json_records, parquet_records, table_records
+from scripts.data.schemas import write_examples
+from scripts.data.task_templates import cut_splits, examples_of, shuffle
+from scripts.data.unifiedqa import test_examples, train_examples
+
+LOG = logging.getLogger(__name__)
+Example = dict[str, Any]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", required=True, help="name, as in config/metaicl.yaml")
+    parser.add_argument("--row", required=True, help="JSON: the task's entry in config/metaicl.yaml")
+    parser.add_argument("--raw", type=Path, help="folder with upstream rows, <task>/<split>.jsonl, .json, .csv, ...")
+    parser.add_argument("--draws", required=True, help='JSON: {"meta_train" | "meta_test": {"k", "seeds"}}')
+    parser.add_argument("--sampling", required=True, choices=("total", "per_label"))
+    parser.add_argument("--task-out", required=True, type=Path, help="folder for the task's files")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Rebuild the task; the folder appears when all its files are written."""
+    args = parse_args(argv)
+    spec = json.loads(args.row)
+    if spec.get("synthetic"):
+        raise UserError(f"task '{args.task}': is synthetic; set mend.tasks.source to synthetic")
+    with tempfile.TemporaryDirectory(prefix="rebuild_task.") as cache:
+        train, test = load_examples(args.task, spec, args.raw, cache)
+    for split, rows in (("train", train), ("test", test)):
+        if not rows:
+            raise UserError(f"task '{args.task}': no {split} rows are left; check the upstream data")
+    args.task_out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.task_out.parent, prefix=".rebuild.") as folder:
+        place = Path(folder) / "task"
+        place.mkdir()
+        for name, rows in drawn_files(args.task, train, json.loads(args.draws), args.sampling == "per_label"):
+            write_examples(place / f"{name}.jsonl", rows, "classification")
+        write_examples(place / "test.jsonl", test, "classification")
+        shutil.rmtree(args.task_out, ignore_errors=True)
+        place.rename(args.task_out)
+    LOG.info("%s: %d rows to draw from, %d test rows", args.task, len(train), len(test))
+
+
+def load_examples(
+    task: str, spec: Mapping[str, Any], raw: Path | None, cache: str
+) -> tuple[list[Example], list[Example]]:
+    """Return the rows to draw from and the test rows. Raises `UserError` where there is no way to the upstream rows."""
+    splits = spec["splits"]
+    if "unifiedqa" in spec:
+        if raw is None:
+            raise UserError(
+                f"task '{task}': needs UnifiedQA's archive; unpack it and name its folder as mend.tasks.raw"
+            )
+        name = spec["unifiedqa"]
+        paths = {role: find_file(raw / task, Path(file).stem) for role, file in splits.items()}
+        lines = {role: read_text(path).split("\n") for role, path in paths.items()}
+        if spec["type"] == "multi_choice":
+            return tuple(test_examples(name, lines[role], str(paths[role])) for role in ("train", "test"))  # type: ignore[return-value]
+        rows = {role: train_examples(name, lines[role], 100, str(paths[role])) for role in ("train", "test")}
+        return rows["train"], rows["test"]
+    found = {}
+    for split in dict.fromkeys(splits.values()):
+        source, rows = raw_rows(task, spec, split, raw, cache)
+        found[split] = examples_of(task, spec, rows, source)
+    train, test = cut_splits(spec, found[splits["train"]], found[splits["test"]])
+    if spec["type"] == "classification" and not spec.get("options"):
+        labels = sorted({row["output"] for row in (*train, *test)})
+        train, test = ([{**row, "options": labels} for row in rows] for rows in (train, test))
+    return train, test
+
+
+def raw_rows(
+    task: str, spec: Mapping[str, Any], split: str, raw: Path | None, cache: str
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return where the rows of an upstream split come from, and the rows."""
+    if raw is not None:
+        path = find_file(raw / task, split)
+        return str(path), read_rows(path, spec.get("header"))
+    if spec["hub"] is None:
+        raise UserError(f"task '{task}': datasets 1.4.0 does not have it; give its rows under mend.tasks.raw")
+    datasets = import_datasets(cache)
+    name, config = spec["hub"]["id"], spec["hub"]["config"]
+    source = f"{name}{f'/{config}' if config else ''}:{split}"
+    try:
+        table = datasets.load_dataset(name, config, split=split, cache_dir=cache)
+    except (OSError, ValueError, datasets.utils.info_utils.NonMatchingChecksumError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{source}: datasets 1.4.0 cannot load it ({reason}); put its rows in a folder, <task>/<split>.jsonl, and "
+            "name that folder as mend.tasks.raw"
+        ) from None
+    return source, [dict(row) for row in table]
+
+
+def find_file(folder: Path, split: str) -> Path:
+    """Return the file of a split, whatever its form. Raises `UserError` if there is none."""
+    for suffix in (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz"):
+        if (folder / f"{split}{suffix}").is_file():
+            return folder / f"{split}{suffix}"
+    raise UserError(f"{folder}: no {split}.jsonl (.json, .csv, .tsv, .parquet); put the upstream rows there")
+
+
+def read_rows(path: Path, header: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return the rows of a file by its suffix. Raises `UserError` naming file and line.
+
+    header: column names of a CSV or TSV file whose first line does not name them.
+    """
+    name = path.name[: -len(".gz")] if path.suffix == ".gz" else path.name
+    if name.endswith((".jsonl", ".json")):
+        records = json_records(path)
+    elif name.endswith(".parquet"):
+        records = parquet_records(path)
+    else:
+        quoted = name.endswith(".csv")
+        records = table_records(path, delimiter="," if quoted else "\t", quoted=quoted, header=header)
+    return [record.values for record in records]
+
+
+def drawn_files(
+    task: str, rows: Sequence[Example], draws: Mapping[str, Mapping[str, Any]], per_label: bool
+) -> Iterator[tuple[str, list[Example]]]:
+    """Yield (name, rows) of every k-shot file.
+
+    draws: {"meta_train" | "meta_test": {"k": k, "seeds": [...]}}. A file of meta-training takes what there is; one with
+    demonstrations of fewer than k rows is a `UserError`.
+    """
+    for role, draw in draws.items():
+        k = draw["k"]
+        if role == "meta_test" and len(rows) < k:
+            raise UserError(f"task '{task}': has {len(rows)} rows for {k} shots; add rows or lower mend.shots")
+        for seed in draw["seeds"]:
+            order = list(rows)
+            shuffle(order, seed)
+            groups: dict[str, list[Example]] = {}
+            for row in order:
+                groups.setdefault(row["output"] if per_label else "", []).append(row)
+            yield f"{task}_{k}_{seed}_train", [row for group in groups.values() for row in group[:k]]
+            dev = [row for group in groups.values() for row in group[k : 2 * k]]
+            if dev:
+                yield f"{task}_{k}_{seed}_dev", dev
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,41 @@
+"""Turn distilled sets, JSON lines as DiLM releases them, into parquet with canonical columns (dossier ddg, 2.3)."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+from typing import Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.ddg.distilled import read_set, write_parquet
+
+logger = logging.getLogger(__name__)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", required=True, type=Path, help="folder with .jsonl or .json files at any depth")
+    parser.add_argument("--labels", required=True, nargs="+", help="names of the classes 0, 1, ...")
+    parser.add_argument("--text-columns", required=True, nargs="+", help="names of the text columns")
+    parser.add_argument("--converted-out", required=True, type=Path, help="folder: the same tree with .parquet files")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Convert every set of a folder."""
+    args = parse_args(argv)
+    paths = sorted(path for path in args.sets.rglob("*") if path.suffix in (".json", ".jsonl"))
+    if not paths:
+        raise UserError(f"{args.sets}: no .jsonl or .json file in this folder; check the path")
+    shutil.rmtree(args.converted_out, ignore_errors=True)
+    for path in paths:
+        given = read_set(path, args.text_columns, len(args.labels))
+        write_parquet(args.converted_out / path.relative_to(args.sets).with_suffix(".parquet"), given, args.labels)
+    logger.info("%d sets converted", len(paths))
+
+
+if __name__ == "__main__":
+    run_step(main)

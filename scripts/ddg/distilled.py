@@ -1,0 +1,112 @@
+"""Distilled sets on disk: JSON lines as DiLM releases them, and parquet with canonical columns (dossier ddg, 2.3).
+
+JSON lines: one object per text, its text columns and `labels`, a class number; grouped by class. Parquet: the text
+columns, `label` (int64) and `label_text`, sorted by class, stable. `read_set` reads both.
+DEVIATION: DDG's converter keeps the old index as a column and sorts with an unstable sort; ours does neither.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Sequence
+
+from scripts.common.errors import UserError
+from scripts.common.files import PathLike, atomic_path, numbered_jsonl, write_jsonl
+
+LABEL_KEYS = ("labels", "label")
+LABEL_TEXT = "label_text"
+INDEX_COLUMN = "__index_level_0__"  # what pandas leaves in files of DDG's converter
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSet:
+    """A set of labelled texts. texts: a tuple of one string for each of `columns`; labels: class numbers."""
+
+    columns: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
+    labels: tuple[int, ...]
+
+    def of_class(self, label: int) -> list[tuple[str, ...]]:
+        """Return the texts of a class in their order."""
+        return [text for text, own in zip(self.texts, self.labels) if own == label]
+
+
+def set_path(folder: PathLike, seed: int, dpc: int, draw: int, suffix: str = "jsonl") -> Path:
+    """Return where the set of one seed, size (texts a class) and draw lies below `folder`."""
+    return Path(folder) / f"seed_{seed}" / f"dpc_{dpc}" / f"draw_{draw}.{suffix}"
+
+
+def write_set(path: PathLike, given: TextSet) -> None:
+    """Write a set as JSON lines, whole or not at all."""
+    write_jsonl(
+        path, ({**dict(zip(given.columns, text)), "labels": own} for text, own in zip(given.texts, given.labels))
+    )
+
+
+def read_set(path: PathLike, columns: Sequence[str], n_classes: int) -> TextSet:
+    """Return the set in a JSON-lines (.jsonl, .json) or parquet file.
+
+    columns: the text columns to take; n_classes: labels must be 0..n_classes-1.
+    Raises `UserError` naming file, row and field.
+    """
+    source = Path(path)
+    if source.suffix == ".parquet":
+        from scripts.data.reader_base import parquet_records
+
+        rows = [(record.place, record.values) for record in parquet_records(source)]
+    else:
+        rows = [(f"{source}:{number}", row) for number, row in numbered_jsonl(source)]
+    if not rows:
+        raise UserError(f"{source}: holds no texts; make the set again")
+    texts = tuple(_texts(place, row, columns) for place, row in rows)
+    labels = tuple(_label(place, row, n_classes) for place, row in rows)
+    return TextSet(tuple(columns), texts, labels)
+
+
+def _texts(place: str, row: dict[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
+    for column in columns:
+        if not isinstance(row.get(column), str):
+            found = ", ".join(key for key in row if key not in (*LABEL_KEYS, LABEL_TEXT, INDEX_COLUMN))
+            raise UserError(
+                f"{place}: text column '{column}' is missing or no text (found {found}); correct text_columns"
+            )
+    return tuple(row[column] for column in columns)
+
+
+def _label(place: str, row: dict[str, Any], n_classes: int) -> int:
+    values = [row[key] for key in LABEL_KEYS if key in row]
+    if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], int):
+        raise UserError(f"{place}: needs one class number under 'labels' (or 'label'), found {values}; mend the row")
+    if not 0 <= values[0] < n_classes:
+        raise UserError(
+            f"{place}: label {values[0]} is outside the table of {n_classes} labels (0 to {n_classes - 1});"
+            " mend the row or the dataset's labels"
+        )
+    return values[0]
+
+
+def write_parquet(path: PathLike, given: TextSet, label_names: Sequence[str]) -> None:
+    """Write a set with canonical columns: text columns, `label`, `label_text`; sorted by class, stable.
+
+    Raises `UserError` for a text column of a reserved name.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    for column in given.columns:
+        if column in (*LABEL_KEYS, LABEL_TEXT):
+            raise UserError(f"text_columns: '{column}' is the name of a label column; rename the text column")
+    order = sorted(range(len(given.labels)), key=lambda row: given.labels[row])
+    table = pyarrow.table(
+        {
+            **{
+                column: pyarrow.array([given.texts[row][place] for row in order], pyarrow.string())
+                for place, column in enumerate(given.columns)
+            },
+            "label": pyarrow.array([given.labels[row] for row in order], pyarrow.int64()),
+            LABEL_TEXT: pyarrow.array([label_names[given.labels[row]] for row in order], pyarrow.string()),
+        }
+    )
+    with atomic_path(path) as temporary:
+        parquet.write_table(table, temporary, compression="none")

@@ -1,0 +1,86 @@
+"""AdamW with warm-up and schedule, stepped by number so that a resumed run is the uninterrupted one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scripts.common.errors import UserError
+from scripts.ddg.settings import Optimizer
+
+
+def step_share(step: int, n_steps: int, settings: Optimizer) -> float:
+    """Return the share of the peak learning rate that step 0, 1, ... of `n_steps` uses.
+
+    It rises linearly from 0 over the warm-up (step 0 has rate 0 if there is one), then falls to 0 (cosine, linear) or
+    stays (constant).
+    """
+    warmup = math.ceil(settings.warmup_ratio * n_steps)
+    if step < warmup:
+        return step / warmup
+    if settings.schedule == "constant":
+        return 1.0
+    progress = (step - warmup) / max(1, n_steps - warmup)
+    if settings.schedule == "linear":
+        return max(0.0, 1.0 - progress)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the trainable parameters in two groups: matrices with weight decay, biases and norms without."""
+    trainable = [value for value in model.parameters() if value.requires_grad]
+    return [
+        {"params": [value for value in trainable if value.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [value for value in trainable if value.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+class Stepper:
+    """An AdamW run of `n_steps` steps over a model's parameters. `done` counts the steps taken."""
+
+    def __init__(self, model: nn.Module, settings: Optimizer, n_steps: int, what: str) -> None:
+        self.settings, self.n_steps, self.what, self.done = settings, n_steps, what, 0
+        groups = parameter_groups(model, settings.weight_decay)
+        self.parameters = [value for group in groups for value in group["params"]]
+        self.adamw = torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+    def step(self) -> float:
+        """Clip, update, clear the gradients; return the gradient's norm before clipping.
+
+        Raises `UserError` if the gradient is not finite.
+        """
+        limit = self.settings.clip_norm or float("inf")
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, limit))
+        if not math.isfinite(norm):
+            raise UserError(
+                f"{self.what}: the gradient is {norm} at step {self.done + 1} of {self.n_steps};"
+                f" lower its learning_rate ({self.settings.learning_rate:g})"
+            )
+        for group in self.adamw.param_groups:
+            group["lr"] = self.settings.learning_rate * step_share(self.done, self.n_steps, self.settings)
+        self.adamw.step()
+        self.adamw.zero_grad(set_to_none=True)
+        self.done += 1
+        return norm
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the moments by place of the parameter, and the number of steps done."""
+        tensors = {"done": torch.tensor(self.done)}
+        for place, value in enumerate(self.parameters):
+            for name, moment in self.adamw.state.get(value, {}).items():
+                tensors[f"{place}.{name}"] = moment
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what `state` gave."""
+        self.done = int(tensors["done"])
+        for key, tensor in tensors.items():
+            if key == "done":
+                continue
+            place, _, name = key.partition(".")
+            value = self.parameters[int(place)]
+            moved = tensor.clone() if name == "step" else tensor.to(value.device).clone()
+            self.adamw.state[value][name] = moved

@@ -1,0 +1,102 @@
+"""Training runs of one seed after another, resumable from a running state and from finished generators."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from scripts.common.errors import UserError
+from scripts.common.files import PathLike, atomic_path, read_json, to_json, write_json
+from scripts.ddg.generator import FACTS, Generator
+from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, full_disk_named, save_model
+
+logger = logging.getLogger(__name__)
+
+STATE = "state.safetensors"
+
+
+def save_state(folder: PathLike, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write a running state, whole or not at all, in the place of an earlier one."""
+    from safetensors.torch import save_file
+
+    own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    with full_disk_named(folder), atomic_path(Path(folder) / STATE) as temporary:
+        save_file(own, str(temporary), metadata={"facts": to_json(dict(facts))})
+
+
+def load_state(folder: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Return the tensors and facts of a running state, None if there is none."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(folder) / STATE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            facts = json.loads(stream.metadata()["facts"])
+            return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118
+    except SafetensorError as error:
+        raise UserError(f"{path}: damaged checkpoint ({str(error)[:80]}); remove it and run again") from None
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors under names that begin with `prefix` and a slash."""
+    return {f"{prefix}/{name}": value for name, value in tensors.items()}
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that `prefixed` put under `prefix`."""
+    return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
+
+
+def run_seeds(
+    seeds: Sequence[int],
+    settings: Any,
+    checkpoints: PathLike,
+    key: Callable[[int], Mapping[str, Any]],
+    work: Callable[[int, Path], tuple[Generator, dict[str, Any]]],
+    generators_out: PathLike,
+    history_out: PathLike,
+) -> None:
+    """Train a generator for each seed and write them as `seed_{n}/`, with one history file.
+
+    settings: a dataclass; key: what else the result of a seed depends on; work: trains one seed, with a folder for its
+    running state, and returns the generator and its history. A seed that was finished by a killed job is not trained
+    again.
+    """
+    folders = {}
+    for seed in seeds:
+        folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key(seed), "seed": seed})
+        folders[seed] = folder
+        if (folder / "history.json").is_file():
+            logger.info("seed %d: finished earlier", seed)
+            continue
+        generator, history = work(seed, folder)
+        save_generator(generator, folder / "model")
+        write_json(folder / "history.json", {"seed": seed, **history})
+    with atomic_folder(generators_out) as temporary:
+        for seed, folder in folders.items():
+            shutil.copytree(folder / "model", temporary / f"seed_{seed}")
+    write_json(history_out, {"seeds": [read_json(folder / "history.json") for folder in folders.values()]})
+    for folder in folders.values():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def save_generator(generator: Generator, folder: PathLike) -> None:
+    """Write model, tokenizer and what the generator is for."""
+    save_model(generator.loaded, folder)
+    write_json(
+        Path(folder) / FACTS, {"label_names": list(generator.label_names), "text_columns": list(generator.columns)}
+    )
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return a context in which matrix products run in `dtype` (float32: nothing changes)."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

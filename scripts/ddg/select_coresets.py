@@ -1,0 +1,115 @@
+"""Sets of real texts to compare distilled ones with: random, k-centers, herding (dossier ddg, section 4).
+
+random: drawn from each class, small sets within the large ones of the same draw. k_centers: K-means members, draw k
+with K-means' seed k (DiLM). herding: greedy, the same for every draw.
+DEVIATION: DiLM's herding returns its rows sorted and loses its order; ours keeps it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.seeding import generator
+from scripts.common.settings import parse_settings
+from scripts.ddg.distilled import TextSet, set_path, write_set
+from scripts.ddg.generate_sets import check_sizes_wanted
+from scripts.ddg.settings import Reading, check_choice, nested
+from scripts.ddg.texts import Task, check_sizes, read_task
+from scripts.ddg.train_generator import add_compute_flags
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("random", "k_centers", "herding")
+
+
+@dataclasses.dataclass(frozen=True)
+class CoresetSettings:
+    """method: one of METHODS; dpcs: sizes, texts a class; draws: sets of each size; reading: how texts are embedded."""
+
+    text_columns: Sequence[str]
+    method: str
+    dpcs: Sequence[int]
+    draws: int
+    reading: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reading", nested(Reading, self.reading, "reading"))
+        check_choice("method", self.method, METHODS)
+        check_sizes_wanted(self.dpcs, self.draws)
+
+
+def class_rows(
+    method: str, rows: Sequence[int], points: Any, dpc: int, seed: int, draw: int, label: int, threads: int
+) -> list[int]:
+    """Return `dpc` of `rows`, the texts of one class. points: their embeddings, None for random."""
+    if method == "random":
+        order = generator(seed, "random set", draw, label).permutation(len(rows))
+        return [rows[place] for place in order[:dpc]]
+    if method == "herding":
+        from scripts.selection.herding import herding
+
+        return [rows[place] for place in herding(points, dpc)]
+    from scripts.common.seeding import derive_seed
+    from scripts.selection.cluster_members import cluster_members
+
+    found = cluster_members(points, dpc, seed=derive_seed(seed, "k-centers set", draw, label), threads=threads)
+    return [rows[place] for place in found]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
+    parser.add_argument("--encoder", required=True, help="encoder whose embeddings are compared; not for random")
+    add_compute_flags(parser)
+    parser.add_argument("--settings", required=True, help="JSON: CoresetSettings")
+    parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the draws")
+    parser.add_argument("--sets-out", required=True, type=Path, help="folder: seed_{n}/dpc_{d}/draw_{k}.jsonl")
+    return parser.parse_args(argv)
+
+
+def embed_classes(task: Task, settings: CoresetSettings, args: argparse.Namespace) -> list[Any]:
+    """Return the embeddings of each class' texts, None for each where the method needs none."""
+    if settings.method == "random":
+        return [None] * task.n_classes
+    from scripts.ddg.learners import embeddings_of, load_learner
+
+    encoder = load_learner(
+        args.encoder, task.n_classes, settings.reading.pooling, device=args.device, threads=args.threads, seed=0
+    )
+    points = embeddings_of(encoder, task.texts, settings.reading)
+    return [points[task.rows_of(label)] for label in range(task.n_classes)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Choose and write the sets of every seed."""
+    args = parse_args(argv)
+    settings = parse_settings(CoresetSettings, args.settings)
+    task = read_task(args.examples, settings.text_columns)
+    check_sizes(task, max(settings.dpcs), "dpcs", args.examples)
+    points = embed_classes(task, settings, args)
+    from scripts.lm.checkpoints import atomic_folder
+
+    rows = [task.rows_of(label) for label in range(task.n_classes)]
+    with atomic_folder(args.sets_out) as temporary:
+        for seed in args.seeds:
+            for dpc in settings.dpcs:
+                for draw in range(settings.draws):
+                    chosen = [
+                        class_rows(settings.method, own, points[label], dpc, seed, draw, label, args.threads)
+                        for label, own in enumerate(rows)
+                    ]
+                    places = [place for own in chosen for place in own]
+                    labels = tuple(task.labels[place] for place in places)
+                    texts = tuple(task.texts[place] for place in places)
+                    write_set(set_path(temporary, seed, dpc, draw), TextSet(task.columns, texts, labels))
+    logger.info("%s: %d seeds, sizes %s, %d draws", settings.method, len(args.seeds), settings.dpcs, settings.draws)
+
+
+if __name__ == "__main__":
+    run_step(main)

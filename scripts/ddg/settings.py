@@ -1,0 +1,98 @@
+"""Settings that several DDG steps share, as frozen dataclasses that check themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Mapping, Sequence, Type, TypeVar
+
+from scripts.common.errors import UserError, did_you_mean
+from scripts.common.settings import parse_settings
+
+T = TypeVar("T")
+
+SCHEDULES = ("cosine", "linear", "constant")
+LOSS_NORMS = ("padded", "tokens")
+POOLINGS = ("model", "first", "mean")
+
+
+def nested(kind: Type[T], value: Any, key: str) -> T:
+    """Return the mapping `value` as dataclass `kind`; messages name `key`. A ready `kind` is returned as it is."""
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, Mapping):
+        raise UserError(f"{key}: expected keys and values, found {type(value).__name__}")
+    try:
+        return parse_settings(kind, json.dumps(dict(value)))
+    except UserError as error:
+        raise UserError(str(error).replace("--settings:", f"{key}:")) from None
+
+
+def check_choice(key: str, value: Any, known: Sequence[str]) -> None:
+    """Raise `UserError` unless `value` is one of `known`."""
+    if value not in known:
+        raise UserError(f"{key}: '{value}' is not one of {', '.join(known)}{did_you_mean(str(value), known)}")
+
+
+def check_whole(key: str, value: Any, low: int) -> None:
+    """Raise `UserError` unless `value` is a whole number of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise UserError(f"{key}: {value!r} is not a whole number >= {low}")
+
+
+def check_number(key: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:
+    """Raise `UserError` unless `value` is a number in [low, high] (above: in (low, high])."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high or (above and value == low):
+        raise UserError(f"{key}: {value!r} is not a number {'above' if above else 'from'} {low:g} up to {high:g}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """AdamW with a warm-up and a fall of the step size (dossier ddg, section 3).
+
+    learning_rate: peak step size; schedule: cosine, linear or constant after the warm-up; warmup_ratio: share of the
+    steps in which it rises from 0 (the first step has step size 0, as in DiLM); weight_decay: not on biases and norms;
+    clip_norm: largest 2-norm of the gradient, 0 = no clipping.
+    """
+
+    learning_rate: float
+    schedule: str
+    warmup_ratio: float
+    weight_decay: float
+    clip_norm: float
+
+    def __post_init__(self) -> None:
+        check_number("learning_rate", self.learning_rate, 0)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_number("warmup_ratio", self.warmup_ratio, 0, 1)
+        check_number("weight_decay", self.weight_decay, 0)
+        check_number("clip_norm", self.clip_norm, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How texts are drawn: nucleus of probability `top_p`, at most `max_new_tokens` tokens, `batch_size` at a time."""
+
+    top_p: float
+    max_new_tokens: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        check_number("top_p", self.top_p, 0, 1, above=True)
+        check_whole("max_new_tokens", self.max_new_tokens, 1)
+        check_whole("batch_size", self.batch_size, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How an encoder reads texts: `pooling` (see scripts.ddg.learners), longest text in tokens, texts a pass."""
+
+    pooling: str
+    max_tokens: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_whole("max_tokens", self.max_tokens, 1)
+        check_whole("batch_size", self.batch_size, 1)

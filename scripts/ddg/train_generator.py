@@ -1,0 +1,151 @@
+"""Stage A: pre-train the generator of class-conditioned text with the plain language-model loss (dossier ddg, 1.2)."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.seeding import derive_seed, seed_all
+from scripts.common.settings import parse_settings
+from scripts.ddg.settings import Optimizer, check_choice, check_whole, nested
+from scripts.ddg.texts import Task, read_task
+
+if TYPE_CHECKING:
+    import torch
+
+    from scripts.ddg.generator import Generator
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainSettings:
+    """Stage A's settings; the papers' values stand in the config.
+
+    text_columns: names of the texts in a row; steps, batch_size: updates and texts an update; optimizer: see
+    `scripts.ddg.settings.Optimizer`; max_tokens: longest training string, cut at the end; loss_norm, pad_multiple: how
+    a text's loss is counted (`scripts.ddg.generator.text_losses`); save_steps: updates between two checkpoints, 0 =
+    none.
+    """
+
+    text_columns: Sequence[str]
+    steps: int
+    batch_size: int
+    optimizer: Any
+    max_tokens: int
+    loss_norm: str
+    pad_multiple: int
+    save_steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "optimizer", nested(Optimizer, self.optimizer, "optimizer"))
+        check_choice("loss_norm", self.loss_norm, ("padded", "tokens"))
+        for name, low in (("steps", 1), ("batch_size", 1), ("max_tokens", 3), ("pad_multiple", 1), ("save_steps", 0)):
+            check_whole(name, getattr(self, name), low)
+
+
+def pretrain(
+    generator: Generator, task: Task, settings: PretrainSettings, seed: int, folder: Path, dtype: torch.dtype
+) -> dict[str, Any]:
+    """Train the generator in place and return its history: the loss of each step, nats.
+
+    folder: where the running state goes if `settings.save_steps` > 0; a state found there is gone on from.
+    """
+    import torch
+
+    from scripts.ddg.batches import Shuffled
+    from scripts.ddg.generator import Writing, check_window, text_losses
+    from scripts.ddg.optimizing import Stepper
+    from scripts.ddg.runs import autocast, load_state, prefixed, save_state, under
+
+    check_window(generator, settings.max_tokens, "max_tokens")
+    encoded = generator.encode(task.texts, task.labels, settings.max_tokens)
+    writing = Writing(settings.loss_norm, settings.pad_multiple, settings.max_tokens)
+    stepper = Stepper(generator.model, settings.optimizer, settings.steps, "generator pre-training")
+    batches = Shuffled(len(encoded), settings.batch_size, seed, "lm batches")
+    losses: list[float] = []
+    found = load_state(folder) if settings.save_steps else None
+    if found is not None:
+        generator.model.load_state_dict(under("model", found[0]))
+        stepper.restore(under("optimizer", found[0]))
+        losses = found[1]["losses"]
+        logger.info("seed %d: going on from step %d", seed, stepper.done)
+    generator.model.train()
+    for step in range(stepper.done, settings.steps):
+        torch.manual_seed(derive_seed(seed, "dropout", step))
+        with autocast(generator.device, dtype):
+            loss = text_losses(generator, [encoded[row] for row in batches.rows(step)], writing).mean()
+        loss.backward()
+        stepper.step()
+        losses.append(round(float(loss.detach()), 6))
+        if settings.save_steps and stepper.done % settings.save_steps == 0 and stepper.done < settings.steps:
+            tensors = {**prefixed("model", generator.model.state_dict()), **prefixed("optimizer", stepper.state())}
+            save_state(folder, tensors, {"losses": losses})
+        if stepper.done % max(1, settings.steps // 10) == 0:
+            logger.info("seed %d, step %d of %d: loss %.4f nats", seed, stepper.done, settings.steps, losses[-1])
+    generator.model.eval()
+    return {"losses": losses, "n_texts": len(encoded)}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
+    parser.add_argument("--model", required=True, help="causal language model: folder, or hub id in the local cache")
+    add_compute_flags(parser)
+    parser.add_argument("--settings", required=True, help="JSON: PretrainSettings")
+    parser.add_argument("--seeds", required=True, nargs="+", type=int, help="one generator for each")
+    parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
+    parser.add_argument("--generators-out", required=True, help="folder: seed_{n}/, model and tokenizer")
+    parser.add_argument("--history-out", required=True, help="JSON: losses by seed")
+    return parser.parse_args(argv)
+
+
+def add_compute_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where and how a model computes."""
+    parser.add_argument("--dtype", required=True, help="of matrix products: auto, float32, bfloat16 or float16")
+    parser.add_argument("--device", required=True, help="auto, cpu or cuda")
+    parser.add_argument("--threads", required=True, type=int, help="CPU threads of torch")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Pre-train a generator for each seed."""
+    args = parse_args(argv)
+    settings = parse_settings(PretrainSettings, args.settings)
+    task = read_task(args.examples, settings.text_columns)
+    from scripts.ddg.generator import prepare_generator
+    from scripts.ddg.runs import run_seeds
+    from scripts.lm.checkpoints import digest_of_examples, digest_of_model
+    from scripts.lm.load import choose_device, choose_dtype, load_model
+
+    dtype = choose_dtype(args.dtype, choose_device(args.device))
+
+    def fresh(seed: int) -> Generator:
+        seed_all(seed)
+        loaded = load_model(args.model, family="causal", dtype="float32", device=args.device, threads=args.threads)
+        return prepare_generator(loaded, task, seed)
+
+    examples = digest_of_examples([{"text": text, "label": [str(own)]} for text, own in zip(task.texts, task.labels)])
+    model = digest_of_model(fresh(0).model)
+
+    def work(seed: int, folder: Path) -> tuple[Generator, dict[str, Any]]:
+        generator = fresh(seed)
+        return generator, pretrain(generator, task, settings, seed, folder, dtype)
+
+    run_seeds(
+        args.seeds,
+        settings,
+        args.checkpoints,
+        lambda seed: {"stage": "pretrain", "examples": examples, "model": model, "dtype": str(dtype)},
+        work,
+        args.generators_out,
+        args.history_out,
+    )
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,106 @@
+"""Embed instruction rows: one vector each, for DELIFT (SE), DEFT-UCS, and the nearest examples of in-context learning.
+
+The released code takes the first token's state of a BGE encoder, scaled to length 1 (DELIFT, section 4.1). One
+job embeds several files with one model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Mapping, Sequence
+
+import numpy as np
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.settings import parse_settings
+from scripts.common.tensors import write_tensors
+from scripts.data.schemas import read_examples
+from scripts.lm.flags import add_model_flags, model_options
+from scripts.lm.prompts import Prompt
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedSettings:
+    """How a row becomes a vector.
+
+    prompt: templates of the text; output: what is added to it, with `{output}` as place, or empty to leave the answer
+    out. pooling: first, mean or mean_with_padding. normalise: scale to length 1. max_tokens: longer texts are cut.
+    batch_tokens: tokens of one forward pass (speed and memory only).
+    """
+
+    prompt: Mapping[str, str]
+    output: str
+    pooling: str
+    normalise: bool
+    max_tokens: int
+    batch_tokens: int
+
+    def __post_init__(self) -> None:
+        if self.output and "{output}" not in self.output:
+            raise UserError("--settings: 'output' has no place {output}; put it in, or leave 'output' empty")
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", required=True, nargs="+", help="files of instruction rows (JSON lines)")
+    add_model_flags(parser)
+    parser.add_argument("--settings", required=True, help="JSON: the fields of EmbedSettings")
+    parser.add_argument(
+        "--embeddings-out", required=True, nargs="+", help="one safetensors file for each of --examples"
+    )
+    return parser.parse_args(argv)
+
+
+def text_of(row: Mapping[str, str], prompt: Prompt, output: str) -> str:
+    """Return the text that stands for a row."""
+    return prompt.query(row) + output.replace("{output}", row["output"].strip())
+
+
+def embed_rows(loaded: LoadedModel, rows: Sequence[Mapping[str, str]], settings: EmbedSettings) -> np.ndarray:
+    """Return the rows' vectors, (n, d) float32. Raises `UserError` for a vector of length 0 that is to be scaled."""
+    from scripts.lm.embed import embed
+
+    prompt = Prompt.from_config(settings.prompt)
+    vectors = embed(
+        loaded,
+        [text_of(row, prompt, settings.output) for row in rows],
+        pooling=settings.pooling,
+        max_tokens=min(settings.max_tokens, loaded.window),
+        batch_tokens=settings.batch_tokens,
+    )
+    if not settings.normalise:
+        return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (lengths > 0).all():
+        row = rows[int(np.flatnonzero(lengths[:, 0] == 0)[0])]
+        raise UserError(f"row '{row['id']}': its vector has length 0 and cannot be scaled; set normalise to false")
+    return vectors / lengths
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Embed every file."""
+    args = parse_args(argv)
+    settings = parse_settings(EmbedSettings, args.settings)
+    if len(args.examples) != len(args.embeddings_out):
+        raise UserError(
+            f"--examples: {len(args.examples)} files, --embeddings-out: {len(args.embeddings_out)}; give one for each"
+        )
+    sets = [read_examples(path, "instruction") for path in args.examples]
+    from scripts.lm.load import load_model
+
+    loaded = load_model(**model_options(args))
+    for path, rows in zip(args.embeddings_out, sets):
+        write_tensors(path, {"embeddings": embed_rows(loaded, rows, settings)}, ids=[row["id"] for row in rows])
+        logger.info("%s: %d rows", path, len(rows))
+
+
+if __name__ == "__main__":
+    run_step(main)

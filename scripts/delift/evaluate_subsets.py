@@ -1,0 +1,240 @@
+"""Let a model learn from each chosen subset and answer the test set (DELIFT, section on experiments).
+
+One job serves several subsets and all their seeds. `icl`: the nearest chosen examples stand before each test prompt;
+`peft`, `fft`: the model is fine-tuned with adapters, or wholly. A unit is `<method>/percent_<n>`; without a folder of
+subsets it is the model as it is. What is finished rests in the checkpoint folder, under a name made of everything it
+depends on, until the job is done: a job that is killed and started again does only what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
+from scripts.common.seeding import derive_seed, seed_all
+from scripts.common.settings import parse_settings
+from scripts.common.tensors import read_embeddings
+from scripts.data.schemas import read_examples, validate
+from scripts.delift.learning import (
+    LEARNINGS,
+    AnswerSettings,
+    ShotSettings,
+    TrainSettings,
+    answers_after,
+    likelihood_after,
+    nearest_examples,
+    prompt_room,
+    shortened,
+    shot_prompt,
+    train_on,
+)
+from scripts.lm.flags import add_model_flags, model_options
+from scripts.lm.prompts import Prompt
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateSettings:
+    """prompt: templates with and without input; shots, finetune, generate: see `scripts.delift.learning`.
+
+    batch_tokens: tokens of one forward pass of the scorer.
+    """
+
+    prompt: Mapping[str, str]
+    shots: Mapping[str, Any]
+    finetune: Mapping[str, Any]
+    generate: Mapping[str, Any]
+    batch_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One subset to learn from: its name `<method>/percent_<n>`, and the chosen rows by seed."""
+
+    name: str
+    rows: Mapping[int, Sequence[Mapping[str, Any]]]
+
+
+class Evaluation:
+    """What all units of a job share: the model, the test set, how to learn and to answer."""
+
+    def __init__(self, args: argparse.Namespace, settings: EvaluateSettings) -> None:
+        self.learning: str = args.learning
+        self.model = model_options(args)
+        self.prompt = Prompt.from_config(settings.prompt)
+        self.shots = ShotSettings(**settings.shots)
+        self.finetune = TrainSettings(**settings.finetune)
+        self.generate = AnswerSettings(**settings.generate)
+        self.batch_tokens = settings.batch_tokens
+        self.test = read_examples(args.test, "instruction")
+        self.base: LoadedModel | None = None
+        self.digest = digest_of_files(self.model["source"])
+        if self.learning == "icl":
+            self.pool = read_examples(_needed(args.pool, "--pool"), "instruction")
+            self.place = {row["id"]: index for index, row in enumerate(self.pool)}
+            ids = [row["id"] for row in self.pool]
+            self.vectors = read_embeddings(_needed(args.embeddings, "--embeddings"), ids, args.pool)
+            asked = [row["id"] for row in self.test]
+            self.queries = read_embeddings(_needed(args.queries, "--queries"), asked, args.test)
+
+    def base_model(self) -> LoadedModel:
+        """Return the model as it is, loaded once."""
+        from scripts.lm.load import load_model
+
+        if self.base is None:
+            self.base = load_model(**self.model)
+        return self.base
+
+    def run(self, rows: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
+        """Learn from the rows and return an answer per test row, in their order."""
+        seed_all(seed)
+        if self.learning == "icl":
+            loaded = self.base_model()
+            prompts, shown = self._prompts_with_shots(loaded, rows)
+        else:
+            settings = self.finetune.for_finetune(self.model["dtype"])
+            pairs = [(self.prompt.query(row), row["output"].strip()) for row in rows]
+            loaded = train_on(self.model, settings, pairs, seed) if pairs else self.base_model()
+            room = prompt_room(loaded, self.generate, self.shots.max_tokens)
+            prompts = [shortened(loaded, self.prompt.query(row), room) for row in self.test]
+            shown = [[] for _ in self.test]
+        answers = answers_after(loaded, prompts, self.generate, derive_seed(seed, "delift", "answers"))
+        likelihoods = likelihood_after(loaded, prompts, [row["output"] for row in self.test], self.batch_tokens)
+        return [
+            {"id": row["id"], "answer": answer, "loglik_nats": total, "n_tokens": n, "shots": ids}
+            for row, answer, (total, n), ids in zip(self.test, answers, likelihoods, shown)
+        ]
+
+    def _prompts_with_shots(
+        self, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[str], list[list[str]]]:
+        """Return the prompts and the ids of the examples chosen for each."""
+        room = prompt_room(loaded, self.generate, self.shots.max_tokens)
+        unknown = [row["id"] for row in rows if row["id"] not in self.place]
+        if unknown:
+            raise UserError(f"--subsets: example '{unknown[0]}' is not in --pool; choose from that pool again")
+        chosen = [self.place[row["id"]] for row in rows]
+        near = nearest_examples(self.vectors, self.queries, chosen, self.shots.k) if chosen else [[] for _ in self.test]
+        prompts = [
+            shot_prompt(loaded, self.prompt, self.shots, row, [self.pool[i] for i in places], room)
+            for row, places in zip(self.test, near)
+        ]
+        return prompts, [[self.pool[i]["id"] for i in places] for places in near]
+
+    def key(self, rows: Sequence[Mapping[str, Any]], seed: int) -> str:
+        """Return a hash of everything an answer depends on."""
+        parts: dict[str, Any] = {
+            "learning": self.learning,
+            "model": self.digest,
+            "settings": [dataclasses.asdict(part) for part in (self.prompt, self.shots, self.finetune, self.generate)],
+            "rows": [dict(row) for row in rows],
+            "test": [dict(row) for row in self.test],
+            "seed": seed,
+        }
+        if self.learning == "icl":
+            parts["vectors"] = [hashlib.sha256(part.tobytes()).hexdigest() for part in (self.vectors, self.queries)]
+        return hashlib.sha256(to_json(parts).encode()).hexdigest()[:20]
+
+
+def digest_of_files(source: str) -> str:
+    """Return a hash of a model's weight files."""
+    from scripts.lm.load import find_model
+
+    digest = hashlib.sha256()
+    for path in sorted(find_model(source).glob("*.safetensors")):
+        with open(path, "rb") as stream:
+            while chunk := stream.read(1 << 22):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_unit(name: str, folder: str, seeds: Sequence[int]) -> Unit:
+    """Return a unit's chosen rows; the folder "none" is an empty subset (the model as it is)."""
+    method, _, percent = name.partition("/")
+    if not method or not percent:
+        raise UserError(f"--units: '{name}' is not of the form <method>/percent_<n>")
+    if folder == "none":
+        return Unit(name, {seeds[0]: []})
+    rows = {}
+    for seed in seeds:
+        path = Path(folder) / percent / f"seed_{seed}.jsonl"
+        if not read_text(path).strip():
+            rows[seed] = []
+            continue
+        numbered = numbered_jsonl(path)
+        places = [f"{path}:{number}" for number, _ in numbered]
+        rows[seed] = validate([row for _, row in numbered], "instruction", path, places)
+    return Unit(name, rows)
+
+
+def evaluate(job: Evaluation, unit: Unit, checkpoints: Path) -> tuple[list[dict[str, Any]], float]:
+    """Return the answers of all seeds of one unit, and the seconds that took in this run."""
+    answers, start = [], time.perf_counter()
+    for seed, rows in unit.rows.items():
+        kept = checkpoints / f"{job.key(rows, seed)}.jsonl"
+        if not kept.is_file():
+            write_jsonl(kept, job.run(rows, seed))
+        answers += [{"seed": seed, **row} for row in read_jsonl(kept)]
+        logger.info("%s, %s, seed %d: %d examples", job.learning, unit.name, seed, len(rows))
+    return answers, time.perf_counter() - start
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--learning", required=True, choices=LEARNINGS)
+    parser.add_argument("--units", nargs="+", required=True, help="<method>/percent_<n> of each subset")
+    parser.add_argument("--subsets", nargs="+", required=True, help="folder of each unit's method, or none")
+    parser.add_argument("--seeds", nargs="+", type=int, required=True)
+    parser.add_argument("--test", required=True, help="JSONL, schema instruction")
+    parser.add_argument("--pool", help="icl: JSONL, schema instruction, the pool the subsets were chosen from")
+    parser.add_argument("--embeddings", help="icl: embeddings of the pool")
+    parser.add_argument("--queries", help="icl: embeddings of the test prompts")
+    add_model_flags(parser)
+    parser.add_argument("--settings", required=True, help="JSON: prompt, shots, finetune, generate, batch_tokens")
+    parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
+    parser.add_argument("--answers-out", required=True, help="folder: <method>/percent_<n>.jsonl and status.json")
+    parser.add_argument("--run-out", required=True, help="JSON: seconds per unit")
+    return parser.parse_args(argv)
+
+
+def _needed(value: str | None, name: str) -> str:
+    if value is None:
+        raise UserError(f"{name}: learning in context needs it; give the file")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Evaluate every unit of the job."""
+    args = parse_args(argv)
+    if len(args.units) != len(args.subsets):
+        raise UserError(f"--subsets: {len(args.subsets)} folders for {len(args.units)} units; give one per unit")
+    job = Evaluation(args, parse_settings(EvaluateSettings, args.settings))
+    # A folder for each job: two jobs may learn from the same rows, and the first to end clears its own.
+    kept = Path(args.checkpoints) / hashlib.sha256(str(args.answers_out).encode()).hexdigest()[:12]
+    seconds, status = {}, {}
+    with whole_folder(args.answers_out) as folder:
+        for name, subsets in zip(args.units, args.subsets):
+            unit = read_unit(name, subsets, args.seeds)
+            answers, seconds[name] = evaluate(job, unit, kept)
+            status[name] = {"n_examples": {str(seed): len(rows) for seed, rows in unit.rows.items()}}
+            write_jsonl(folder / f"{name}.jsonl", answers)
+        write_json(folder / "status.json", {"learning": args.learning, "units": status})
+    write_json(args.run_out, {"seconds": seconds})
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,228 @@
+"""Measure all answers of one dataset pair and model: overlap with the reference, similarity, the judge's grade.
+
+Per answer: exact match, ROUGE-1 and ROUGE-L (F1), BLEU, cosine of embeddings ("BGE"), BERTScore (F1), grade from 1 to 5
+("LAJ"), likelihood of the reference. An answer counts as known where the cosine or another measure reaches a threshold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import math
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
+from scripts.common.settings import check_choice, parse_settings
+from scripts.data.schemas import read_examples
+from scripts.delift.judge_prompts import GRADE
+from scripts.lm.judge import Item, judge_items
+from scripts.lm.judge_backend import JudgeBackend, make_judge
+
+logger = logging.getLogger(__name__)
+
+MEASURES = ("exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score")
+SCORE_COLUMNS = ("learning", "method", "percent", "seed", "metric", "value", "n")
+UNSEEN = ("exact_match", "rouge_1", "rouge_l", "bleu")
+"""Measures that know words only: an equal answer agrees wholly even where they see no word in it (an empty one)."""
+
+
+class Judge(JudgeBackend):
+    """The config's `delift.judge`."""
+
+    section = "delift.judge"
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreSettings:
+    """How answers are measured.
+
+    measures: those of MEASURES to take. embed: pooling, max_tokens, batch_tokens of the embedding model. judge: keys of
+    `JudgeBackend`. known: the measure and the threshold from which on the model knows an answer (paper: 0.7).
+    """
+
+    measures: Sequence[str]
+    embed: Mapping[str, Any]
+    judge: Mapping[str, Any]
+    known: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for name in self.measures:
+            check_choice("delift.measures", name, MEASURES)
+        check_choice("delift.known.measure", self.known["measure"], tuple(self.measures))
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """Equal questions answered equally are measured once: the distinct ones, and the place of each answer in them."""
+
+    items: Sequence[Item]
+    places: Sequence[int]
+
+
+def distinct(items: Sequence[Item]) -> Texts:
+    """Return the items without repetition, and where each of the given ones stands among them."""
+    known: dict[Item, int] = {}
+    places = [known.setdefault(item, len(known)) for item in items]
+    return Texts(list(known), places)
+
+
+def measure(
+    items: Sequence[Item], settings: ScoreSettings, embedder: Mapping[str, Any]
+) -> dict[str, list[float | None]]:
+    """Return the value of each measure for each item; None where the judge gave no readable grade.
+
+    embedder: keywords of `load_model`; `device` and `threads` serve a local judge too.
+    """
+    from scripts.lm.judge_reference import exact_match, rouge
+    from scripts.lm.text_metrics import bert_score, bleu, cosine_to_reference
+
+    answers, references = [item.answer for item in items], [item.reference for item in items]
+    equal = exact_match(answers, references)
+    overlap = rouge(answers, references)
+    found: dict[str, list[float | None]] = {
+        "exact_match": [float(value) for value in equal],
+        "rouge_1": overlap["rouge1"],
+        "rouge_l": overlap["rougeL"],
+    }
+    if "bleu" in settings.measures:
+        found["bleu"] = bleu(answers, references)
+    if {"bge_cosine", "bert_score"} & set(settings.measures):
+        from scripts.lm.load import load_model
+
+        loaded = load_model(**embedder)
+        sizes = {key: settings.embed[key] for key in ("max_tokens", "batch_tokens")}
+        pooling = settings.embed["pooling"]
+        if "bge_cosine" in settings.measures:
+            found["bge_cosine"] = cosine_to_reference(loaded, answers, references, pooling=pooling, **sizes)
+        if "bert_score" in settings.measures:
+            found["bert_score"] = bert_score(loaded, answers, references, **sizes)
+        del loaded
+    for name in {*UNSEEN, "bge_cosine", "bert_score"} & set(found):
+        found[name] = [1.0 if same else value for same, value in zip(equal, found[name])]
+    if "judge_score" in settings.measures:
+        found["judge_score"] = grades(items, settings, embedder["device"], embedder["threads"])
+    return {name: found[name] for name in settings.measures}
+
+
+def grades(items: Sequence[Item], settings: ScoreSettings, device: str, threads: int) -> list[float | None]:
+    """Return the judge's grade of each item; the reference judge grades nothing without a reference answer."""
+    backend = Judge(**settings.judge)
+    judge = make_judge(backend, device=device, threads=threads, grade_template=GRADE)
+    able = [i for i, item in enumerate(items) if backend.backend != "reference" or item.reference.strip()]
+    values: list[float | None] = [None] * len(items)
+    for place, verdict in zip(able, judge_items(judge, [items[i] for i in able])):
+        values[place] = verdict.value
+    return values
+
+
+def question(row: Mapping[str, Any]) -> str:
+    """Return instruction and input as the one text a judge reads."""
+    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
+
+
+def read_answers(folders: Sequence[str], test: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return every answer with its learning, method and percent. Raises `UserError` for answers to other questions."""
+    known = {row["id"] for row in test}
+    rows: list[dict[str, Any]] = []
+    seen = set()
+    for folder in folders:
+        status = read_json(Path(folder) / "status.json")
+        for unit in status["units"]:
+            method, _, percent = unit.partition("/percent_")
+            for row in read_jsonl(Path(folder) / f"{unit}.jsonl"):
+                if row["id"] not in known:
+                    raise UserError(
+                        f"{folder}/{unit}.jsonl: answers '{row['id']}', which --test lacks; answer it again"
+                    )
+                key = (status["learning"], unit, row["seed"], row["id"])
+                if key in seen:
+                    raise UserError(f"{folder}/{unit}.jsonl: a second answer to '{row['id']}'; give each unit once")
+                seen.add(key)
+                rows.append({"learning": status["learning"], "method": method, "percent": int(percent), **row})
+    return rows
+
+
+def scored(
+    rows: Sequence[Mapping[str, Any]],
+    test: Sequence[Mapping[str, Any]],
+    settings: ScoreSettings,
+    take: Callable[[Sequence[Item]], Mapping[str, Sequence[float | None]]],
+) -> list[dict[str, Any]]:
+    """Return the answers with their measures and whether the model knows the answer.
+
+    take: measures a list of distinct items.
+    """
+    by_id = {row["id"]: row for row in test}
+    items = [Item(question(by_id[row["id"]]), row["answer"], by_id[row["id"]]["output"].strip()) for row in rows]
+    texts = distinct(items)
+    values = take(texts.items)
+    logger.info("%d answers, %d of them distinct", len(items), len(texts.items))
+    done = []
+    for row, place in zip(rows, texts.places):
+        measures = {name: None if column[place] is None else float(column[place]) for name, column in values.items()}
+        value = measures[settings.known["measure"]]
+        known = value is not None and value >= settings.known["threshold"]
+        done.append({**row, **measures, "known": known})
+    return done
+
+
+def summarise(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the mean of each measure over the test set, per learning, method, percent and seed."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["learning"], row["method"], row["percent"], row["seed"]), []).append(row)
+    lines = []
+    for key, members in sorted(groups.items()):
+        values: list[tuple[str, float, int]] = []
+        for name in measures:
+            graded = [member[name] for member in members if member[name] is not None]
+            if graded:
+                values.append((name, math.fsum(graded) / len(graded), len(graded)))
+        values.append(("known_share", sum(member["known"] for member in members) / len(members), len(members)))
+        n_tokens = sum(member["n_tokens"] for member in members)
+        if n_tokens:
+            total = math.fsum(member["loglik_nats"] for member in members)
+            values.append(("reference_loglik_nats_per_token", total / n_tokens, n_tokens))
+        lines += [dict(zip(SCORE_COLUMNS, (*key, name, f"{value:.9g}", n))) for name, value, n in values]
+    return lines
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--answers", nargs="+", required=True, help="folders of evaluate_subsets")
+    parser.add_argument("--test", required=True, help="JSONL, schema instruction")
+    parser.add_argument("--embedder", required=True, help="folder or hub id of the embedding model")
+    parser.add_argument("--embedder-family", required=True, help="causal, encoder or encoder_decoder")
+    parser.add_argument("--dtype", required=True)
+    parser.add_argument("--device", required=True, help="of the embedding model and of a local judge")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--settings", required=True, help="JSON: measures, embed, judge, known")
+    parser.add_argument("--scored-out", required=True, help="JSONL: every answer with its measures")
+    parser.add_argument("--scores-out", required=True, help="CSV: " + ", ".join(SCORE_COLUMNS))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and summarise."""
+    args = parse_args(argv)
+    settings = parse_settings(ScoreSettings, args.settings)
+    logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch
+    embedder = {
+        "source": args.embedder,
+        "family": args.embedder_family,
+        "dtype": args.dtype,
+        "device": args.device,
+        "threads": args.threads,
+    }
+    test = read_examples(args.test, "instruction")
+    rows = scored(read_answers(args.answers, test), test, settings, lambda items: measure(items, settings, embedder))
+    write_jsonl(args.scored_out, rows)
+    write_csv(args.scores_out, summarise(rows, settings.measures), SCORE_COLUMNS)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,163 @@
+"""Choose the training examples of one method, for all budgets and seeds at once, and say what was chosen.
+
+Beside the subsets a JSON file holds the gains of greedy methods and statistics of every subset: objective values on the
+utility kernel, and where the truth is known the shares of good rows, of each family, and of repeated rows.
+DELIFT, section 3.2; methods in `scripts.delift.selection`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import logging
+import time
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import whole_folder, write_json, write_jsonl
+from scripts.common.settings import parse_settings
+from scripts.data.schemas import read_examples
+from scripts.delift.kernels import read_kernel
+from scripts.delift.selection import OBJECTIVES, STAGE_OBJECTIVES, Choice, Method, Sources, build_objective, choose
+from scripts.selection.facility_location import value_of
+
+logger = logging.getLogger(__name__)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pool", required=True, help="instruction rows to choose from (JSON lines)")
+    parser.add_argument("--stage", required=True, type=int, choices=sorted(STAGE_OBJECTIVES), help="use case")
+    parser.add_argument("--kernel", help="(targets, pool): by utility, embedding, mean_utility")
+    parser.add_argument("--reference-kernel", help="(targets, reference): by utility, embedding in stages 2 and 3")
+    parser.add_argument("--embeddings", help="of the pool: by deft_ucs, herding, k_center")
+    parser.add_argument("--scores", help="table of baseline scores: by selectit, less, ifd")
+    parser.add_argument("--truth", help="known quality of the pool's rows: by only_good, and for the statistics")
+    parser.add_argument("--judge-kernel", help="utility kernel on which every method's objectives are reported")
+    parser.add_argument("--judge-reference-kernel", help="its reference part")
+    parser.add_argument("--name", required=True, help="the method's name, for messages")
+    parser.add_argument("--method", required=True, help='JSON: {"by": ...} and options')
+    parser.add_argument("--fractions", required=True, nargs="+", type=float, help="shares of the pool to choose")
+    parser.add_argument("--seeds", required=True, nargs="+", type=int, help="one subset for each")
+    parser.add_argument("--threads", required=True, type=int, help="CPU threads of clustering")
+    parser.add_argument("--subsets-out", required=True, help="folder: percent_<p>/seed_<seed>.jsonl, selection.json")
+    parser.add_argument("--run-out", required=True, help="JSON: seconds that the choice took")
+    return parser.parse_args(argv)
+
+
+def percent_name(fraction: float) -> str:
+    """Return the name of a budget's folder: percent_30 for 0.3, percent_2_5 for 0.025."""
+    return f"percent_{fraction * 100:g}".replace(".", "_")
+
+
+def read_truth(path: str, ids: Sequence[str], pool: str) -> list[dict[str, Any]]:
+    """Return what is known of the pool's rows, in their order. Raises `UserError` for a row that is missing."""
+    known = {row["id"]: row for row in read_examples(path, "pool_truth")}
+    missing = [row for row in ids if row not in known]
+    if missing:
+        raise UserError(f"{path}: row '{missing[0]}' of {pool} is missing; take the truth of that pool")
+    return [known[row] for row in ids]
+
+
+def statistics(choice: Choice, truth: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Return the shares of good rows, of families, and of rows that repeat one chosen before; None if unknown."""
+    if truth is None:
+        return {"share_good": None, "families": {}, "share_repeated": None}
+    rows = [truth[row] for row in choice.rows]
+    n = max(1, len(rows))
+    seen: set[str] = set()
+    repeated = 0
+    for row in rows:
+        prototype = row["duplicate_of"] or row["id"]
+        repeated += prototype in seen
+        seen.add(prototype)
+    families = collections.Counter(row["family"] for row in rows)
+    every = sorted({row["family"] for row in truth})
+    return {
+        "share_good": round(sum(row["good"] for row in rows) / n, 9) if rows else None,
+        "families": {family: round(families[family] / n, 9) for family in every} if rows else {},
+        "share_repeated": round(repeated / n, 9) if rows else None,
+    }
+
+
+def objective_values(
+    choices: Mapping[Any, Choice], kernel: str | None, reference: str | None, n_pool: int, method: Method
+) -> dict[Any, dict[str, float]]:
+    """Return each subset's value of the objectives that the given kernels allow; equal subsets are computed once."""
+    if kernel is None:
+        return {key: {} for key in choices}
+    matrix = read_kernel(kernel, None, n_pool)
+    names = OBJECTIVES if reference else OBJECTIVES[:1]
+    objectives = {
+        name: build_objective(
+            name, matrix, lambda: read_kernel(reference or "", len(matrix), None), eta=method.eta, nu=method.nu
+        )
+        for name in names
+    }
+    known: dict[tuple[int, ...], dict[str, float]] = {}
+    for choice in choices.values():
+        if choice.rows not in known:
+            rows = np.array(choice.rows, dtype=np.int64)
+            known[choice.rows] = {name: round(value_of(one, rows), 9) for name, one in objectives.items()}
+    return {key: known[choice.rows] for key, choice in choices.items()}
+
+
+def write_subsets(folder: Path, pool: Sequence[Mapping[str, Any]], choices: Mapping[tuple[float, int], Choice]) -> None:
+    """Write one file for each budget and seed."""
+    for (fraction, seed), choice in choices.items():
+        path = folder / percent_name(fraction) / f"seed_{seed}.jsonl"
+        write_jsonl(path, (pool[row] for row in choice.rows))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Choose, describe and write."""
+    args = parse_args(argv)
+    method = parse_settings(Method, args.method)
+    pool = read_examples(args.pool, "instruction")
+    ids = tuple(row["id"] for row in pool)
+    truth = read_truth(args.truth, ids, args.pool) if args.truth else None
+    sources = Sources(
+        pool=args.pool,
+        ids=ids,
+        stage=args.stage,
+        kernel=args.kernel,
+        reference_kernel=args.reference_kernel,
+        embeddings=args.embeddings,
+        scores=args.scores,
+        good=None if truth is None else {row["id"]: row["good"] for row in truth},
+        threads=args.threads,
+    )
+    begin = time.perf_counter()
+    choices = choose(sources, method, args.fractions, args.seeds)
+    seconds = time.perf_counter() - begin
+    values = objective_values(choices, args.judge_kernel, args.judge_reference_kernel, len(pool), method)
+    subsets = [
+        {
+            "fraction": fraction,
+            "percent": percent_name(fraction),
+            "seed": seed,
+            "n": len(choice.rows),
+            "ids": [ids[row] for row in choice.rows],
+            "gains": None if choice.gains is None else [round(gain, 9) for gain in choice.gains],
+            "objectives": values[fraction, seed],
+            **statistics(choice, truth),
+        }
+        for (fraction, seed), choice in choices.items()
+    ]
+    summary = {"name": args.name, "stage": args.stage, "n_pool": len(pool), "subsets": subsets}
+    with whole_folder(args.subsets_out) as folder:
+        write_subsets(folder, pool, choices)
+        write_json(folder / "selection.json", summary)
+    write_json(args.run_out, {"seconds": round(seconds, 3), "n_pool": len(pool), "name": args.name})
+    for subset in subsets:
+        logger.info(
+            "%s, %s, seed %d: %d of %d rows", args.name, subset["percent"], subset["seed"], subset["n"], len(pool)
+        )
+
+
+if __name__ == "__main__":
+    run_step(main)

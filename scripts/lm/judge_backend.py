@@ -1,0 +1,79 @@
+"""Which judge to ask, as the config says it: an endpoint, a local model, or the comparison with a reference answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from scripts.common.errors import UserError, did_you_mean
+from scripts.lm.judge import Judge, Template, Writer, WritingJudge
+
+BACKENDS = ("openai", "local", "reference")
+OPENAI_URL = "https://api.openai.com/v1"
+JUDGE_BATCH = 8  # answers a local judge reads at a time; the verdicts do not depend on it
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgeBackend:
+    """A paper's `judge` in the config.
+
+    backend: openai (any compatible endpoint), local (a model that writes its verdict) or reference (offline, agreement
+    with the reference answer). model: its name at the endpoint, or the folder or hub id of a local one. cache: folder
+    of the endpoint's answers. `section` is where these keys stand in the config, for messages.
+    """
+
+    section: ClassVar[str] = "judge"
+
+    backend: str
+    model: str
+    base_url: str | None
+    key_variable: str
+    max_new_tokens: int
+    cache: str
+    timeout_s: float
+    attempts: int
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            hint = did_you_mean(self.backend, BACKENDS)
+            raise UserError(f"{self.section}.backend: '{self.backend}' is not one of {', '.join(BACKENDS)}{hint}")
+
+
+def make_judge(
+    settings: JudgeBackend,
+    *,
+    device: str,
+    threads: int,
+    pair_template: Template | None = None,
+    grade_template: Template | None = None,
+) -> Judge:
+    """Return the judge that the settings name; the templates are what a judge that writes is asked.
+
+    The reference judge grades on the scale of `grade_template`, or on MT-Bench's without one.
+    """
+    if settings.backend == "reference":
+        from scripts.lm.judge_reference import ReferenceJudge
+
+        return ReferenceJudge(grade_template.lowest, grade_template.highest) if grade_template else ReferenceJudge()
+    if settings.backend == "openai":
+        from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+
+        endpoint = EndpointSettings(
+            base_url=settings.base_url or OPENAI_URL,
+            model=settings.model,
+            key_variable=settings.key_variable,
+            temperature=0.0,
+            max_tokens=settings.max_new_tokens,
+            timeout_s=settings.timeout_s,
+            attempts=settings.attempts,
+        )
+        writer: Writer = EndpointWriter(endpoint, settings.cache)
+    else:
+        from scripts.lm.judge_local import LocalWriter
+        from scripts.lm.load import load_model
+
+        loaded = load_model(settings.model, device=device, threads=threads)
+        writer = LocalWriter(
+            loaded, name=settings.model, max_new_tokens=settings.max_new_tokens, batch_size=JUDGE_BATCH
+        )
+    return WritingJudge(writer, pair_template=pair_template, grade_template=grade_template)

@@ -1,0 +1,340 @@
+"""Score methods on test tasks: zero-shot, in-context learning, tuned LLM, prompt tuning, distilled vectors.
+
+Per task and seed the prefix of a method (nothing, the demonstrations' tokens, or vectors) is made and run once; all
+queries with all their options follow it. Demonstrations are distilled once per task and seed. A query's answer is the
+option with the highest mean token log-probability; metrics are macro-F1 and accuracy (MEND, section 4; MetaICL).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, did_you_mean, run_step
+from scripts.common.files import write_csv, write_json
+from scripts.common.settings import parse_settings
+from scripts.mend.arguments import add_model_flags, model_options, named_folders
+from scripts.mend.demonstrations import Encoder, PromptFormat, join, parse_formats
+from scripts.mend.perturbations import PERTURBATIONS, perturb
+from scripts.mend.sampling import distiller_batches
+from scripts.mend.scoring import Queries, accuracy, task_metrics
+from scripts.mend.task_files import demonstration_rows, test_file, test_rows
+
+if TYPE_CHECKING:
+    from scripts.lm.score import PrefixCache, Scorer
+    from scripts.mend.distiller import LoadedDistiller
+    from scripts.mend.llm import LargeModel
+
+logger = logging.getLogger(__name__)
+
+KINDS = ("zero_shot", "icl", "tuned", "prompt_tuning", "distilled")
+COLUMNS = (
+    "method",
+    "task",
+    "seed",
+    "metric",
+    "value",
+    "n",
+    "perturbation",
+    "n_demonstrations",
+    "format",
+    "prefix_tokens",
+    "n_vectors",
+    "shots",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateSettings:
+    """task_names: test tasks; shots: k of their files; seeds: of the demonstrations; max_test: rows per task (0: all);
+    metric_of: the tasks' own metric, macro_f1 where none is named; batch_tokens: tokens per row of the scorer.
+    """
+
+    task_names: Sequence[str]
+    shots: int
+    seeds: Sequence[int]
+    max_test: int
+    metric_of: Mapping[str, str]
+    batch_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """One method to be scored.
+
+    method: its name; kind: one of `KINDS`; source: name of the distiller or tuned model. perturbation: fault put into
+    the demonstrations; n_demonstrations: how many (None: k); format: name of a format; groups: demonstration batches
+    that are distilled apart.
+    """
+
+    method: str
+    kind: str
+    source: str = ""
+    perturbation: str = "none"
+    n_demonstrations: int | None = None
+    format: str = "default"
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        for name, known in (("kind", KINDS), ("perturbation", PERTURBATIONS)):
+            value = getattr(self, name)
+            if value not in known:
+                hint = did_you_mean(str(value), list(known))
+                raise UserError(f"--arms: {name} '{value}' of '{self.method}' is not one of {', '.join(known)}{hint}")
+        if self.kind in ("tuned", "distilled") and not self.source:
+            raise UserError(f"--arms: '{self.method}' is {self.kind} and names no source")
+        if self.n_demonstrations is not None and self.n_demonstrations < 1:
+            raise UserError(f"--arms: n_demonstrations of '{self.method}' is below 1; use kind zero_shot")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefix:
+    """What stands before the queries: a scorer's prefix, tokens of demonstrations read, vectors, labels read."""
+
+    prefix: PrefixCache | Sequence[int] | None
+    prefix_tokens: int
+    n_vectors: int
+    labels: frozenset[str] | None
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_model_flags(parser)
+    parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
+    parser.add_argument("--arms", required=True, help="JSON: list of methods to score")
+    parser.add_argument("--settings", required=True, help="JSON: tasks, shots, seeds, sizes")
+    parser.add_argument("--formats", required=True, help="JSON: prompt formats by name, one called default")
+    parser.add_argument("--distillers", nargs="*", default=(), help="NAME=FOLDER")
+    parser.add_argument("--tuned", nargs="*", default=(), help="NAME=FOLDER: tuned models")
+    parser.add_argument("--prompts", help="soft prompts (safetensors), for kind prompt_tuning")
+    parser.add_argument("--scores-out", required=True, help="CSV, one row per method, task, seed and metric")
+    parser.add_argument("--run-out", required=True, help="JSON: seconds per method")
+    return parser.parse_args(argv)
+
+
+def parse_arms(text: str, formats: Mapping[str, PromptFormat]) -> list[Arm]:
+    """Return the methods to score. Raises `UserError` for broken JSON, wrong keys, and two equal arms."""
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--arms: broken JSON ({error.msg}, column {error.colno})") from None
+    if not isinstance(rows, list) or not rows:
+        raise UserError("--arms: expected a JSON list of methods, at least one")
+    arms = []
+    for row in rows:
+        try:
+            arms.append(parse_settings(Arm, json.dumps(row)))
+        except UserError as error:
+            raise UserError(str(error).replace("--settings", "--arms")) from None
+    for arm in arms:
+        if arm.format not in formats:
+            hint = did_you_mean(arm.format, list(formats))
+            raise UserError(f"--arms: format '{arm.format}' of '{arm.method}' is not in --formats{hint}")
+    keys = [(arm.method, arm.perturbation, arm.n_demonstrations, arm.format) for arm in arms]
+    for number, key in enumerate(keys):
+        if key in keys[:number]:
+            raise UserError(f"--arms: method '{key[0]}' twice with the same conditions; give them different names")
+    return arms
+
+
+class Evaluation:
+    """Models, formats and test rows of one job; scores arms."""
+
+    def __init__(
+        self,
+        large: LargeModel,
+        formats: Mapping[str, PromptFormat],
+        settings: EvaluateSettings,
+        tasks: str,
+        *,
+        distillers: Mapping[str, LoadedDistiller],
+        tuned: Mapping[str, LargeModel],
+        prompts: Mapping[str, Any],
+    ) -> None:
+        from scripts.lm.score import Scorer
+
+        self.large, self.settings, self.tasks = large, settings, tasks
+        self.distillers, self.prompts = distillers, prompts
+        self.encoders = {name: Encoder(large.tokenizer, form) for name, form in formats.items()}
+        self._scorers: dict[str, Scorer] = {
+            name: Scorer(model.model, batch_tokens=settings.batch_tokens) for name, model in tuned.items()
+        }
+        self._scorers[""] = Scorer(large.model, batch_tokens=settings.batch_tokens)
+        self._queries: dict[tuple[str, Path], Queries] = {}
+
+    def run(self, arm: Arm) -> list[dict[str, Any]]:
+        """Return the rows of one arm: every task, seed and metric."""
+        rows = []
+        for task in self.settings.task_names:
+            for seed in self.settings.seeds:
+                rows += self.score(arm, task, seed)
+        return rows
+
+    def score(self, arm: Arm, task: str, seed: int) -> list[dict[str, Any]]:
+        """Return the rows of one arm on one task with one seed's demonstrations."""
+        settings = self.settings
+        scorer = self._scorers[arm.source if arm.kind == "tuned" else ""]
+        asked = self.queries(scorer, arm.format, test_file(self.tasks, task, settings.shots, seed))
+        before = self.prefix(scorer, arm, task, seed)
+        predicted = asked.answers(before.prefix, scorer)
+        gold = [row["output"] for row in asked.rows]
+        values = task_metrics(predicted, gold, settings.metric_of.get(task, "macro_f1"))
+        found = [(name, value, len(gold)) for name, value in values.items()]
+        if before.labels is not None:
+            for name, seen in (("accuracy_seen_labels", True), ("accuracy_unseen_labels", False)):
+                pairs = [(p, g) for p, g in zip(predicted, gold) if (g in before.labels) == seen]
+                if pairs:
+                    found.append((name, accuracy(*zip(*pairs)), len(pairs)))
+        shared = {
+            "method": arm.method,
+            "task": task,
+            "seed": seed,
+            "perturbation": arm.perturbation,
+            "n_demonstrations": self.count(arm),
+            "format": arm.format,
+            "prefix_tokens": before.prefix_tokens,
+            "n_vectors": before.n_vectors,
+            "shots": settings.shots,
+        }
+        return [{**shared, "metric": name, "value": f"{value:.9g}", "n": n} for name, value, n in found]
+
+    def count(self, arm: Arm) -> int:
+        """Return how many demonstrations an arm is given."""
+        if arm.kind == "zero_shot":
+            return 0
+        return self.settings.shots if arm.n_demonstrations is None else arm.n_demonstrations
+
+    def queries(self, scorer: Scorer, form: str, path: Path) -> Queries:
+        """Return the packed test rows of a file in a format, made once."""
+        key = (form, path)
+        if key not in self._queries:
+            rows = test_rows(path, self.settings.max_test)
+            self._queries[key] = Queries(scorer, self.encoders[form], rows, str(path))
+        return self._queries[key]
+
+    def prefix(self, scorer: Scorer, arm: Arm, task: str, seed: int) -> Prefix:
+        """Make and run what stands before the queries."""
+        if arm.kind == "zero_shot":
+            return Prefix(None, 0, 0, frozenset())
+        if arm.kind == "prompt_tuning":
+            vectors = self._prompt(task, seed)
+            return Prefix(scorer.prefill(embeds=vectors), 0, len(vectors), None)
+        encoder = self.encoders[arm.format]
+        rows = demonstration_rows(self.tasks, task, self.settings.shots, seed, self.count(arm))
+        shown = perturb(rows, arm.perturbation, seed)
+        examples = [encoder.example(row) for row in shown]
+        if arm.kind == "distilled":
+            batches = distiller_batches(examples, encoder, arm.groups)
+            used = sum(len(batch) for batch in batches)
+            vectors = distil(self.distillers[arm.source], batches, self.large.device)
+            labels = frozenset(row["output"] for row in shown)
+            return Prefix(scorer.prefill(embeds=vectors), used, len(vectors), labels)
+        joined = join(examples, encoder.form.llm_room, channel=encoder.form.method == "channel")
+        labels = frozenset(row["output"] for row in shown[: joined.n_used])
+        return Prefix(scorer.prefill(joined.ids), len(joined.ids), 0, labels)
+
+    def _prompt(self, task: str, seed: int) -> Any:
+        name = f"{task}/{seed}"
+        if name not in self.prompts:
+            raise UserError(f"--prompts: no soft prompt for task {task}, seed {seed}; train it with train_baselines")
+        return self.prompts[name].to(self.large.device, self.large.dtype)
+
+
+def distil(distiller: LoadedDistiller, batches: Sequence[Sequence[int]], device: Any) -> Any:
+    """Return the vectors (batches * L, width) of one set of demonstrations."""
+    import torch
+
+    from scripts.mend.distiller import distil_groups
+
+    with torch.no_grad():
+        return distil_groups(distiller.module, [batches], device)[0]
+
+
+def load_sources(
+    args: argparse.Namespace, arms: Sequence[Arm], large: LargeModel
+) -> tuple[dict[str, LoadedDistiller], dict[str, LargeModel], dict[str, Any]]:
+    """Load the distillers, tuned models and soft prompts that the arms name.
+
+    Raises `UserError` where one is missing.
+    """
+    from scripts.lm.load import load_model
+    from scripts.mend.distiller import check_pair, load_distiller
+    from scripts.mend.llm import LargeModel
+
+    folders = {
+        "distilled": named_folders(args.distillers, "--distillers"),
+        "tuned": named_folders(args.tuned, "--tuned"),
+    }
+    distillers, tuned = {}, {}
+    for arm in arms:
+        if arm.kind not in folders or arm.source in (distillers if arm.kind == "distilled" else tuned):
+            continue
+        if arm.source not in folders[arm.kind]:
+            flag = "--distillers" if arm.kind == "distilled" else "--tuned"
+            raise UserError(
+                f"{flag}: '{arm.source}', source of '{arm.method}', is not named"
+                f"{did_you_mean(arm.source, list(folders[arm.kind]))}"
+            )
+        folder = folders[arm.kind][arm.source]
+        if arm.kind == "distilled":
+            found = load_distiller(folder, dtype=args.dtype, device=args.device, threads=args.threads)
+            check_pair(found.info, large.tokenizer, large.width, large.family, folder)
+            distillers[arm.source] = found
+        else:
+            tuned[arm.source] = LargeModel(load_model(folder, **model_options(args)))
+    prompts: dict[str, Any] = {}
+    if any(arm.kind == "prompt_tuning" for arm in arms):
+        if not args.prompts:
+            raise UserError("--prompts: an arm of kind prompt_tuning needs the file of soft prompts")
+        prompts = read_prompts(args.prompts)
+    return distillers, tuned, prompts
+
+
+def read_prompts(path: str) -> dict[str, Any]:
+    """Return the soft prompts of a file by `task/seed`. Raises `UserError` for a missing or damaged file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: no readable safetensors file ({error}); make it again") from None
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Score all arms and write their table."""
+    args = parse_args(argv)
+    settings = parse_settings(EvaluateSettings, args.settings)
+    formats = parse_formats(args.formats)
+    arms = parse_arms(args.arms, formats)
+    from scripts.lm.load import load_model
+    from scripts.mend.llm import LargeModel
+
+    loaded = load_model(args.model, **model_options(args))
+    large = LargeModel(loaded)
+    for name, form in formats.items():
+        form.check_window(large.window, name)
+    distillers, tuned, prompts = load_sources(args, arms, large)
+    evaluation = Evaluation(large, formats, settings, args.tasks, distillers=distillers, tuned=tuned, prompts=prompts)
+    rows, seconds = [], []
+    for arm in arms:
+        began = time.perf_counter()
+        found = evaluation.run(arm)
+        seconds.append({**dataclasses.asdict(arm), "seconds": round(time.perf_counter() - began, 3)})
+        scores = [float(row["value"]) for row in found if row["metric"] == "score"]
+        mean = sum(scores) / len(scores)
+        logger.info("%s (%s, %s demonstrations, %s): mean score %.4f", arm.method, arm.perturbation,
+                    evaluation.count(arm), arm.format, mean)  # fmt: skip
+        rows += found
+    write_csv(args.scores_out, rows, COLUMNS)
+    write_json(args.run_out, {"arms": seconds, "device": str(large.device), "dtype": str(large.dtype)})
+
+
+if __name__ == "__main__":
+    run_step(main)

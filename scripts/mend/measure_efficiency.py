@@ -1,0 +1,216 @@
+"""Measure what answering costs: FLOPs, memory and time of each method, preparation and queries apart (figure 3).
+
+Preparation happens once per task: running the demonstrations (in-context learning with a cache) or distilling them and
+running the vectors (MEND). Without a cache every option of every query is run behind the whole prefix again, as the
+release does. FLOPs and bytes are counted, so they are the same everywhere; seconds go to a file of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any, Callable, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.files import write_csv, write_json
+from scripts.common.settings import parse_settings
+from scripts.mend.arguments import add_model_flags, model_options
+from scripts.mend.demonstrations import Encoder, join, parse_format
+from scripts.mend.sampling import distiller_batches
+from scripts.mend.scoring import Queries
+from scripts.mend.task_files import demonstration_rows, test_file, test_rows
+
+if TYPE_CHECKING:
+    from scripts.lm.score import PrefixCache, Scorer
+    from scripts.mend.distiller import LoadedDistiller
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("method", "n_demonstrations", "phase", "quantity", "value")
+
+
+@dataclasses.dataclass(frozen=True)
+class EfficiencySettings:
+    """task_name, shots, seed: whose files; n_demonstrations: numbers of demonstrations to compare; n_queries: queries
+    of the total; repeats: timed runs, their median counts; batch_tokens: tokens per row of the scorer.
+    """
+
+    task_name: str
+    shots: int
+    seed: int
+    n_demonstrations: Sequence[int]
+    n_queries: int
+    repeats: int
+    batch_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One method: what is done once, what is done for all queries with its result, and sizes.
+
+    tokens: positions before each query that the large model attends to.
+    """
+
+    method: str
+    prepare: Callable[[], Any]
+    answer: Callable[[Any], Any]
+    tokens: int
+    parameters: int
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_model_flags(parser)
+    parser.add_argument("--distiller", required=True, help="folder of a distiller")
+    parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
+    parser.add_argument("--settings", required=True, help="JSON: task, numbers of demonstrations, repeats")
+    parser.add_argument("--format", required=True, help="JSON: how examples become tokens")
+    parser.add_argument("--efficiency-out", required=True, help="CSV: FLOPs, bytes, tokens")
+    parser.add_argument("--timing-out", required=True, help="JSON: seconds")
+    return parser.parse_args(argv)
+
+
+def plans(
+    scorer: Scorer, distiller: LoadedDistiller, encoder: Encoder, examples: Sequence[Any], queries: Queries
+) -> list[Plan]:
+    """Return the methods to compare for one set of demonstrations."""
+    from scripts.mend.distiller import distil_groups
+
+    device = scorer.device
+    own = sum(weight.numel() for weight in scorer.model.parameters())
+    extra = sum(weight.numel() for weight in distiller.module.parameters())
+    demonstrations = join(examples, encoder.form.llm_room, channel=encoder.form.method == "channel").ids
+    batches = distiller_batches(examples, encoder, 1)
+
+    def vectors() -> Any:
+        return distil_groups(distiller.module, [batches], device)[0]
+
+    def cached(prefix: PrefixCache | None) -> Any:
+        return queries.scores(prefix)
+
+    def uncached_tokens(prefix: Any) -> Any:
+        return one_by_one(scorer, queries, prefix, None)
+
+    def uncached_vectors(prefix: Any) -> Any:
+        return one_by_one(scorer, queries, (), prefix)
+
+    n_vectors = distiller.module.n_vectors
+    return [
+        Plan("zero_shot", lambda: None, cached, 0, own),
+        Plan("icl_uncached", lambda: demonstrations, uncached_tokens, len(demonstrations), own),
+        Plan("icl_cached", lambda: scorer.prefill(demonstrations), cached, len(demonstrations), own),
+        Plan("mend_uncached", vectors, uncached_vectors, n_vectors, own + extra),
+        Plan("mend", lambda: scorer.prefill(embeds=vectors()), cached, n_vectors, own + extra),
+    ]
+
+
+def one_by_one(scorer: Scorer, queries: Queries, ids: Sequence[int], embeds: Any) -> list[float]:
+    """Score every option of every query with the prefix run anew each time, as the release does."""
+    from scripts.lm.score import Continuation
+
+    sums = []
+    for item in queries.packed.continuations:
+        if embeds is None:
+            whole = Continuation((*ids, *item.query_ids), item.answer_ids)
+            sums.append(float(scorer.score(None, [whole]).logprob_sums[0]))
+        else:
+            sums.append(float(scorer.score(scorer.prefill(embeds=embeds), [item]).logprob_sums[0]))
+    return sums
+
+
+def measure(plan: Plan, n_queries: int, repeats: int, device: Any) -> tuple[dict, dict]:
+    """Return counted quantities and seconds of one method, each by (phase, quantity)."""
+    import torch
+
+    from scripts.mend.cost import cost_of, median_seconds
+
+    with torch.no_grad():
+        ready = plan.prepare()
+        once, each = cost_of(plan.prepare), cost_of(lambda: plan.answer(ready))
+        seconds = {
+            "prepare": median_seconds(plan.prepare, repeats, device),
+            "query": median_seconds(lambda: plan.answer(ready), repeats, device) / n_queries,
+        }
+    counted = {
+        ("prepare", "flops"): once.flops,
+        ("query", "flops"): each.flops / n_queries,
+        ("total", "flops"): once.flops + each.flops,
+        ("prepare", "peak_tensor_bytes"): once.peak_bytes,
+        ("query", "peak_tensor_bytes"): each.peak_bytes,
+        ("total", "peak_tensor_bytes"): max(once.peak_bytes, each.peak_bytes),
+        ("prepare", "cache_bytes"): cache_bytes(ready),
+        ("prepare", "tokens"): plan.tokens,
+        ("prepare", "parameters"): plan.parameters,
+    }
+    return counted, {**seconds, "total": seconds["prepare"] + n_queries * seconds["query"]}
+
+
+def cache_bytes(prefix: Any) -> int:
+    """Return the bytes of a prefix's keys and values (0 where nothing is cached)."""
+    parts = (*getattr(prefix, "keys", ()), *getattr(prefix, "values", ())) if hasattr(prefix, "next_position") else ()
+    return sum(part.numel() * part.element_size() for part in parts)
+
+
+def compare(
+    scorer: Scorer,
+    distiller: LoadedDistiller,
+    encoder: Encoder,
+    settings: EfficiencySettings,
+    tasks: str,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of both files: counted quantities, and seconds."""
+    from scripts.mend.cost import break_even
+
+    path = test_file(tasks, settings.task_name, settings.shots, settings.seed)
+    queries = Queries(scorer, encoder, test_rows(path, settings.n_queries), str(path))
+    counted_rows, timed_rows = [], []
+    for count in settings.n_demonstrations:
+        rows = demonstration_rows(tasks, settings.task_name, settings.shots, settings.seed, count)
+        examples = [encoder.example(row) for row in rows]
+        flops, seconds = {}, {}
+        for plan in plans(scorer, distiller, encoder, examples, queries):
+            counted, timed = measure(plan, len(queries.rows), settings.repeats, scorer.device)
+            logger.info("%s, %d demonstrations: %.3g FLOPs, %.3f s in all", plan.method, count,
+                        counted["total", "flops"], timed["total"])  # fmt: skip
+            for (phase, quantity), value in counted.items():
+                counted_rows.append(_row(plan.method, count, phase, quantity, value))
+            timed_rows += [_row(plan.method, count, phase, "seconds", value) for phase, value in timed.items()]
+            flops[plan.method] = {phase: counted[phase, "flops"] for phase in ("prepare", "query")}
+            seconds[plan.method] = timed
+        for other in ("icl_uncached", "icl_cached"):
+            for costs, found in ((flops, counted_rows), (seconds, timed_rows)):
+                queries_needed = break_even(costs["mend"], costs[other])
+                if queries_needed is not None:
+                    found.append(_row(other, count, "total", "break_even_queries", queries_needed))
+    return counted_rows, timed_rows
+
+
+def _row(method: str, count: int, phase: str, quantity: str, value: float) -> dict[str, Any]:
+    shown = f"{value:.9g}" if isinstance(value, float) else str(value)
+    return {"method": method, "n_demonstrations": count, "phase": phase, "quantity": quantity, "value": shown}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure all methods and write both files."""
+    args = parse_args(argv)
+    settings = parse_settings(EfficiencySettings, args.settings)
+    form = parse_format(args.format)
+    from scripts.lm.load import load_model
+    from scripts.lm.score import Scorer
+    from scripts.mend.distiller import check_pair, load_distiller
+    from scripts.mend.llm import LargeModel
+
+    large = LargeModel(load_model(args.model, **model_options(args)))
+    form.check_window(large.window, "of --format")
+    distiller = load_distiller(args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
+    check_pair(distiller.info, large.tokenizer, large.width, large.family, args.distiller)
+    scorer = Scorer(large.model, batch_tokens=settings.batch_tokens)
+    counted, timed = compare(scorer, distiller, Encoder(large.tokenizer, form), settings, args.tasks)
+    write_csv(args.efficiency_out, counted, COLUMNS)
+    write_json(args.timing_out, {"rows": timed, "device": str(large.device), "dtype": str(large.dtype)})
+
+
+if __name__ == "__main__":
+    run_step(main)

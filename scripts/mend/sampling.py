@@ -1,0 +1,147 @@
+"""What a distiller's training step reads: cut texts (stage 1) or demonstrations and queries of one task (stage 2).
+
+A micro-batch depends on the seed and its number alone, so that training goes on anywhere and every process of several
+finds its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Mapping, Sequence
+
+from scripts.common.errors import UserError
+from scripts.common.seeding import generator
+from scripts.mend.demonstrations import Encoder, Example, Ids, join, split_groups
+
+MIN_TEXT_TOKENS = 10  # shorter texts leave too little on either side of the cut
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSets:
+    """One micro-batch: for each set the distiller's batches of tokens, the teacher's demonstrations, and the queries.
+
+    distiller_ids: by set, by demonstration batch; teacher_ids: by set; pairs: by set, (query ids, answer ids).
+    """
+
+    distiller_ids: list[list[Ids]]
+    teacher_ids: list[Ids]
+    pairs: list[list[tuple[Ids, Ids]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """Stage 1: each text is cut at the share `cut` of its tokens; what follows plays query and answer.
+
+    The first token behind the cut counts as the query, all others as the answer (only the LM loss asks for it).
+    """
+
+    texts: Sequence[Ids]
+    encoder: Encoder
+    cut: float
+    batch_size: int
+    groups: int
+    seed: int
+
+    def sets(self, number: int) -> TrainingSets:
+        """Return micro-batch `number`; every text comes once before any comes again."""
+        n = len(self.texts)
+        chosen = []
+        for place in range(number * self.batch_size, (number + 1) * self.batch_size):
+            order = generator(self.seed, "mend", "texts", place // n).permutation(n) if n > 1 else [0]
+            chosen.append(self.texts[int(order[place % n])])
+        return cut_texts(chosen, self.encoder, self.cut, self.groups)
+
+
+def cut_texts(texts: Sequence[Ids], encoder: Encoder, cut: float, groups: int) -> TrainingSets:
+    """Cut each text at the share `cut`; the distiller reads the last `max_distiller_tokens` tokens before the cut."""
+    form = encoder.form
+    distiller_ids, teacher_ids, pairs = [], [], []
+    for whole in texts:
+        ids = whole[: form.max_tokens]
+        place = min(max(1, int(cut * len(ids))), len(ids) - 2)
+        head, tail = ids[:place], ids[place:]
+        own = head[-form.max_distiller_tokens :]
+        bounds = [round(index * len(own) / groups) for index in range(groups + 1)]
+        distiller_ids.append([own[start:end] for start, end in zip(bounds, bounds[1:])])
+        teacher_ids.append(head)
+        pairs.append([(tail[:1], tail[1:])])
+    return TrainingSets(distiller_ids, teacher_ids, pairs)
+
+
+def encode_texts(rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: str) -> list[Ids]:
+    """Return the token ids of rows with the field `text`; too short ones are left out.
+
+    Raises `UserError` if none is left.
+    """
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("text"), str):
+            raise UserError(f"{source}:{number}: field 'text' is missing or no text; every row needs one")
+    encoded = [encoder.ids(row["text"]) for row in rows]
+    kept = [ids for ids in encoded if len(ids) >= MIN_TEXT_TOKENS]
+    if not kept:
+        raise UserError(f"{source}: no text has {MIN_TEXT_TOKENS} tokens or more; give longer texts")
+    return kept
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSource:
+    """Stage 2: demonstrations of one task, drawn at random, and queries of it that are not among them.
+
+    tasks: rows by task. Tasks come as often as they have rows, as when every training example is the query in turn.
+    queries: per set of demonstrations (1 in the paper).
+    """
+
+    tasks: Mapping[str, Sequence[Mapping[str, Any]]]
+    encoder: Encoder
+    n_demonstrations: int
+    queries: int
+    batch_size: int
+    groups: int
+    seed: int
+
+    def sets(self, number: int) -> TrainingSets:
+        """Return micro-batch `number`."""
+        draw = generator(self.seed, "mend", "tasks", number)
+        names = sorted(self.tasks)
+        sizes = [len(self.tasks[name]) for name in names]
+        total = sum(sizes)
+        chosen = draw.choice(len(names), size=self.batch_size, p=[size / total for size in sizes])
+        found = TrainingSets([], [], [])
+        for index in chosen:
+            rows = self.tasks[names[int(index)]]
+            drawn = draw.permutation(len(rows))[: self.n_demonstrations + self.queries]
+            examples = [self.encoder.example(rows[int(i)]) for i in drawn[: self.n_demonstrations]]
+            add_prompt(found, examples, self.encoder, self.groups)
+            asked = [self.encoder.query(rows[int(i)]) for i in drawn[self.n_demonstrations :]]
+            found.pairs.append([(one.query, one.predicted) for one in asked])
+        return found
+
+
+def add_prompt(sets: TrainingSets, examples: Sequence[Example], encoder: Encoder, groups: int) -> None:
+    """Append one set's demonstrations, joined for the distiller (in `groups` batches) and for the teacher."""
+    sets.distiller_ids.append(distiller_batches(examples, encoder, groups))
+    channel = encoder.form.method == "channel"
+    sets.teacher_ids.append(join(examples, encoder.form.llm_room, channel=channel).ids)
+
+
+def distiller_batches(examples: Sequence[Example], encoder: Encoder, groups: int) -> list[Ids]:
+    """Return the token ids of each demonstration batch that the distiller reads."""
+    channel = encoder.form.method == "channel"
+    return [join(part, encoder.form.distiller_room, channel=channel).ids for part in split_groups(examples, groups)]
+
+
+def rows_by_task(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Group rows of the classification schema by their task."""
+    tasks: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        tasks.setdefault(row["task"], []).append(row)
+    return tasks
+
+
+def check_sizes(tasks: Mapping[str, Sequence[Any]], needed: int, what: str) -> None:
+    """Raise `UserError` for the first task with fewer than `needed` rows; `what` says what they are for."""
+    for name, rows in tasks.items():
+        if len(rows) < needed:
+            raise UserError(
+                f"task {name}: {len(rows)} examples, but {what} need {needed}; add examples or lower the numbers"
+            )

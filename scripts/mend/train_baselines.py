@@ -1,0 +1,330 @@
+"""Train what MEND is compared with: the LLM tuned to learn in context (MetaICL), and soft prompts (prompt tuning).
+
+MetaICL tunes the large model itself on the meta-train tasks: demonstrations and query as tokens, loss on the answer.
+Prompt tuning learns a table of L vectors for each test task and seed from that task's k examples, the model frozen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import atomic_path, to_json, write_json
+from scripts.common.seeding import derive_seed, generator, seed_all
+from scripts.common.settings import parse_settings
+from scripts.data.schemas import read_examples
+from scripts.mend.arguments import add_model_flags, model_options
+from scripts.mend.demonstrations import Encoder, parse_format
+from scripts.mend.sampling import TaskSource, check_sizes, rows_by_task
+from scripts.mend.task_files import shot_rows
+
+if TYPE_CHECKING:
+    import torch
+
+    from scripts.mend.llm import LargeModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaIclSettings:
+    """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
+    clip_norm, save_steps, precision: see `training_loop.LoopSettings`; n_demonstrations: K (16);
+    activation_checkpointing: compute activations twice to save memory.
+    """
+
+    steps: int
+    batch_size: int
+    accumulation: int
+    learning_rate: float
+    warmup_ratio: float
+    weight_decay: float
+    clip_norm: float
+    n_demonstrations: int
+    precision: str
+    activation_checkpointing: bool
+    save_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PromptTuningSettings:
+    """task_names, shots (k of their files), seeds; n_vectors: L; steps; batch_size: examples a step and table;
+    learning_rate: of AdamW, falling linearly; start: vocabulary (random words' embeddings) or normal; n_examples: how
+    many of the training rows are used (None: all); tables_at_once: tables trained side by side (memory, not results).
+    """
+
+    task_names: Sequence[str]
+    shots: int
+    seeds: Sequence[int]
+    n_vectors: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    start: str
+    n_examples: int | None
+    tables_at_once: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_vectors", "batch_size", "tables_at_once"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: {getattr(self, name)!r} is below 1")
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    tuned = kinds.add_parser("metaicl", help="tune the large model on the meta-train tasks")
+    tuned.add_argument("--meta-train", nargs="+", required=True, help="classification rows (JSON lines)")
+    tuned.add_argument("--seed", required=True, type=int)
+    tuned.add_argument("--checkpoints", required=True, help="folder of this job alone: what a killed job goes on from")
+    tuned.add_argument("--model-out", required=True, help="folder of the tuned model")
+    prompts = kinds.add_parser("prompt_tuning", help="learn soft prompts of test tasks")
+    prompts.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
+    prompts.add_argument("--prompts-out", required=True, help="safetensors, one table per task/seed")
+    for one in (tuned, prompts):
+        add_model_flags(one)
+        one.add_argument("--settings", required=True, help="JSON")
+        one.add_argument("--format", required=True, help="JSON: how examples become tokens")
+        one.add_argument("--history-out", required=True, help="JSON: loss of every step")
+    return parser.parse_args(argv)
+
+
+def tune_model(
+    large: LargeModel,
+    tasks: Mapping[str, Sequence[Mapping[str, Any]]],
+    encoder: Encoder,
+    settings: MetaIclSettings,
+    *,
+    seed: int,
+    key: Mapping[str, Any],
+    checkpoints: str | None,
+) -> dict[str, Any]:
+    """Tune the large model (made with frozen=False) in place; return its history."""
+    import torch
+
+    from scripts.mend.llm import query_batch
+    from scripts.mend.training_loop import LoopSettings, train
+
+    check_sizes(tasks, settings.n_demonstrations + 1, f"{settings.n_demonstrations} demonstrations and a query")
+    source = TaskSource(
+        tasks=tasks,
+        encoder=encoder,
+        n_demonstrations=settings.n_demonstrations,
+        queries=1,
+        batch_size=settings.batch_size,
+        groups=1,
+        seed=seed,
+    )
+
+    class Tuned(torch.nn.Module):
+        """The model as a module whose forward pass returns the loss, so that several devices can share it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = large.model
+
+        def forward(self, number: int) -> torch.Tensor:
+            sets = source.sets(number)
+            queries = query_batch(sets.pairs, large.device)
+            found = large.run(*large.embed(sets.teacher_ids), queries)
+            weight, bias, scale = large.head()
+            logits = torch.nn.functional.linear(found.states[found.is_answer] * scale, weight, bias)
+            return torch.nn.functional.cross_entropy(logits.float(), found.targets)
+
+    names = {field.name for field in dataclasses.fields(LoopSettings)}
+    values = {name: value for name, value in dataclasses.asdict(settings).items() if name in names}
+    if settings.activation_checkpointing:
+        large.checkpoint_activations()
+    progress = train(
+        Tuned(),
+        lambda module, number: {"total": module(number)},
+        LoopSettings(**values, evaluate_steps=0),
+        seed=seed,
+        key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
+        checkpoints=checkpoints,
+    )
+    return progress.history()
+
+
+def tune_prompts(
+    large: LargeModel,
+    examples: Mapping[str, Sequence[tuple[Sequence[int], Sequence[int]]]],
+    settings: PromptTuningSettings,
+) -> tuple[dict[str, torch.Tensor], list[float]]:
+    """Learn one table of vectors for each name from its (query ids, answer ids).
+
+    The tables of `tables_at_once` names share each forward pass, but no number: every table has its own rows behind it,
+    and AdamW works element by element. Returns the tables, (L, width) each, and the mean loss of every step.
+    """
+    names = list(examples)
+    tables: dict[str, torch.Tensor] = {}
+    losses = [0.0] * settings.steps
+    for start in range(0, len(names), settings.tables_at_once):
+        part = names[start : start + settings.tables_at_once]
+        found, history = _tune_together(large, {name: examples[name] for name in part}, settings)
+        tables.update(found)
+        losses = [total + loss * len(part) / len(names) for total, loss in zip(losses, history)]
+    return tables, losses
+
+
+def _tune_together(
+    large: LargeModel, examples: Mapping[str, Sequence[tuple[Sequence[int], Sequence[int]]]], settings: Any
+) -> tuple[dict[str, torch.Tensor], list[float]]:
+    import torch
+
+    from scripts.mend.llm import query_batch
+    from scripts.mend.losses import OutputHead, distillation_loss
+    from scripts.mend.training_loop import LoopSettings, train
+
+    names = list(examples)
+    head = OutputHead(*large.head())
+
+    class Tables(torch.nn.Module):
+        """The tables of all names, in float32."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            drawn = [start_table(large, settings.n_vectors, settings.start, name) for name in names]
+            self.table = torch.nn.Parameter(torch.stack(drawn).float())
+
+        def forward(self) -> torch.Tensor:
+            return self.table
+
+    def loss_of(module: torch.nn.Module, number: int) -> dict[str, torch.Tensor]:
+        queries = query_batch(
+            [_drawn(examples[name], settings.batch_size, name, number) for name in names], large.device
+        )
+        vectors = module().to(large.dtype)
+        mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=large.device)
+        found = large.run(vectors, mask, queries)
+        sums = distillation_loss(
+            found.states, None, found.targets, found.is_answer, head, kl_weight=0.0, lm_weight=float(len(names))
+        )
+        return {"total": sums.total, "lm": sums.lm}
+
+    loop = LoopSettings(
+        steps=settings.steps,
+        accumulation=1,
+        learning_rate=settings.learning_rate,
+        warmup_ratio=0.0,
+        weight_decay=0.0,
+        clip_norm=0.0,
+        evaluate_steps=0,
+        save_steps=0,
+        precision="float32",
+    )
+    module = Tables()
+    history = train(module, loss_of, loop, seed=0, key={}, checkpoints=None).history()
+    return dict(zip(names, module.table.detach().unbind(0))), history["losses"].get("lm", [])
+
+
+def _drawn(
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]], size: int, name: str, number: int
+) -> list[tuple[Sequence[int], Sequence[int]]]:
+    """Return the `size` examples of step `number`: all come once before any comes again."""
+    chosen = []
+    for place in range(number * size, (number + 1) * size):
+        order = generator(0, "mend", "prompt", name, place // len(pairs)).permutation(len(pairs))
+        chosen.append(pairs[int(order[place % len(pairs)])])
+    return chosen
+
+
+def start_table(large: LargeModel, n_vectors: int, start: str, name: str) -> torch.Tensor:
+    """Return a table (L, width) to start from: embeddings of random words, or normal noise of their spread."""
+    import torch
+
+    from scripts.mend.distiller import FIRST_WORD, PLACEHOLDER_STARTS
+
+    if start not in PLACEHOLDER_STARTS:
+        raise UserError(f"start: '{start}' is not one of {', '.join(PLACEHOLDER_STARTS)}")
+    words = large.model.get_input_embeddings().weight.detach()
+    draws = torch.Generator().manual_seed(derive_seed(0, "mend", "soft_prompt", name))
+    if start == "normal":
+        return torch.randn(n_vectors, words.shape[1], generator=draws).to(words) * words.float().std().to(words)
+    first = FIRST_WORD if words.shape[0] > 2 * FIRST_WORD else 0
+    return words[torch.randint(first, words.shape[0], (n_vectors,), generator=draws).to(words.device)].clone()
+
+
+def prompt_examples(
+    root: str, encoder: Encoder, settings: PromptTuningSettings
+) -> dict[str, list[tuple[Sequence[int], Sequence[int]]]]:
+    """Return the training examples of every task and seed, by `task/seed`."""
+    found = {}
+    for task in settings.task_names:
+        for seed in settings.seeds:
+            rows = shot_rows(root, task, settings.shots, seed)
+            needed = settings.n_examples or len(rows)
+            check_sizes({task: rows}, needed, "prompt tuning")
+            encoded = [encoder.query(row) for row in rows[:needed]]
+            found[f"{task}/{seed}"] = [(one.query, one.predicted) for one in encoded]
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train one kind of baseline."""
+    args = parse_args(argv)
+    form = parse_format(args.format)
+    kind = MetaIclSettings if args.kind == "metaicl" else PromptTuningSettings
+    settings: Any = parse_settings(kind, args.settings)
+    from scripts.lm.checkpoints import is_first_process
+    from scripts.lm.load import load_model
+    from scripts.mend.llm import LargeModel
+
+    tuned = args.kind == "metaicl"
+    options = model_options(args)
+    if tuned:
+        options["dtype"] = "float32"  # updates of 1e-5 vanish in bfloat16; arithmetic follows settings.precision
+    loaded = load_model(args.model, **options)
+    large = LargeModel(loaded, frozen=not tuned)
+    form.check_window(large.window, "of --format")
+    encoder = Encoder(loaded.tokenizer, form)
+    if tuned:
+        history = tune_and_save(args, loaded, large, encoder, settings)
+    else:
+        seed_all(0)
+        history = learn_and_save(args, large, encoder, settings)
+    if is_first_process():
+        write_json(args.history_out, history)
+        if tuned:
+            shutil.rmtree(args.checkpoints, ignore_errors=True)
+
+
+def tune_and_save(
+    args: argparse.Namespace, loaded: Any, large: LargeModel, encoder: Encoder, settings: MetaIclSettings
+) -> dict[str, Any]:
+    """Tune the model on the rows of `--meta-train`, write it, and return its history."""
+    import hashlib
+
+    from scripts.lm.checkpoints import digest_of_model, save_model
+
+    rows = [row for path in args.meta_train for row in read_examples(path, "classification")]
+    encoder.learn(rows)
+    seed_all(args.seed)
+    key = {"model": digest_of_model(loaded.model), "rows": hashlib.sha256(to_json(rows).encode()).hexdigest()}
+    history = tune_model(
+        large, rows_by_task(rows), encoder, settings, seed=args.seed, key=key, checkpoints=args.checkpoints
+    )
+    save_model(loaded, args.model_out)
+    return history
+
+
+def learn_and_save(
+    args: argparse.Namespace, large: LargeModel, encoder: Encoder, settings: PromptTuningSettings
+) -> dict[str, Any]:
+    """Learn the soft prompts of `--tasks`, write them, and return their history."""
+    from safetensors.torch import save_file
+
+    examples = prompt_examples(args.tasks, encoder, settings)
+    tables, losses = tune_prompts(large, examples, settings)
+    with atomic_path(args.prompts_out) as temporary:
+        save_file({name: table.cpu().contiguous() for name, table in tables.items()}, temporary)
+    return {"losses": losses, "tables": len(tables), "examples": {name: len(rows) for name, rows in examples.items()}}
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,262 @@
+"""The training loop of distillers, soft prompts and the tuned LLM: AdamW, linear schedule, resume, best by score.
+
+A run is cut into steps of `accumulation` micro-batches per process; a micro-batch is known by its number, so a resumed
+run reads what the uninterrupted one would have read and ends with the same bytes.
+
+# DEVIATION: with accumulation or several devices the means of the micro-batches are averaged, as the Trainer of the
+# paper's time did; the best checkpoint is chosen on held-out training tasks, the release chooses it on the test tasks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from scripts.common.errors import UserError
+from scripts.common.files import PathLike, atomic_path, to_json
+from scripts.common.seeding import derive_seed
+from scripts.lm.checkpoints import checkpoint_folder, full_disk_named, is_first_process
+
+logger = logging.getLogger(__name__)
+
+STATE = "state.safetensors"
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+LossOf = Callable[[nn.Module, int], dict[str, Tensor]]
+"""(module, number of a micro-batch) -> losses; `total` has the gradient, the others are reported."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopSettings:
+    """steps: optimizer steps; accumulation: micro-batches of each; learning_rate: of AdamW, falling linearly to 0
+    after a rise over warmup_ratio of the steps; weight_decay; clip_norm: largest gradient norm, 0 = none;
+    evaluate_steps: between two scores, save_steps: between two checkpoints, 0 = none; precision: auto (bfloat16
+    arithmetic over float32 weights where the device has it), float32 or bfloat16.
+    """
+
+    steps: int
+    accumulation: int
+    learning_rate: float
+    warmup_ratio: float
+    weight_decay: float
+    clip_norm: float
+    evaluate_steps: int
+    save_steps: int
+    precision: str
+
+    def __post_init__(self) -> None:
+        for name, low in (("steps", 0), ("accumulation", 1), ("evaluate_steps", 0), ("save_steps", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise UserError(f"{name}: {value!r} is not a whole number >= {low}")
+        for name in ("learning_rate", "weight_decay", "clip_norm"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+                raise UserError(f"{name}: {value!r} is not a number >= 0")
+        if not 0 <= self.warmup_ratio < 1:
+            raise UserError(f"warmup_ratio: {self.warmup_ratio!r} is not in [0, 1)")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"precision: '{self.precision}' is not one of {', '.join(PRECISIONS)}")
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        warmup = self.warmup_ratio * self.steps
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        return self.learning_rate * (self.steps - step) / max(1.0, self.steps - warmup)
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands: steps done, losses of each step by name, (step, score) pairs, the best of them."""
+
+    step: int = 0
+    losses: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    scores: list[list[float]] = dataclasses.field(default_factory=list)
+    best_step: int = -1
+    best_score: float = -math.inf
+
+    def record(self, losses: Mapping[str, float]) -> None:
+        """Count a step and its losses."""
+        for name, value in losses.items():
+            self.losses.setdefault(name, []).append(float(f"{value:.6g}"))
+        self.step += 1
+
+    def history(self) -> dict[str, Any]:
+        """Return what is reported of a finished run."""
+        best = None if self.best_step < 0 else {"step": self.best_step, "score": self.best_score}
+        return {"steps": self.step, "losses": self.losses, "scores": self.scores, "best": best}
+
+
+def train(
+    module: nn.Module,
+    loss_of: LossOf,
+    settings: LoopSettings,
+    *,
+    seed: int,
+    key: Mapping[str, Any],
+    checkpoints: PathLike | None,
+    score: Callable[[], float] | None = None,
+) -> Progress:
+    """Train the parameters of `module` that ask for gradients, in place; leave the best ones in it (else the last).
+
+    key: everything the result depends on beside the settings, to find a checkpoint of this very run under the folder
+    `checkpoints`; it stays there, finished, until the caller has kept the result. score: higher is better; asked every
+    `evaluate_steps` and at the end. Raises `UserError` for a loss that is not finite.
+    """
+    run = _Run(module, loss_of, settings, seed, score)
+    folder = None
+    if settings.save_steps:
+        if checkpoints is None:
+            raise UserError("save_steps: checkpoints need a folder; give --checkpoints or set save_steps to 0")
+        folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key, "seed": seed})
+        run.resume(folder)
+    while run.progress.step < settings.steps:
+        run.step()
+        run.after_step(folder)
+    run.take_best()
+    module.zero_grad(set_to_none=True)
+    module.eval()
+    return run.progress
+
+
+class _Run:
+    """State of one training run."""
+
+    def __init__(
+        self, module: nn.Module, loss_of: LossOf, settings: LoopSettings, seed: int, score: Callable[[], float] | None
+    ) -> None:
+        from accelerate import Accelerator
+
+        self.module, self.loss_of, self.settings, self.seed, self.score = module, loss_of, settings, seed, score
+        self.trained = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+        self.device = next(iter(self.trained.values())).device
+        decayed = [weight for weight in self.trained.values() if weight.dim() > 1]
+        plain = [weight for weight in self.trained.values() if weight.dim() <= 1]
+        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if use_bfloat16(self.device, settings.precision) else "no",
+            cpu=self.device.type == "cpu",
+        )
+        self.prepared, self.stepper = self.accelerator.prepare(module, self.optimizer)
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+
+    def step(self) -> None:
+        """Take one optimizer step."""
+        settings, number = self.settings, self.progress.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate(number)
+        self.module.train()
+        sums: dict[str, float] = {}
+        for micro in range(settings.accumulation):
+            place = (number * settings.accumulation + micro) * self.accelerator.num_processes
+            index = place + self.accelerator.process_index
+            torch.manual_seed(derive_seed(self.seed, "dropout", index))
+            last = micro == settings.accumulation - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.prepared):
+                with self.accelerator.autocast():
+                    losses = self.loss_of(self.prepared, index)
+                self.accelerator.backward(losses["total"] / settings.accumulation)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / settings.accumulation
+        if not all(map(math.isfinite, sums.values())):
+            raise UserError(
+                f"learning_rate: the loss became {sums['total']} at step {number + 1} of {settings.steps};"
+                f" lower learning_rate ({settings.learning_rate:g}) or lengthen the warm-up"
+            )
+        if settings.clip_norm:
+            self.accelerator.clip_grad_norm_(self.trained.values(), settings.clip_norm)
+        self.stepper.step()
+        self.stepper.zero_grad(set_to_none=True)
+        self.progress.record(sums)
+        if number % max(1, settings.steps // 10) == 0:
+            logger.info("step %d of %d: %s", number + 1, settings.steps, _shown(sums))
+
+    def after_step(self, folder: Path | None) -> None:
+        """Score and save where it is due."""
+        settings, done = self.settings, self.progress.step
+        last = done == settings.steps
+        if self.score is not None and settings.evaluate_steps and (done % settings.evaluate_steps == 0 or last):
+            self.module.eval()
+            with torch.no_grad():
+                value = float(f"{self.score():.6g}")
+            self.progress.scores.append([done, value])
+            logger.info("step %d: score %.4f", done, value)
+            if value > self.progress.best_score:
+                self.progress.best_score, self.progress.best_step = value, done
+                self.best = {name: weight.detach().cpu().clone() for name, weight in self.trained.items()}
+        if folder is not None and (last or done % settings.save_steps == 0) and is_first_process():
+            self.save(folder)
+
+    def take_best(self) -> None:
+        """Put the best weights into the module, if it was scored."""
+        with torch.no_grad():
+            for name, weight in self.best.items():
+                self.trained[name].copy_(weight)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, optimizer state, best weights and progress, each file whole or not at all."""
+        from safetensors.torch import save_file
+
+        tensors = {f"weight.{name}": weight.detach().cpu().contiguous() for name, weight in self.trained.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+        tensors.update({f"best.{name}": weight.contiguous() for name, weight in self.best.items()})
+        progress = dataclasses.asdict(self.progress)
+        progress["best_score"] = None if self.progress.best_step < 0 else self.progress.best_score
+        with full_disk_named(folder), atomic_path(folder / STATE) as temporary:
+            save_file(tensors, temporary, metadata={"progress": to_json(progress)})
+
+    def resume(self, folder: Path) -> None:
+        """Go on from the folder's checkpoint, if there is one. Raises `UserError` if it is damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        path = folder / STATE
+        if not path.is_file():
+            return
+        try:
+            with safe_open(path, framework="pt") as stream:
+                progress = json.loads(stream.metadata()["progress"])
+                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path}: damaged checkpoint ({error}); remove it to start anew") from None
+        if progress["best_score"] is None:
+            progress["best_score"] = -math.inf
+        self.progress = Progress(**progress)
+        state: dict[int, dict[str, Tensor]] = {}
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                kind, _, rest = name.partition(".")
+                if kind == "weight":
+                    self.trained[rest].copy_(tensor)
+                elif kind == "best":
+                    self.best[rest] = tensor
+                else:
+                    index, _, field = rest.partition(".")
+                    state.setdefault(int(index), {})[field] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        logger.info("resuming at step %d from %s", self.progress.step, path)
+
+
+def use_bfloat16(device: torch.device, precision: str) -> bool:
+    """Return whether to compute in bfloat16. Raises `UserError` where it is asked of a device that has none."""
+    able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if precision == "bfloat16" and not able:
+        raise UserError("precision: this device has no bfloat16 arithmetic; use 'auto' or 'float32'")
+    return able and precision != "float32"
+
+
+def _shown(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in losses.items())

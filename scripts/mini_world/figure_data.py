@@ -1,0 +1,85 @@
+"""What the figures of the mini world share: values with their intervals from metrics.csv, flags, saving."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, Mapping, Sequence
+
+from scripts.common.artifacts import add_output_flags
+from scripts.common.errors import UserError
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import save_figure, stamp_tier
+
+COLUMNS = ("panel", "series", "x", "y", "low", "high", "n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A measured value with the ends of its 95 % interval, and what it is averaged over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def row(self, panel: str, series: str, x: Any) -> dict[str, Any]:
+        """Return the point as a row of the figure's CSV."""
+        return dict(zip(COLUMNS, (panel, series, x, self.value, self.low, self.high, self.n)))
+
+
+class Measured:
+    """The measured values of the mini world, by setting, method and metric."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        rows = [row for row in read_metrics(path) if row["paper"] == "mini_world"]
+        self.values: Mapping[tuple[str, str, str], dict[str, Any]] = {
+            (row["setting"], row["method"], row["metric"]): row for row in rows
+        }
+
+    def point(self, setting: str, method: str, metric: str) -> Point:
+        """Return a value with its interval. Raises `UserError` if it was not measured."""
+        rows = [self.values.get((setting, method, f"{metric}{end}")) for end in ("", "_low", "_high")]
+        if None in rows:
+            raise UserError(
+                f"{self.path}: no {metric} of {setting}, {method}; run snakemake mini_world_evaluate_causal"
+            )
+        value, low, high = (float(row["value"]) for row in rows)  # type: ignore[index]
+        return Point(value, low, high, int(rows[0]["n"]))  # type: ignore[index]
+
+    def number(self, setting: str, metric: str) -> float:
+        """Return a value that has no interval. Raises `UserError` if it is not there."""
+        for (where, _, name), row in self.values.items():
+            if (where, name) == (setting, metric):
+                return float(row["value"])
+        raise UserError(f"{self.path}: no {metric} of {setting}; run snakemake mini_world_evaluate_causal")
+
+    def demonstrations(self, setting: str) -> list[int]:
+        """Return the numbers of demonstrations for which accuracy in context was measured, ascending."""
+        found = (
+            method[len("demos_") :]
+            for where, method, metric in self.values
+            if (where, metric) == (setting, "in_context_accuracy")
+        )
+        return sorted(map(int, found))
+
+    def parts(self, prefix: str, metric: str) -> list[str]:
+        """Return the names after `prefix` of the settings in which a metric was measured, sorted."""
+        settings = {where for where, _, name in self.values if name == metric and where.startswith(prefix)}
+        return sorted(where[len(prefix) :] for where in settings)
+
+
+def parse_figure_args(description: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the flags of a figure of the mini world."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
+    return parser.parse_args(argv)
+
+
+def save(figure: Any, rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> None:
+    """Stamp the figure with its tier and write it with the rows it draws."""
+    stamp_tier(figure, args.tier)
+    save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)

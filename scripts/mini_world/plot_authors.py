@@ -1,0 +1,66 @@
+"""Draw how well the mini causal LM tells careful from careless authors, by family, by fault, and in what comes next."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.plotting import FAINT, INK, new_figure
+from scripts.mini_world.figure_data import Measured, parse_figure_args, save
+
+SCORES = {"golden": ("#0072b2", "o", "golden score"), "mean_gain": ("#e69f00", "D", "mean gain")}
+AUTHORS = {
+    "after_careful": ("#009e73", "o", "after a careful example"),
+    "after_careless": ("#d55e00", "v", "after a careless one"),
+}
+
+
+def draw_parts(
+    axes: Any, measured: Measured, panel: str, settings: Sequence[str], styles: dict[str, tuple[str, str, str]]
+) -> list[dict[str, Any]]:
+    """Draw a metric in several settings, one row each, with its intervals; return the rows drawn.
+
+    panel: the metric.
+    """
+    rows = []
+    for index, (method, (color, marker, label)) in enumerate(styles.items()):
+        points = [measured.point(setting, method, panel) for setting in settings]
+        places = [place + 0.2 * (index - (len(styles) - 1) / 2) * 1.6 for place in range(len(settings))]
+        values = [point.value for point in points]
+        errors = [[v - p.low for v, p in zip(values, points)], [p.high - v for v, p in zip(values, points)]]
+        axes.errorbar(values, places, xerr=errors, color=color, marker=marker, linestyle="none", label=label)
+        rows += [point.row(panel, method, setting) for setting, point in zip(settings, points)]
+    names = [setting.split("_", 1)[1].replace("_", " ") if "_" in setting else setting for setting in settings]
+    axes.set_yticks(range(len(settings)), names)
+    axes.set_ylim(len(settings) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.grid(visible=False, axis="y")
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_figure_args(__doc__, argv)
+    measured = Measured(args.metrics)
+    families = [f"family_{name}" for name in measured.parts("family_", "author_auc")]
+    faults = [f"fault_{name}" for name in measured.parts("fault_", "author_auc")]
+    figure, (left, middle, right) = new_figure("double", 3.0, ncols=3, width_ratios=(1, 1, 1.05))
+    rows = draw_parts(left, measured, "author_auc", ["all", *families], SCORES)
+    rows += draw_parts(middle, measured, "author_auc", faults, SCORES)
+    for axes, title in ((left, "by family"), (middle, "by fault")):
+        axes.axvline(0.5, color=FAINT, linewidth=0.8, linestyle=":")
+        axes.set_xlim(0.38, 1.02)
+        axes.set_xlabel("AUC, right against careless example")
+        axes.set_title(title)
+    left.legend(loc="lower left", fontsize=6.5)
+    rows += draw_parts(right, measured, "right_over_careless_nats", faults, AUTHORS)
+    right.axvline(0, color=INK, linewidth=0.8)
+    right.set_xlabel("log-likelihood, right minus\ncareless answer (nats)")
+    right.set_title("what the next answer will be")
+    right.legend(loc="lower left", bbox_to_anchor=(0, 0.02), fontsize=6.5)
+    save(figure, rows, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

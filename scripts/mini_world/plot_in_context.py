@@ -1,0 +1,70 @@
+"""Draw how well the mini causal LM learns hidden label words in context, against the number of demonstrations."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.plotting import FAINT, new_figure
+from scripts.mini_world.figure_data import Measured, parse_figure_args, save
+
+STYLES = {
+    "trained": ("#0072b2", "o", "trained topics"),
+    "held_out": ("#d55e00", "s", "held-out topics"),
+    "shuffled": ("#0072b2", "X", "trained, labels shuffled"),
+    "shuffled_held_out": ("#d55e00", "P", "held out, labels shuffled"),
+}
+"""Colour, marker and label of each kind of document."""
+
+
+def draw_curve(axes: Any, measured: Measured, panel: str, setting: str, kind: str) -> list[dict[str, Any]]:
+    """Draw accuracy against demonstrations with its interval, a single number as a point; return the rows drawn."""
+    color, marker, label = STYLES[kind]
+    counts = measured.demonstrations(setting)
+    points = [measured.point(setting, f"demos_{k}", "in_context_accuracy") for k in counts]
+    values = [point.value for point in points]
+    if len(points) == 1:
+        errors = [[values[0] - points[0].low], [points[0].high - values[0]]]
+        axes.errorbar(counts, values, yerr=errors, color=color, marker=marker, linestyle="none", label=label)
+    else:
+        axes.plot(counts, values, color=color, marker=marker, label=label, markersize=3.5)
+        axes.fill_between(
+            counts, [p.low for p in points], [p.high for p in points], color=color, alpha=0.15, linewidth=0
+        )
+    return [point.row(panel, setting, k) for k, point in zip(counts, points)]
+
+
+def draw_guess(axes: Any, measured: Measured, panel: str, setting: str) -> list[dict[str, Any]]:
+    """Draw the guessing rate among the classes of a document; return its row."""
+    rate = measured.number(setting, "guessing_rate")
+    axes.axhline(rate, color=FAINT, linewidth=0.8, linestyle=":", label="guessing")
+    return [dict(zip(("panel", "series", "x", "y", "low", "high", "n"), (panel, "guessing", "", rate, "", "", "")))]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_figure_args(__doc__, argv)
+    measured = Measured(args.metrics)
+    figure, (left, right) = new_figure("double", 2.6, ncols=2, sharey=True)
+    rows = []
+    for kind in STYLES:
+        rows += draw_curve(left, measured, "few_classes", kind, kind)
+    rows += draw_guess(left, measured, "few_classes", "shuffled")
+    for kind in ("trained", "held_out"):
+        rows += draw_curve(right, measured, "20_classes", f"{kind}_20_classes", kind)
+    rows += draw_guess(right, measured, "20_classes", "trained_20_classes")
+    left.set_title("3 to 5 classes")
+    right.set_title("20 classes, in rounds of one example each")
+    left.set_ylabel("labels named rightly (share)")
+    left.set_ylim(0, 1.02)
+    left.set_xticks(range(0, 16, 3))
+    right.set_xticks(measured.demonstrations("trained_20_classes"))
+    for axes in (left, right):
+        axes.set_xlabel("demonstrations")
+    left.legend(loc="upper left", bbox_to_anchor=(0.3, 0.62), fontsize=6.5)
+    right.legend(loc="center right", fontsize=6.5)
+    save(figure, rows, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

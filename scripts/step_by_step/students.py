@@ -1,0 +1,237 @@
+"""The models that learn: one of transformers' T5, or a stack of small ones computed together.
+
+Both answer the same questions, so that one training loop serves them: the summed loss of each task and run, the clipped
+gradient, the likeliest output. One encoder call takes the rows of all tasks, then each task's targets go through the
+decoder by themselves, so that short labels are not padded to the length of rationales; only places with a label reach
+the output layer. The released code runs two whole forward passes instead; the losses are equal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scripts.common.errors import UserError
+from scripts.lm.t5_stack import T5Stack
+from scripts.step_by_step.encoding import MASKED, FlatTexts, TaskBatch
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+
+class TaskLosses(nn.Module):
+    """A T5 as a function from a batch to the summed loss of each task; a module, so that it can be wrapped."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, mask: Tensor, *labels: Tensor) -> Tensor:
+        """Return summed losses in nats, (tasks,). ids, mask: (tasks * rows, width); labels: per task (rows, width)."""
+        model, config = self.model, self.model.config
+        states = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+        rows = len(ids) // len(labels)
+        sums = []
+        for task, wanted in enumerate(labels):
+            mine = slice(task * rows, (task + 1) * rows)
+            start = torch.full_like(wanted[:, :1], config.decoder_start_token_id)
+            before = torch.cat([start, wanted[:, :-1]], dim=1)
+            hidden = model.get_decoder()(
+                input_ids=before.masked_fill(before == MASKED, config.pad_token_id),
+                encoder_hidden_states=states[mine],
+                encoder_attention_mask=mask[mine],
+                use_cache=False,
+            ).last_hidden_state
+            learnt = wanted != MASKED
+            hidden = hidden[learnt]
+            if config.scale_decoder_outputs:
+                hidden = hidden * model.model_dim**-0.5
+            sums.append(functional.cross_entropy(model.lm_head(hidden).float(), wanted[learnt], reduction="sum"))
+        return torch.stack(sums)
+
+
+class SingleStudent:
+    """One T5 of transformers on its device; with several processes, each takes its own micro-batches."""
+
+    n_runs = 1
+
+    def __init__(self, loaded: LoadedModel, *, bfloat16: bool, eval_batch_size: int) -> None:
+        if loaded.model.config.model_type != "t5":
+            raise UserError(
+                f"model: type '{loaded.model.config.model_type}' is no T5; give a T5 v1.1 or a model like it"
+            )
+        if loaded.model.config.decoder_start_token_id is None:
+            raise UserError("model: its config.json names no decoder_start_token_id; add it (T5 uses 0)")
+        if bfloat16 and not (loaded.device.type == "cuda" and torch.cuda.is_bf16_supported()):
+            raise UserError("bf16: this device has no fast bfloat16 arithmetic; leave bf16 off")
+        self.loaded, self.bfloat16, self.eval_batch_size = loaded, bfloat16, eval_batch_size
+        self.pad = int(loaded.model.config.pad_token_id)
+        loaded.model.float()
+        self.losses: Any = TaskLosses(loaded.model)
+
+    def parameters(self) -> list[Tensor]:
+        """Return the trainable weights."""
+        return [weight for weight in self.loaded.model.parameters() if weight.requires_grad]
+
+    def spread(self, optimizer: Any) -> Any:
+        """Share the work with the other processes of this run, if there are any; return the optimizer to use."""
+        from scripts.lm.checkpoints import world_size
+
+        if world_size() == 1:
+            return optimizer
+        from accelerate import Accelerator
+
+        self.losses, optimizer = Accelerator().prepare(self.losses, optimizer)
+        return optimizer
+
+    def train_mode(self) -> None:
+        """Switch dropout on."""
+        self.loaded.model.train()
+
+    def task_losses(self, batch: TaskBatch) -> Tensor:
+        """Return the summed losses in nats, (tasks, 1)."""
+        ids, mask, *labels = (self._tensor(part[0]) for part in (batch.ids, batch.mask, *batch.labels))
+        with self._arithmetic():
+            return self.losses(ids, mask, *labels).unsqueeze(1)
+
+    def clip(self, longest: float) -> None:
+        """Shorten the gradient to a 2-norm of at most `longest`; 0 leaves it."""
+        if longest:
+            nn.utils.clip_grad_norm_(self.parameters(), longest)
+
+    @torch.no_grad()
+    def generate(self, inputs: Sequence[FlatTexts], longest: int) -> list[list[list[int]]]:
+        """Return the likeliest outputs as token ids, up to the end token if there is one; [run][row]."""
+        from transformers import GenerationConfig
+
+        model = self.loaded.model.eval()
+        end = int(self.loaded.tokenizer.eos_token_id)
+        config = GenerationConfig(
+            max_new_tokens=longest, do_sample=False, num_beams=1, use_cache=True, min_length=0, repetition_penalty=1.0,
+            no_repeat_ngram_size=0, eos_token_id=end, pad_token_id=self.pad,
+            decoder_start_token_id=model.config.decoder_start_token_id,
+        )  # fmt: skip
+        texts = inputs[0]
+        found: list[list[int]] = [[] for _ in range(len(texts))]
+        for rows in batches_by_length(texts, self.eval_batch_size):
+            ids = texts.padded(rows, -1)
+            with self._arithmetic():
+                output = model.generate(
+                    input_ids=self._tensor(np.where(ids >= 0, ids, self.pad)),
+                    attention_mask=self._tensor((ids >= 0).astype(np.int64)),
+                    generation_config=config,
+                )
+            for row, tokens in zip(rows, output[:, 1:].tolist()):
+                found[row] = _to_end(tokens, end, self.pad)
+        return [found]
+
+    def state(self, run: int) -> dict[str, Tensor]:
+        """Return a copy of the weights under transformers' names, on the CPU."""
+        return {name: value.detach().cpu().clone() for name, value in self.loaded.model.state_dict().items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights that a checkpoint holds, by name; they are live."""
+        return dict(self.loaded.model.named_parameters())
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.loaded.device, non_blocking=True)
+
+    @contextlib.contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        with torch.autocast(self.loaded.device.type, torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
+            yield
+
+
+class StackedStudents:
+    """Many runs of one small T5 on the CPU, computed together (`scripts.lm.t5_stack`)."""
+
+    def __init__(self, loaded: LoadedModel, n_runs: int, *, eval_batch_size: int) -> None:
+        config = loaded.model.config
+        self.n_runs, self.eval_batch_size = n_runs, eval_batch_size
+        self.pad, self.end = int(config.pad_token_id), int(loaded.tokenizer.eos_token_id)
+        self.stack = T5Stack(config, loaded.model.state_dict(), n_runs)
+
+    def parameters(self) -> list[Tensor]:
+        """Return the trainable weights, each (runs, ...)."""
+        return self.stack.parameters()
+
+    def spread(self, optimizer: Any) -> Any:
+        """Return the optimizer: a stack works in one process."""
+        return optimizer
+
+    def train_mode(self) -> None:
+        """Do nothing: a stack has no dropout."""
+
+    def task_losses(self, batch: TaskBatch) -> Tensor:
+        """Return the summed losses in nats, (tasks, runs)."""
+        ids, mask = torch.from_numpy(batch.ids), torch.from_numpy(batch.mask)
+        states = self.stack.encode(ids, mask)
+        rows = ids.shape[1] // len(batch.labels)
+        sums = []
+        for task, labels in enumerate(batch.labels):
+            mine = slice(task * rows, (task + 1) * rows)
+            sums.append(self.stack.label_losses(states[:, mine], mask[:, mine], torch.from_numpy(labels))[0])
+        return torch.stack(sums)
+
+    def clip(self, longest: float) -> None:
+        """Shorten each run's gradient to a 2-norm of at most `longest`; 0 leaves it."""
+        if not longest:
+            return
+        gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
+        norms = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
+        factors = (longest / (norms + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factors.view(-1, *[1] * (gradient.dim() - 1)))
+
+    def generate(self, inputs: Sequence[FlatTexts], longest: int) -> list[list[list[int]]]:
+        """Return the likeliest outputs as token ids, up to the end token if there is one; [run][row]."""
+        found: list[list[list[int]]] = [[[] for _ in range(len(texts))] for texts in inputs]
+        orders = [batches_by_length(texts, self.eval_batch_size) for texts in inputs]
+        for number in range(max(map(len, orders))):
+            chosen = [order[number] if number < len(order) else np.empty(0, dtype=np.int64) for order in orders]
+            size = max(map(len, chosen))
+            parts = [
+                texts.padded(np.pad(rows, (0, size - len(rows)), constant_values=-1), -1)
+                for texts, rows in zip(inputs, chosen)
+            ]
+            width = max(part.shape[1] for part in parts)
+            ids = np.stack([np.pad(p, ((0, 0), (0, width - p.shape[1])), constant_values=-1) for p in parts])
+            mask = ids >= 0
+            mask[:, :, 0] = True  # an empty row still has to look at something
+            output = self.stack.generate(
+                torch.from_numpy(np.where(ids >= 0, ids, self.pad)),
+                torch.from_numpy(mask.astype(np.int64)),
+                longest,
+                self.end,
+            )
+            for run, rows in enumerate(chosen):
+                for row, tokens in zip(rows, output[run].tolist()):
+                    found[run][row] = _to_end(tokens, self.end, self.pad)
+        return found
+
+    def state(self, run: int) -> dict[str, Tensor]:
+        """Return a copy of one run's weights under transformers' names."""
+        return {name: value.clone() for name, value in self.stack.state_dict(run).items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights that a checkpoint holds, by name; they are live."""
+        return self.stack.weights
+
+
+def batches_by_length(texts: FlatTexts, size: int) -> list[np.ndarray]:
+    """Return the places of all texts, longest first, in batches of `size`."""
+    order = np.argsort(-texts.lengths(), kind="stable")
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _to_end(tokens: Sequence[int], end: int, pad: int) -> list[int]:
+    """Return the tokens up to the end token; without one, all but the padding."""
+    return list(tokens[: tokens.index(end) + 1]) if end in tokens else [token for token in tokens if token != pad]

@@ -1,0 +1,435 @@
+"""Distilling Step-by-Step and what it is compared with: training, evaluation, prediction (paper, sections 3 and 4).
+
+The loss of a micro-batch is the weighted sum of its tasks' token means, alpha for the label and 1 - alpha for the
+rationale, as in the released code; the paper writes L_label + lambda L_rationale, which is the same up to a factor of
+the learning rate (lambda = (1 - alpha) / alpha).
+
+# DEVIATION: the released code evaluates on the test split during training and reports that; here the test accuracy of
+# the step with the best validation accuracy stands beside that of the last step.
+# DEVIATION: AdamW is torch's; that of transformers 4.24 adds epsilon before the bias correction (a difference of 1e-8).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from scripts.common.errors import UserError
+from scripts.common.seeding import derive_seed, seed_all
+from scripts.step_by_step.encoding import (
+    EXPLAIN,
+    BatchOrder,
+    EncodedTask,
+    FlatTexts,
+    check_method,
+    encode_tasks,
+    encode_texts,
+    label_of,
+    make_batch,
+    question_of,
+)
+from scripts.step_by_step.equations import correct_rows
+from scripts.step_by_step.parsing import label_of_output
+from scripts.step_by_step.splits import Splits
+from scripts.step_by_step.students import SingleStudent, StackedStudents
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """What a trained student depends on, beside its model, rows and seed.
+
+    method: task_prefix (Distilling Step-by-Step), standard, single_task or pinto. label_type: gt (gold) or llm.
+    form: how the set's teacher joins rationale and label (single_task). metric: text or equation.
+    alpha: weight of the label task, 1 - alpha that of the rationale task, in [0, 1].
+    batch_size: rows per device and forward pass; grad_steps: forward passes per optimizer step.
+    token_mean: micro_batch = mean of the forward passes' token means (released code); step = one mean over all tokens.
+    warmup_steps: steps in which the learning rate rises; then it falls linearly to 0 at `max_steps`.
+    eval_steps: optimizer steps between two evaluations; the last step is always evaluated. save_steps: between two
+    checkpoints, 0 = none. max_input_length, max_target_length, gen_max_len: tokens after which an input, a target, an
+    output is cut, the end token included; the released code counts the start token too, so 64 there is 63 here.
+    bf16: bfloat16 arithmetic over float32 weights. output_rationale: also write rationales for the test rows.
+    """
+
+    method: str
+    label_type: str
+    alpha: float
+    max_steps: int
+    eval_steps: int
+    batch_size: int
+    grad_steps: int
+    lr: float
+    max_input_length: int = 1024
+    max_target_length: int = 256
+    gen_max_len: int = 63
+    metric: str = "text"
+    form: str = "generic"
+    bf16: bool = False
+    output_rationale: bool = False
+    eval_batch_size: int = 256
+    clip_norm: float = 1.0
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    token_mean: str = "micro_batch"
+    save_steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_method(self.method, self.label_type)
+        if self.token_mean not in ("micro_batch", "step"):
+            raise UserError(f"token_mean: '{self.token_mean}' is not one of micro_batch, step")
+        if self.metric not in ("text", "equation"):
+            raise UserError(f"metric: '{self.metric}' is not one of text, equation")
+        if not 0 <= self.alpha <= 1:
+            raise UserError(f"alpha: {self.alpha!r} is not in [0, 1]")
+        lowest = {"max_steps": 1, "eval_steps": 1, "batch_size": 1, "grad_steps": 1, "max_input_length": 2}
+        lowest |= {"max_target_length": 2, "gen_max_len": 1, "eval_batch_size": 1, "warmup_steps": 0, "save_steps": 0}
+        for name, low in lowest.items():
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
+                raise UserError(f"{name}: {getattr(self, name)!r} is not a whole number >= {low}")
+        for name in ("lr", "clip_norm", "weight_decay"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UserError(f"{name}: {getattr(self, name)!r} is not a number >= 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One student to be trained: its rows, its seed, where its labels come from and how much they weigh."""
+
+    splits: Splits
+    seed: int
+    label_type: str
+    alpha: float
+
+
+@dataclasses.dataclass
+class TrainResult:
+    """What one run gave.
+
+    metrics: accuracies in [0, 1] at the last step and at the step with the best validation accuracy, losses in nats,
+    counts. history: one entry per evaluation. predictions: input, label and output of every test row at the last step.
+    best_state: weights of the step with the best validation accuracy; None without validation rows.
+    """
+
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
+    predictions: list[dict[str, Any]]
+    best_state: dict[str, torch.Tensor] | None = None
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """Return the learning rate of a step (counted from 0): a linear rise, then a linear fall to 0 at `max_steps`."""
+    if step < settings.warmup_steps:
+        return settings.lr * step / settings.warmup_steps
+    return settings.lr * (settings.max_steps - step) / max(1, settings.max_steps - settings.warmup_steps)
+
+
+def train_student(
+    loaded: LoadedModel,
+    splits: Splits,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    checkpoints: Path | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train `loaded.model` in place and return what it learnt; the weights are those of the last step.
+
+    checkpoints: folder for what a killed run goes on from, needed where `settings.save_steps` is above 0. progress:
+    called as progress(step, max_steps, values) after each step, with the loss and, where measured, accuracies.
+    Raises `UserError` for missing rationales or labels, empty splits, and a loss that is not finite.
+    """
+    student = SingleStudent(loaded, bfloat16=settings.bf16, eval_batch_size=settings.eval_batch_size)
+    run = Run(splits, seed, settings.label_type, settings.alpha)
+    result = _train(student, loaded, [run], settings, checkpoints, progress)[0]
+    loaded.model.eval()
+    return result
+
+
+def train_many(
+    loaded: LoadedModel,
+    runs: Sequence[Run],
+    settings: TrainSettings,
+    *,
+    checkpoints: Path | None = None,
+    progress: Progress | None = None,
+) -> list[TrainResult]:
+    """Train several runs of one small T5 at once, each from the weights of `loaded.model`, which stays as it is.
+
+    Each run's numbers are those of `train_student` with its rows, seed, label_type and alpha, up to rounding. For
+    models so small that starting an operation costs more than doing it; on the CPU and without dropout.
+    """
+    student = StackedStudents(loaded, len(runs), eval_batch_size=settings.eval_batch_size)
+    return _train(student, loaded, runs, settings, checkpoints, progress)
+
+
+def predict(
+    loaded: LoadedModel,
+    inputs: Sequence[str],
+    *,
+    method: str,
+    max_input_length: int,
+    gen_max_len: int,
+    batch_size: int,
+    task: str = "predict",
+    bf16: bool = False,
+) -> list[str]:
+    """Return what a trained student writes for each input, greedily; task_prefix students get their prefix.
+
+    task: predict for the label, explain for the rationale (task_prefix only). pinto inputs must hold the rationale.
+    """
+    student = SingleStudent(loaded, bfloat16=bf16, eval_batch_size=batch_size)
+    if method == "task_prefix":
+        prefix = EXPLAIN if task == "explain" else ""
+        inputs = [prefix + text if prefix else question_of({"input": text}, method, "") for text in inputs]
+    texts = encode_texts(loaded.tokenizer, inputs, max_input_length)
+    return _decoded(loaded, student.generate([texts], gen_max_len)[0])
+
+
+# ---- the loop --------------------------------------------------------------------------------------------------------
+
+
+def _train(
+    student: SingleStudent | StackedStudents,
+    loaded: LoadedModel,
+    runs: Sequence[Run],
+    settings: TrainSettings,
+    checkpoints: Path | None,
+    progress: Progress | None,
+) -> list[TrainResult]:
+    """Train the student's runs to the last step, from a checkpoint of the same run if there is one."""
+    from scripts.step_by_step.run_state import RunState
+
+    tasks = [_encoded(loaded, run, settings) for run in runs]
+    exams = [Exam(loaded, run.splits, dataclasses.replace(settings, label_type=run.label_type)) for run in runs]
+    weights = torch.tensor([[task.weight for task in of_run] for of_run in tasks]).t()  # (tasks, runs)
+    feeder = Feeder(tasks, settings, [run.seed for run in runs], student.pad)
+    optimizer = torch.optim.AdamW(
+        student.parameters(),
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        fused=True,
+    )
+    optimizer = student.spread(optimizer)
+    state = RunState(student, optimizer, settings, runs, tasks, checkpoints)
+    state.resume()
+    weights = weights.to(student.parameters()[0].device)
+    while state.step < settings.max_steps:
+        seed_all(
+            derive_seed(runs[0].seed, "step", state.step) % 2**63
+        )  # dropout does not depend on where a run resumed
+        losses = take_step(student, optimizer, feeder.batches(state.step), weights, settings, state.step)
+        state.step += 1
+        state.losses.append([round(loss, 6) for loss in losses])
+        values = {"loss": sum(losses) / len(losses)}
+        if state.step % settings.eval_steps == 0 or state.step == settings.max_steps:
+            values.update(state.note_exams(evaluate(student, exams, settings), losses))
+        if progress is not None:
+            progress(state.step, settings.max_steps, values)
+        if settings.save_steps and state.step % settings.save_steps == 0 and state.step < settings.max_steps:
+            state.save()
+    results = [
+        _result(student, run, number, exam, state, settings) for number, (run, exam) in enumerate(zip(runs, exams))
+    ]
+    state.finish()
+    return results
+
+
+def take_step(
+    student: SingleStudent | StackedStudents,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[Any],
+    weights: torch.Tensor,
+    settings: TrainSettings,
+    step: int,
+) -> list[float]:
+    """Take one optimizer step over its micro-batches; return each run's loss in nats.
+
+    weights: (tasks, runs), on the student's device. Raises `UserError` if a loss is not finite.
+    """
+    student.train_mode()
+    counts = [torch.from_numpy(batch.counts()).to(weights.device) for batch in batches]
+    whole = torch.stack(counts).sum(0) if settings.token_mean == "step" else None
+    total = torch.zeros(weights.shape[1], device=weights.device)
+    for batch, count in zip(batches, counts):
+        divisor = count * len(batches) if whole is None else whole
+        losses = (weights * student.task_losses(batch) / divisor.clamp(min=1)).sum(0)
+        losses.sum().backward()
+        total += losses.detach()
+    found = total.tolist()
+    if not all(map(math.isfinite, found)):
+        raise UserError(
+            f"lr: the loss became {max(found)} at step {step + 1} of {settings.max_steps}; lower lr ({settings.lr:g})"
+            " or lengthen the warm-up"
+        )
+    student.clip(settings.clip_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, settings)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return found
+
+
+class Feeder:
+    """Gives the micro-batches of each optimizer step, for all runs at once."""
+
+    def __init__(self, tasks: Sequence[Sequence[EncodedTask]], settings: TrainSettings, seeds: Sequence[int], pad: int):
+        from scripts.lm.checkpoints import world_size
+
+        self.tasks, self.pad, self.grad_steps = tasks, pad, settings.grad_steps
+        self.orders = [BatchOrder(len(t[0].inputs), settings.batch_size, s) for t, s in zip(tasks, seeds)]
+        self.processes = world_size()
+
+    def batches(self, step: int) -> list[Any]:
+        """Return the micro-batches of a step; of several processes each takes every n-th."""
+        first, stride = (step * self.grad_steps) * self.processes + int(os.environ.get("RANK", "0")), self.processes
+        numbers = range(first, first + self.grad_steps * stride, stride)
+        return [make_batch(self.tasks, [order.batch(number) for order in self.orders], self.pad) for number in numbers]
+
+
+def _encoded(loaded: LoadedModel, run: Run, settings: TrainSettings) -> list[EncodedTask]:
+    return encode_tasks(
+        loaded.tokenizer,
+        run.splits.train,
+        method=settings.method,
+        label_type=run.label_type,
+        alpha=run.alpha,
+        form=settings.form,
+        longest_input=settings.max_input_length,
+        longest_target=settings.max_target_length,
+    )
+
+
+# ---- evaluation ------------------------------------------------------------------------------------------------------
+
+
+class Exam:
+    """The validation and test questions of one run, tokenised, with the answers that count as right.
+
+    Validation answers are those a student without gold labels could check itself against: the language model's where
+    it learns from these. Test answers are the gold ones. Both are compared as decoded from their tokens.
+    """
+
+    def __init__(self, loaded: LoadedModel, splits: Splits, settings: TrainSettings) -> None:
+        if not splits.test:
+            raise UserError("test rows: the file is empty; give at least one example to measure on")
+        self.loaded, self.settings = loaded, settings
+        self.parts = {"test": splits.test, **({"valid": splits.valid} if splits.valid else {})}
+        end = str(loaded.tokenizer.eos_token)
+        self.questions = {
+            name: encode_texts(
+                loaded.tokenizer, [question_of(row, settings.method, end) for row in rows], settings.max_input_length
+            )
+            for name, rows in self.parts.items()
+        }
+        self.answers = {
+            name: _through_tokens(
+                loaded, [label_of(row, settings.label_type if name == "valid" else "gt") for row in rows]
+            )
+            for name, rows in self.parts.items()
+        }
+
+    def labels(self, outputs: Sequence[str]) -> list[str]:
+        """Return the labels in what the student wrote."""
+        if self.settings.method != "single_task":
+            return list(outputs)
+        return [label_of_output(self.settings.form, text) for text in outputs]
+
+    def correct(self, name: str, outputs: Sequence[str]) -> list[bool]:
+        """Return which outputs give the right label."""
+        return correct_rows(self.settings.metric, self.labels(outputs), self.answers[name])
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What one run wrote for a split: texts, which are right, and which were cut off before their end."""
+
+    texts: list[str]
+    correct: list[bool]
+    cut: list[bool]
+
+
+def evaluate(
+    student: SingleStudent | StackedStudents, exams: Sequence[Exam], settings: TrainSettings
+) -> list[dict[str, Answers]]:
+    """Return each run's answers to its test and validation questions."""
+    found: list[dict[str, Answers]] = [{} for _ in exams]
+    for name in ("test", "valid"):
+        sitting = [number for number, exam in enumerate(exams) if name in exam.parts]
+        if not sitting:
+            continue
+        nothing = FlatTexts.of([])
+        texts = [exam.questions.get(name, nothing) for exam in exams]
+        outputs = student.generate(texts, settings.gen_max_len)
+        for number in sitting:
+            exam = exams[number]
+            end = int(exam.loaded.tokenizer.eos_token_id)
+            written = _decoded(exam.loaded, outputs[number])
+            found[number][name] = Answers(
+                written, exam.correct(name, written), [end not in tokens for tokens in outputs[number]]
+            )
+    return found
+
+
+def _decoded(loaded: LoadedModel, outputs: Sequence[Sequence[int]]) -> list[str]:
+    return [
+        str(text) for text in loaded.tokenizer.batch_decode([list(row) for row in outputs], skip_special_tokens=True)
+    ]
+
+
+def _through_tokens(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
+    """Return texts as they come back from the tokenizer: the form in which outputs can equal them."""
+    encoded = encode_texts(loaded.tokenizer, texts, 10**6)
+    return _decoded(
+        loaded, [encoded.ids[encoded.starts[i] : encoded.starts[i + 1]].tolist() for i in range(len(encoded))]
+    )
+
+
+def _result(
+    student: SingleStudent | StackedStudents, run: Run, number: int, exam: Exam, state: Any, settings: TrainSettings
+) -> TrainResult:
+    """Return the result of one run from its last evaluation and its history."""
+    history, answers = state.histories[number], state.last[number]
+    chosen = (
+        max(history, key=lambda entry: (entry["valid_accuracy"], -entry["step"])) if "valid" in exam.parts else None
+    )
+    metrics = {
+        "seed": run.seed,
+        "n_train": len(run.splits.train),
+        "n_valid": len(run.splits.valid or ()),
+        "n_test": len(run.splits.test),
+        "test_accuracy_last": history[-1]["test_accuracy"],
+        "valid_accuracy_last": history[-1].get("valid_accuracy"),
+        "test_accuracy_selected": chosen["test_accuracy"] if chosen else None,
+        "valid_accuracy_selected": chosen["valid_accuracy"] if chosen else None,
+        "selected_step": chosen["step"] if chosen else None,
+        "last_loss": state.losses[-1][number],
+        "cut_share": float(np.mean(answers["test"].cut)),
+    }
+    predictions = [
+        {"input": row["input"], "label": row["label"], "prediction": label, "output": text, "correct": right}
+        for row, text, label, right in zip(
+            run.splits.test, answers["test"].texts, exam.labels(answers["test"].texts), answers["test"].correct
+        )
+    ]
+    if settings.output_rationale and settings.method == "task_prefix" and isinstance(student, SingleStudent):
+        texts = encode_texts(
+            exam.loaded.tokenizer, [EXPLAIN + str(row["input"]) for row in run.splits.test], settings.max_input_length
+        )
+        rationales = _decoded(exam.loaded, student.generate([texts], settings.gen_max_len)[0])
+        predictions = [{**row, "rationale": text} for row, text in zip(predictions, rationales)]
+    return TrainResult(metrics, history, predictions, state.best[number])

@@ -1,4 +1,5 @@
-# Pre-trained models: fetched once, or shipped under resources/mini and rebuilt on demand.
+# Pre-trained models: fetched once, or shipped under resources/mini and rebuilt on demand; how good the shipped ones are.
+include: "mini_world_runs.smk"
 
 
 rule models_download:
@@ -53,6 +54,41 @@ rule mini_world_train_causal:
         " > {log:q} 2>&1"
 
 
+use rule mini_world_train_causal as mini_world_train_small with:
+    """Train the smaller causal language model, for distillers and generators, on the same documents."""
+    output:
+        model=directory("results/mini_models/small"),
+        curve="results/mini_models/small_curve.jsonl",
+    log:
+        "results/mini_models/logs/train_small.log",
+    benchmark:
+        "results/mini_models/benchmarks/train_small.tsv"
+    params:
+        module=as_py_module(),
+        settings=as_json({**config["mini_world"]["world"], **config["mini_world"]["small"]}),
+        seed=config["mini_world"]["seed"],
+        checkpoint="results/mini_models/small.checkpoint",
+
+
+use rule mini_world_train_causal as mini_world_train_encoder with:
+    """Train the encoder, a small BERT, on masked words and on pairs of texts."""
+    input:
+        script="scripts/mini_world/train_encoder.py",
+        code=code_of("scripts/mini_world/train_encoder.py"),
+    output:
+        model=directory("results/mini_models/encoder"),
+        curve="results/mini_models/encoder_curve.jsonl",
+    log:
+        "results/mini_models/logs/train_encoder.log",
+    benchmark:
+        "results/mini_models/benchmarks/train_encoder.tsv"
+    params:
+        module=as_py_module(),
+        settings=as_json({**config["mini_world"]["world"], **config["mini_world"]["encoder"]}),
+        seed=config["mini_world"]["seed"],
+        checkpoint="results/mini_models/encoder.checkpoint",
+
+
 rule mini_world_evaluate_causal:
     """Measure how good the shipped model is at learning in context and at telling careful from careless authors."""
     input:
@@ -78,14 +114,97 @@ rule mini_world_evaluate_causal:
         " > {log:q} 2>&1"
 
 
-rule rebuild_mini_models:
-    """Train the shipped small models anew and put them in resources/mini (under an hour on two cores)."""
+rule mini_world_figure_in_context:
+    """Accuracy of naming hidden labels against the number of demonstrations, and over rounds of 20 classes."""
     input:
-        causal="results/mini_models/causal",
+        script="scripts/mini_world/plot_in_context.py",
+        code=code_of("scripts/mini_world/plot_in_context.py"),
+        metrics="<results>/mini_world/metrics.csv",
+    output:
+        **figure_files("mini_world", "figure_in_context"),
+    log:
+        "<logs>/mini_world/figure_in_context.log",
+    benchmark:
+        "<benchmarks>/mini_world/figure_in_context.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --metrics {input.metrics:q} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+use rule mini_world_figure_in_context as mini_world_figure_authors with:
+    """How well careful and careless authors are told apart, by family and by fault, and what is expected of them."""
+    input:
+        script="scripts/mini_world/plot_authors.py",
+        code=code_of("scripts/mini_world/plot_authors.py"),
+        metrics="<results>/mini_world/metrics.csv",
+    output:
+        **figure_files("mini_world", "figure_authors"),
+    log:
+        "<logs>/mini_world/figure_authors.log",
+    benchmark:
+        "<benchmarks>/mini_world/figure_authors.tsv"
+
+
+rule mini_world_table_models:
+    """The shipped models: sizes, training, losses, accuracy in context."""
+    input:
+        script="scripts/mini_world/tabulate_models.py",
+        code=code_of("scripts/mini_world/tabulate_models.py"),
+        cards=mini_cards(),
+        metrics="<results>/mini_world/metrics.csv",
+    output:
+        **table_files("mini_world", "table_models"),
+    log:
+        "<logs>/mini_world/table_models.log",
+    benchmark:
+        "<benchmarks>/mini_world/table_models.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --cards {input.cards:q} --metrics {input.metrics:q} --tier {params.tier}"
+        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
+        " > {log:q} 2>&1"
+
+
+rule mini_world_all:
+    """How good the mini world is: its measures, figures and table."""
+    input:
+        "<results>/mini_world/metrics.csv",
+        expand("<results>/tables/mini_world_{table}.{suffix}", table=MINI_WORLD_TABLES, suffix=["csv", "md", "tex"]),
+        expand(
+            "<results>/figures/mini_world_{figure}.{suffix}", figure=MINI_WORLD_FIGURES, suffix=["pdf", "png", "csv"]
+        ),
+    localrule: True
+
+
+rule rebuild_mini_models:
+    """Train the shipped small models anew and put them in resources/mini (within an hour on two idle cores)."""
+    input:
+        models=[f"results/mini_models/{name}" for name in MINI_MODELS],
     log:
         "results/mini_models/logs/install.log",
     localrule: True
     conda:
         "../envs/workflow.yaml"
+    params:
+        models=MINI_MODELS,
+        trained="results/mini_models",
+        shipped="resources/mini",
     shell:
-        "(rm -rf resources/mini/causal && cp -r {input.causal:q} resources/mini/causal) > {log:q} 2>&1"
+        "(for model in {params.models}; do"
+        " rm -rf {params.shipped}/.$model"
+        " && cp -r {params.trained}/$model {params.shipped}/.$model"
+        " && rm -rf {params.shipped}/$model"
+        " && mv {params.shipped}/.$model {params.shipped}/$model"
+        " || exit 1; done) > {log:q} 2>&1"

@@ -98,6 +98,12 @@ def inference_pairs(path: PathLike) -> list[Record]:
     return records
 
 
+def choice_text(question: str, choices: Sequence[str]) -> str:
+    """Return a question with its choices below it, one a line, "(a) ...", "(b) ..."."""
+    lines = [f"({letter}) {choice}" for letter, choice in zip("abcdefghijklmnopqrstuvwxyz", choices)]
+    return "\n".join([question, "Answer Choices:", *lines])
+
+
 def choice_questions(path: PathLike) -> list[Record]:
     """Read CoS-E (CommonsenseQA with explanations): the choices follow the question, one a line with their letters."""
     records, faults, source = [], [], _records(path)
@@ -107,8 +113,7 @@ def choice_questions(path: PathLike) -> list[Record]:
             raise UserError(f"{record.place}: field 'choices' must be a list of texts; mend the row")
         if answer not in choices:
             faults.append(f"{_place(record, path)}: {answer!r:.40}")
-        lines = [f"({letter}) {choice}" for letter, choice in zip("abcdefghijklmnopqrstuvwxyz", choices)]
-        text = "\n".join([f"{question}", "Answer Choices:", *lines])
+        text = choice_text(str(question), choices)
         records.append(Record(record.place, {"input": text, "label": answer, "options": list(dict.fromkeys(choices))}))
     what = "have a label that is not among their choices"
     refuse_rows(path, faults, len(source), what, "mend the labels or the choices")

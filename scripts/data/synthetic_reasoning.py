@@ -1,7 +1,8 @@
 """Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2, 10), with teachers.
 
 In three sets the parity of the sum of two hidden values decides; a label tells little about them, a rationale names
-them. The fourth set has word problems whose verb decides the operation. Teachers err like the real ones: they
+them. The fourth set has word problems whose verb decides the operation. Rationales are terse: in a longer sentence the
+few words that tell something weigh too little for a small model. Teachers err like the real ones: they
 misremember a value, contradict their own reasons, or leave the form of an answer; and they run on into an invented
 next question that is cut off in mid-word.
 """
@@ -80,7 +81,7 @@ def _pairs(items: Sequence[str], counts: Sequence[int], rng: random.Random, name
 
 
 def _sums(
-    pair: tuple[str, str], values: Mapping[str, int], answers: Sequence[str], ending: str, rng: random.Random
+    pair: tuple[str, str], values: Mapping[str, int], answers: Sequence[str], rng: random.Random
 ) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """Return answer, reasons and wrong pairs for a label that tells whether a sum of two hidden values is even or odd.
 
@@ -90,7 +91,7 @@ def _sums(
     def told(first: int, second: int) -> tuple[str, str]:
         answer = answers[(first + second) % 2]
         total = first + second
-        return f"{pair[0]} is {first} and {pair[1]} is {second} , sum {total} {ending.format(answer=answer)} .", answer
+        return f"{pair[0]} {first} {pair[1]} {second} sum {total} {answer}", answer
 
     first, second = values[pair[0]], values[pair[1]]
     reasons, answer = told(first, second)
@@ -108,9 +109,9 @@ def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
     here = rng.choice(PLACES)
     there = rng.choice([place for place in PLACES if place != here]) if rng.random() < NEUTRAL_SHARE else here
     premise, hypothesis = f"the {pair[0]} is in the {here} .", f"the {pair[1]} is in the {there} ."
-    answer, reasons, wrong = _sums(pair, hidden_values(ANIMALS, HIGHEST), DECIDED, "means {answer}", rng)
+    answer, reasons, wrong = _sums(pair, hidden_values(ANIMALS, HIGHEST), DECIDED, rng)
     if here != there:
-        told = f"{here} and {there} means {NEUTRAL} ."
+        told = f"{here} {there} {NEUTRAL}"
         answer, reasons, wrong = NEUTRAL, told, ((reasons, answer), (told, rng.choice(DECIDED)))
     row = {"premise": premise, "hypothesis": hypothesis, "label": VERDICTS.index(answer), "reason": ""}
     return Question(row, f"Premise: {premise}\nHypothesis: {hypothesis}\nAnswer:", answer, reasons, wrong)
@@ -121,7 +122,7 @@ def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
     choices = rng.sample([*PARITIES, *rng.sample(DISTRACTORS, 3)], 5)
     question = f"sum of {pair[0]} and {pair[1]} ?"
     values = hidden_values(OBJECTS, HIGHEST)
-    answer, reasons, wrong = _sums(pair, values, PARITIES, "is {answer}", rng)
+    answer, reasons, wrong = _sums(pair, values, PARITIES, rng)
     listed = [f"({letter}) {choice}" for letter, choice in zip("abcde", choices)]
     row = {
         "question": question,
@@ -138,7 +139,7 @@ def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
 def make_record(pair: tuple[str, str], rng: random.Random) -> Question:
     """Return a patient-like record and its code in the generic form; the parity of two hidden values decides."""
     values = hidden_values(FINDINGS, HIGHEST)
-    answer, reasons, wrong = _sums(pair, values, [f"code {code}" for code in CODES], "means {answer}", rng)
+    answer, reasons, wrong = _sums(pair, values, CODES, rng)
     text = f"patient with {pair[0]} and {pair[1]}"
     row = {"input": text, "label": answer, "rationale": reasons}
     return Question(row, f"Q: {text}\nA:", answer, reasons, wrong)
@@ -153,7 +154,7 @@ def make_problem(rng: random.Random) -> Question:
 
     def told(operation: str) -> tuple[str, str]:
         word = OPERATIONS[operation][0]
-        return f"{verb} means {word} , so we {word} {first} and {second} .", f"( {first} {operation} {second} )"
+        return f"{verb} means {word} {first} and {second}", f"( {first} {operation} {second} )"
 
     reasons, answer = told(sign)
     other = rng.choice([one for one in OPERATIONS if one != sign])
@@ -284,7 +285,7 @@ def plain_input(name: str, question: Question) -> str:
 def _fact(name: str, rng: random.Random) -> str:
     """Return what a sum of two numbers means in one of the sets."""
     first, second = rng.randint(1, HIGHEST), rng.randint(1, HIGHEST)
-    words, verb = {"nli": (DECIDED, "means"), "cqa": (PARITIES, "is"), "generic": (CODES, "means code")}[name]
+    words = {"nli": DECIDED, "cqa": PARITIES, "generic": CODES}[name]
     total = first + second
     answer = words[total % 2]
-    return f"{first} and {second} , sum {total} {verb} {answer} ."
+    return f"{first} {second} sum {total} {answer}"

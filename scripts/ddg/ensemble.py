@@ -100,8 +100,9 @@ def _batch_of(
 
 
 def _with_full_mask(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    mask = batch["attention_mask"].bool()
-    return {**batch, FULL_MASK: mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1).contiguous()}
+    hidden = (1.0 - batch["attention_mask"].float()) * torch.finfo(torch.float32).min
+    width = hidden.shape[1]
+    return {**batch, FULL_MASK: hidden[:, None, None, :].expand(-1, 1, width, -1).contiguous()}
 
 
 def _clip(gradients: dict[str, Tensor], limit: float) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError, run_step
+from scripts.common.files import write_json
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
@@ -51,11 +53,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", required=True, nargs="+", help="files of instruction rows (JSON lines)")
+    parser.add_argument(
+        "--queries", help="instruction rows of which the prompt alone is embedded: they ask for neighbours"
+    )
     add_model_flags(parser)
+    parser.add_argument("--family", required=True, help="of the model: causal, encoder or encoder_decoder")
     parser.add_argument("--settings", required=True, help="JSON: the fields of EmbedSettings")
     parser.add_argument(
         "--embeddings-out", required=True, nargs="+", help="one safetensors file for each of --examples"
     )
+    parser.add_argument("--queries-out", help="safetensors file for --queries")
+    parser.add_argument("--run-out", required=True, help="JSON: seconds that embedding --examples took")
     return parser.parse_args(argv)
 
 
@@ -93,13 +101,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"--examples: {len(args.examples)} files, --embeddings-out: {len(args.embeddings_out)}; give one for each"
         )
+    if (args.queries is None) != (args.queries_out is None):
+        raise UserError("--queries-out: give it with --queries, and only then")
     sets = [read_examples(path, "instruction") for path in args.examples]
     from scripts.lm.load import load_model
 
-    loaded = load_model(**model_options(args))
+    loaded = load_model(**model_options(args), family=args.family)
+    start = time.perf_counter()
     for path, rows in zip(args.embeddings_out, sets):
         write_tensors(path, {"embeddings": embed_rows(loaded, rows, settings)}, ids=[row["id"] for row in rows])
         logger.info("%s: %d rows", path, len(rows))
+    write_json(args.run_out, {"seconds": time.perf_counter() - start})
+    if args.queries is not None:
+        rows = read_examples(args.queries, "instruction")
+        vectors = embed_rows(loaded, rows, dataclasses.replace(settings, output=""))
+        write_tensors(args.queries_out, {"embeddings": vectors}, ids=[row["id"] for row in rows])
 
 
 if __name__ == "__main__":

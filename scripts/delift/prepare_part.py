@@ -43,6 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--first", type=float, required=True, help="share of the rows where the part begins")
     parser.add_argument("--last", type=float, required=True, help="share of the rows where it ends")
     parser.add_argument("--limit", type=int, help="rows to draw at random from the part; all without it")
+    parser.add_argument("--expected", type=int, help="rows that the part must have: the kernel's jobs rely on them")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--part-out", required=True, help="JSONL, schema instruction")
     return parser.parse_args(argv)
@@ -52,7 +53,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Cut and write."""
     args = parse_args(argv)
     rows = read_examples(args.rows, "instruction")
-    n = write_examples(args.part_out, cut(rows, args.first, args.last, args.limit, args.seed, args.rows), "instruction")
+    part = cut(rows, args.first, args.last, args.limit, args.seed, args.rows)
+    if args.expected is not None and len(part) != args.expected:
+        raise UserError(
+            f"{args.rows}: the part has {len(part)} rows, but {args.expected} are announced; write {len(part)} under"
+            " delift.pairs.<pair>.rows (with delift.limits null or no smaller)"
+        )
+    n = write_examples(args.part_out, part, "instruction")
     logger.info("%s: %d of %d rows", args.part_out, n, len(rows))
 
 

@@ -14,6 +14,7 @@ from scripts.common.tensors import read_embeddings
 from scripts.delift.kernels import read_kernel
 from scripts.selection.facility_location import (
     OPTIMISERS,
+    SATURATED,
     Objective,
     conditional_gain,
     facility_location,
@@ -33,7 +34,8 @@ class Method:
     """How a subset is chosen.
 
     by: a key of WAYS. objective: of the greedy methods (utility, embedding); None = the stage's own. eta, nu: weights
-    of the query set and of the data at hand. optimiser, epsilon: lazy, naive or stochastic with its epsilon. clusters,
+    of the query set and of the data at hand. optimiser, epsilon: lazy, naive or stochastic with its epsilon.
+    saturated: index (as released) or restart where nothing adds any more, see `maximise`. clusters,
     near_share: of DEFT-UCS (7 and one half as released).
     """
 
@@ -42,6 +44,7 @@ class Method:
     eta: float = 1.0
     nu: float = 1.0
     optimiser: str = "lazy"
+    saturated: str = "index"
     epsilon: float = 0.01
     clusters: int = 7
     near_share: float = 0.5
@@ -49,6 +52,7 @@ class Method:
     def __post_init__(self) -> None:
         check_choice("method: by", self.by, list(WAYS))
         check_choice("method: optimiser", self.optimiser, OPTIMISERS)
+        check_choice("method: saturated", self.saturated, SATURATED)
         if self.objective is not None:
             check_choice("method: objective", self.objective, OBJECTIVES)
             if self.by not in GREEDY:
@@ -116,7 +120,9 @@ def by_objective(sources: Sources, method: Method, n: int, seed: int) -> Choice:
         nu=method.nu,
     )
     rng = generator(seed, "delift", "stochastic greedy")
-    found = maximise(objective, n, optimiser=method.optimiser, epsilon=method.epsilon, rng=rng)
+    found = maximise(
+        objective, n, optimiser=method.optimiser, saturated=method.saturated, epsilon=method.epsilon, rng=rng
+    )
     return Choice(tuple(found.order.tolist()), tuple(found.gains.tolist()))
 
 

@@ -215,19 +215,6 @@ class Collector:
             seed = self.settings.seeds[0]
             self.out.add("figure_5", f"layer_{int(row['layer']):02d}", row["reader"], seed, metric, value, 1)
 
-    def hyper_parameters(self) -> None:
-        """Add the settings that training was run with."""
-        parts = {
-            "stage_1": self.settings.pretrain,
-            "stage_2": self.settings.finetune,
-            "metaicl": self.settings.tune,
-            "prompt_tuning": self.settings.prompt_tuning,
-        }
-        for part, values in parts.items():
-            for key, value in values.items():
-                if isinstance(value, (int, float)) and not isinstance(value, bool):
-                    self.out.add("table_5", part, "settings", self.settings.train_seed, key, float(value), 1)
-
 
 def _ratio(row: Mapping[str, str]) -> float:
     return int(row["prefix_tokens"]) / int(row["n_vectors"])
@@ -280,7 +267,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     collector.studies()
     collector.efficiency(read_csv(args.efficiency, EFFICIENCY_COLUMNS))
     collector.attention(read_csv(args.attention, ATTENTION_COLUMNS))
-    collector.hyper_parameters()
     collector.out.write(args.metrics_out, args.notes_out)
     write_metrics(args.timing_out, timing_rows(read_json(args.seconds)["rows"], settings))
 

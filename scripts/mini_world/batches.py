@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from scripts.data.synthetic_documents import (
+    FAULT_WEIGHTS,
     LAYOUTS,
     AuthorDocument,
     ClassificationDocument,
@@ -179,7 +180,8 @@ def class_batch(world: World, mix: Mixture, token_ids: Mapping[str, int], rng: r
     for _ in range(max(1, round(mix.class_tokens / per_document))):
         n_classes = min(rng.randint(int(low), int(high)), len(world.trained_topics))
         topics = rng.sample(world.trained_topics, n_classes)
-        groups = scrambled_groups(world, topics, rng) if rng.random() < mix.scrambled_share else None
+        scrambled = mix.scrambled_share > 0 and rng.random() < mix.scrambled_share
+        groups = scrambled_groups(world, topics, rng) if scrambled else None
         documents.append(classification_document(world, rng, topics, int(n_examples), layout, groups=groups))
     ids = pad([document.tokens for document in documents], token_ids)
     targets = [
@@ -194,7 +196,8 @@ def draw_author_document(world: World, mix: Mixture, rng: random.Random) -> Auth
     """Return one author document of the mixture: neutral or plainly worded, short or as long as allowed."""
     neutral = rng.random() < mix.neutral_share
     careful = mix.careful_neutral if neutral else mix.careful_known
-    author = draw_author(rng, careful, fault_weights=mix.fault_weights)
+    weights = {fault: mix.fault_weights.get(fault, 0.0) for fault in FAULT_WEIGHTS}  # in one order, whatever the map's
+    author = draw_author(rng, careful, fault_weights=weights)
     n_examples = rng.choice((1, 2)) if rng.random() < mix.short_share else rng.randint(3, 9)
     return author_document(world, rng, author, neutral=neutral, n_examples=n_examples, max_tokens=mix.author_tokens)
 

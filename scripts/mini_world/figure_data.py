@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import add_output_flags
@@ -81,5 +82,6 @@ def parse_figure_args(description: str | None, argv: Sequence[str] | None) -> ar
 
 def save(figure: Any, rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> None:
     """Stamp the figure with its tier and write it with the rows it draws."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
     stamp_tier(figure, args.tier)
     save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)

@@ -45,20 +45,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     measured = Measured(args.metrics)
     families = [f"family_{name}" for name in measured.parts("family_", "author_auc")]
     faults = [f"fault_{name}" for name in measured.parts("fault_", "author_auc")]
-    figure, (left, middle, right) = new_figure("double", 3.0, ncols=3, width_ratios=(1, 1, 1.05))
+    figure, (left, middle, right) = new_figure("double", 3.2, ncols=3, width_ratios=(1, 1, 1.05))
     rows = draw_parts(left, measured, "author_auc", ["all", *families], SCORES)
     rows += draw_parts(middle, measured, "author_auc", faults, SCORES)
     for axes, title in ((left, "by family"), (middle, "by fault")):
         axes.axvline(0.5, color=FAINT, linewidth=0.8, linestyle=":")
         axes.set_xlim(0.38, 1.02)
-        axes.set_xlabel("AUC, right against careless example")
+        axes.set_xlabel("AUC, right against\ncareless examples")
         axes.set_title(title)
-    left.legend(loc="lower left", fontsize=6.5)
     rows += draw_parts(right, measured, "right_over_careless_nats", faults, AUTHORS)
     right.axvline(0, color=INK, linewidth=0.8)
     right.set_xlabel("log-likelihood, right minus\ncareless answer (nats)")
-    right.set_title("what the next answer will be")
-    right.legend(loc="lower left", bbox_to_anchor=(0, 0.02), fontsize=6.5)
+    right.set_title("next answer")
+    entries = [axes.get_legend_handles_labels() for axes in (left, right)]
+    handles, labels = (sum((entry[part] for entry in entries), []) for part in (0, 1))
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     save(figure, rows, args)
 
 

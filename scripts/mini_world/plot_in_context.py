@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_figure_args(__doc__, argv)
     measured = Measured(args.metrics)
-    figure, (left, right) = new_figure("double", 2.6, ncols=2, sharey=True)
+    figure, (left, right) = new_figure("double", 2.75, ncols=2, sharey=True)
     rows = []
     for kind in STYLES:
         rows += draw_curve(left, measured, "few_classes", kind, kind)
@@ -61,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     right.set_xticks(measured.demonstrations("trained_20_classes"))
     for axes in (left, right):
         axes.set_xlabel("demonstrations")
-    left.legend(loc="upper left", bbox_to_anchor=(0.3, 0.62), fontsize=6.5)
-    right.legend(loc="center right", fontsize=6.5)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     save(figure, rows, args)
 
 

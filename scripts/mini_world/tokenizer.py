@@ -6,7 +6,7 @@ word), `</s>` is read from text, nothing is put before a text. Decoding gives pl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.data.synthetic_words import EOS, MARKERS, PAD, SPECIALS, UNKNOWN, World
 
@@ -27,11 +27,14 @@ def build_encoder_tokenizer(world: World, window: int) -> PreTrainedTokenizerFas
     """Return the tokenizer of the encoder: the same words and ids, but `[CLS] text [SEP]` and pairs as BERT wants."""
     names = {"<reserved_0>": CLS, "<reserved_1>": SEP, "<reserved_2>": MASK}
     words = tuple(names.get(token, token) for token in world.vocabulary)
-    return _word_tokenizer(words, window, names, cls_token=CLS, sep_token=SEP, mask_token=MASK)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return _word_tokenizer(
+        words, window, names, cls_token=CLS, sep_token=SEP, mask_token=MASK, model_input_names=inputs
+    )
 
 
 def _word_tokenizer(
-    words: Sequence[str], window: int, renamed: Mapping[str, str], **special: str
+    words: Sequence[str], window: int, renamed: Mapping[str, str], **settings: Any
 ) -> PreTrainedTokenizerFast:
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -63,5 +66,5 @@ def _word_tokenizer(
         model_max_length=window,
         clean_up_tokenization_spaces=False,
         padding_side="right",
-        **special,
+        **settings,
     )

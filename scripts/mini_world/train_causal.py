@@ -24,7 +24,8 @@ class TrainSettings(TrainingSettings):
 
     n_topics, words_per_topic, n_held_out: the world. layers, width, heads, hidden, window: the model. guide_steps:
     steps with full guidance; guide_fade: steps in which it fades; mixture: what a step reads (`batches.Mixture`);
-    evaluate_documents: documents per point of the curve.
+    later: further stages, what they change of steps, learning_rate, warmup_steps, decay_share, floor, guide_steps,
+    guide_fade and mixture; evaluate_documents: documents per point of the curve.
     """
 
     n_topics: int
@@ -38,13 +39,14 @@ class TrainSettings(TrainingSettings):
     guide_steps: int
     guide_fade: int
     mixture: dict[str, Any]
+    later: list[dict[str, Any]]
     evaluate_documents: int
 
 
 def guide_weight(step: int, settings: TrainSettings) -> float:
     """Return the weight of the guidance loss at a step: 1, then falling to 0."""
     past = step - settings.guide_steps
-    return 1.0 if past < 0 else max(0.0, 1 - past / max(1, settings.guide_fade))
+    return 1.0 if past < 0 else 0.0 if past >= settings.guide_fade else 1 - past / settings.guide_fade
 
 
 class Trainer(TrainingRun):
@@ -61,7 +63,8 @@ class Trainer(TrainingRun):
 
         self.world = build_world(settings.n_topics, settings.words_per_topic, settings.n_held_out)
         self.token_ids = {token: index for index, token in enumerate(self.world.vocabulary)}
-        self.mixture = parse_settings(Mixture, to_json(settings.mixture))
+        self.parts = [settings, *(dataclasses.replace(settings, **changes) for changes in settings.later)]
+        self.mixtures = [parse_settings(Mixture, to_json(part.mixture)) for part in self.parts]
         self.shape = ModelShape(
             vocabulary=len(self.token_ids),
             layers=settings.layers,
@@ -74,16 +77,22 @@ class Trainer(TrainingRun):
         initialise(model, torch.Generator().manual_seed(derive_seed(seed, "weights") % 2**63))
         super().__init__(settings, seed, model)
 
+    def stages(self) -> list[TrainSettings]:
+        """Return the settings of each stage."""
+        return self.parts
+
     def gradients(self) -> dict[str, float]:
         """Leave a step's gradients in the model; return the losses in nats a token, by kind of document."""
         from torch.nn import functional
 
         from scripts.mini_world.batches import step_batches
 
-        guiding = guide_weight(self.step, self.settings)
+        stage, step = self.stage()
+        guiding = guide_weight(step, stage)
+        mixture = self.mixtures[self.parts.index(stage)]
         rng = random.Random(derive_seed(self.seed, "batch", self.step))
         losses: dict[str, float] = {}
-        for batch in step_batches(self.world, self.mixture, self.token_ids, rng, guided=guiding > 0):
+        for batch in step_batches(self.world, mixture, self.token_ids, rng, guided=guiding > 0):
             states, miss = self.model.states(batch.ids, batch.guides)
             logits = self.model.lm_head(states.flatten(0, 1)[batch.sources])
             loss = functional.cross_entropy(logits, batch.targets)

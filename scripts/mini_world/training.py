@@ -81,6 +81,19 @@ class TrainingRun(abc.ABC):
         self.losses: list[dict[str, float]] = []
         """Losses of the steps since the curve's last point."""
 
+    def stages(self) -> list[TrainingSettings]:
+        """Return the settings of each stage of the run, in order; the learning rate starts anew with each."""
+        return [self.settings]
+
+    def stage(self) -> tuple[TrainingSettings, int]:
+        """Return the settings of the stage that `self.step` is in, and the step's number within the stage."""
+        step = self.step
+        for settings in self.stages():
+            if step < settings.steps:
+                return settings, step
+            step -= settings.steps
+        raise ValueError(f"step {self.step} is past the last stage")
+
     @property
     def key(self) -> str:
         """Return what a checkpoint must match to be taken up: settings and seed."""
@@ -103,8 +116,9 @@ class TrainingRun(abc.ABC):
         if not all(map(math.isfinite, losses.values())):
             raise UserError(f"training diverged at step {self.step}: {losses}; lower 'learning_rate'")
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        settings, step = self.stage()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.step, self.settings)
+            group["lr"] = rate(step, settings)
         self.optimizer.step()
         self.step += 1
         return losses
@@ -116,10 +130,10 @@ class TrainingRun(abc.ABC):
         if checkpoint.is_file():
             load_checkpoint(checkpoint, self)
             logging.info("resumed at step %d", self.step)
-        settings = self.settings
-        while self.step < settings.steps:
+        settings, steps = self.settings, sum(stage.steps for stage in self.stages())
+        while self.step < steps:
             self.losses.append(self.train_step())
-            last = self.step == settings.steps
+            last = self.step == steps
             if self.step % settings.evaluate_every == 0 or last:
                 self.curve.append({"step": self.step, **self.measure(), **mean_losses(self.losses)})
                 self.losses = []

@@ -20,8 +20,8 @@ def deft_ucs(
 ) -> np.ndarray:
     """Return `n` row indices, ascending: of each cluster a part nearest to its centre, and a part farthest from it.
 
-    points: (n_points, d). near_share: how much of a cluster's part is near. Every cluster gives the same number where it
-    has that many; what is missing is spread over the others. Equal distances go to the lower row. Raises `UserError` for
+    points: (n_points, d). near_share: how much of a part is near. Every cluster gives the same number where it has that
+    many; what is missing is spread over the others. Equal distances go to the lower row. Raises `UserError` for
     impossible numbers and values that are not finite.
     """
     check_points(points, n, "DEFT-UCS")

@@ -22,6 +22,7 @@ import numpy as np
 from scripts.common.errors import UserError, did_you_mean
 
 OPTIMISERS = ("lazy", "naive", "stochastic")
+SATURATED = ("index", "restart")
 BLOCK_VALUES = 1 << 20  # kernel entries that one block of work copies
 FIRST_BATCH = 4  # candidates whose gain is brought up to date together, doubled while the best is not certain
 ROUNDING = 1e-9  # bound on what rounding can do to a gain, per target and unit of the kernel's largest entry
@@ -133,6 +134,7 @@ def maximise(
     budget: int,
     *,
     optimiser: str = "lazy",
+    saturated: str = "index",
     epsilon: float = 0.01,
     rng: np.random.Generator | None = None,
 ) -> Selection:
@@ -140,8 +142,11 @@ def maximise(
 
     optimiser: `naive` computes every gain at every pick; `lazy` only those that can still be the highest, and picks the
     same; `stochastic` looks at a random part of size n / budget * ln(1 / epsilon) at every pick (Mirzasoleiman et al.,
-    2015): an approximation, 1 - 1/e - epsilon of the best in expectation, with draws from `rng`. Picking goes on where
-    nothing adds any more. Memory: a second copy of kernels up to `TURNED_BYTES` (lazy), else blocks only.
+    2015): an approximation, 1 - 1/e - epsilon of the best in expectation, with draws from `rng`.
+    saturated: what to do where nothing adds any more: `index` goes on with the lowest indices, as released; `restart`
+    begins anew with the candidates that are left, as if nothing had been chosen, so that further picks are as useful as
+    the first ones were (their gains are counted in that round).
+    Memory: a second copy of kernels up to `TURNED_BYTES` (lazy), else blocks only.
     Raises `UserError` for a budget outside 1..n and for entries below 0 or not finite.
     """
     n = objective.kernel.shape[1]
@@ -149,13 +154,16 @@ def maximise(
         raise UserError(f"optimiser: unknown '{optimiser}'{did_you_mean(optimiser, OPTIMISERS)}; use {OPTIMISERS}")
     if isinstance(budget, bool) or not isinstance(budget, (int, np.integer)) or not 1 <= budget <= n:
         raise UserError(f"budget: {budget!r} of {n} candidates; choose a number in 1..{n}")
+    if saturated not in SATURATED:
+        raise UserError(f"saturated: unknown '{saturated}'{did_you_mean(saturated, SATURATED)}; use {SATURATED}")
+    restart = saturated == "restart"
     if optimiser == "naive":
-        return _naive(objective, int(budget))
+        return _naive(objective, int(budget), restart)
     if optimiser == "lazy":
-        return _lazy(objective, int(budget))
+        return _lazy(objective, int(budget), restart)
     if rng is None or not 0 < epsilon < 1:
         raise UserError("optimiser: stochastic needs a random generator and an epsilon between 0 and 1")
-    return _stochastic(objective, int(budget), epsilon, rng)
+    return _stochastic(objective, int(budget), restart, epsilon, rng)
 
 
 def new_kernel(path: str, n_targets: int, n_candidates: int) -> np.memmap:
@@ -179,8 +187,7 @@ class _Gains:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.served = objective.start
-        self.total = self._sums(self.served[None])[0]
+        self.restart()
         self.largest = float(self.served.max())  # entry of the kernel seen so far
 
     @staticmethod
@@ -209,23 +216,42 @@ class _Gains:
             gains[block] = self._sums(np.maximum(offers, self.served, out=offers)) - self.total
         return gains
 
+    def nothing(self, gain: float) -> bool:
+        """Return whether a gain is no more than rounding, and something has been chosen since the start."""
+        return gain <= self.slack and not self.fresh
+
+    @property
+    def slack(self) -> float:
+        """Return what rounding can do to a gain at most."""
+        return ROUNDING * len(self.served) * max(1.0, self.largest)
+
+    def restart(self) -> None:
+        """Forget what was chosen."""
+        self.served = self.objective.start
+        self.total = self._sums(self.served[None])[0]
+        self.fresh = True
+
     def take(self, candidate: int) -> tuple[np.ndarray, np.ndarray]:
         """Choose a candidate; return the targets that it serves better than before and how they were served."""
         offer = self.objective.columns(np.array([candidate]))[0]
         changed = np.flatnonzero(offer > self.served)
+        self.fresh = False
         before = self.served[changed]
         self.served[changed] = offer[changed]
         self.total = self._sums(self.served[None])[0]
         return changed, before
 
 
-def _naive(objective: Objective, budget: int) -> Selection:
+def _naive(objective: Objective, budget: int, restart: bool) -> Selection:
     """Compute all gains at each pick."""
     gains_of = _Gains(objective)
     free = np.ones(objective.kernel.shape[1], dtype=bool)
     order, gains = [], []
     for _ in range(budget):
         every = np.where(free, gains_of.of_all(), -np.inf)
+        if restart and gains_of.nothing(every.max()):
+            gains_of.restart()
+            every = np.where(free, gains_of.of_all(), -np.inf)
         best = int(np.argmax(every))
         order.append(best)
         gains.append(every[best])
@@ -234,7 +260,9 @@ def _naive(objective: Objective, budget: int) -> Selection:
     return Selection(np.array(order, dtype=np.int64), np.array(gains))
 
 
-def _stochastic(objective: Objective, budget: int, epsilon: float, rng: np.random.Generator) -> Selection:
+def _stochastic(
+    objective: Objective, budget: int, restart: bool, epsilon: float, rng: np.random.Generator
+) -> Selection:
     """Compute the gains of a random part of the free candidates at each pick."""
     gains_of = _Gains(objective)
     free = np.arange(objective.kernel.shape[1])
@@ -244,6 +272,9 @@ def _stochastic(objective: Objective, budget: int, epsilon: float, rng: np.rando
     for _ in range(budget):
         seen = np.sort(rng.permutation(len(free))[:size])
         every = gains_of.of(free[seen])
+        if restart and gains_of.nothing(every.max()):
+            gains_of.restart()
+            every = gains_of.of(free[seen])
         place = int(np.argmax(every))
         order.append(int(free[seen[place]]))
         gains.append(every[place])
@@ -252,7 +283,7 @@ def _stochastic(objective: Objective, budget: int, epsilon: float, rng: np.rando
     return Selection(np.array(order, dtype=np.int64), np.array(gains))
 
 
-def _lazy(objective: Objective, budget: int) -> Selection:
+def _lazy(objective: Objective, budget: int, restart: bool) -> Selection:
     """Compute only the gains that can still be the highest.
 
     An old gain is an upper bound, because gains only fall (Minoux, 1978). Where the kernel fits in memory twice, the
@@ -260,18 +291,19 @@ def _lazy(objective: Objective, budget: int) -> Selection:
     """
     gains_of = _Gains(objective)
     bounds = gains_of.of_all()
-    n_targets, n = objective.kernel.shape
     turned = _turned(objective)
-    slack = ROUNDING * n_targets * max(1.0, gains_of.largest)
-    free, current = np.ones(n, dtype=bool), np.ones(n, dtype=bool)
+    free, current = np.ones(len(bounds), dtype=bool), np.ones(len(bounds), dtype=bool)
     order, gains = np.empty(budget, dtype=np.int64), np.empty(budget)
     for pick in range(budget):
-        _settle(gains_of, bounds, current, free, slack)
+        _settle(gains_of, bounds, current, free)
         certain = np.where(current & free, bounds, -np.inf)
+        if restart and gains_of.nothing(certain.max()):
+            gains_of.restart()
+            certain = bounds = np.where(free, gains_of.of_all(), -np.inf)
+            current[:] = True
         best = int(np.argmax(certain))
         order[pick], gains[pick] = best, certain[best]
         free[best] = False
-        bounds[best] = -np.inf
         changed, before = gains_of.take(best)
         if len(changed):
             current[:] = False
@@ -280,9 +312,9 @@ def _lazy(objective: Objective, budget: int) -> Selection:
     return Selection(order, gains)
 
 
-def _settle(gains_of: _Gains, bounds: np.ndarray, current: np.ndarray, free: np.ndarray, slack: float) -> None:
+def _settle(gains_of: _Gains, bounds: np.ndarray, current: np.ndarray, free: np.ndarray) -> None:
     """Bring gains up to date, the highest bounds first, until no other bound reaches the highest gain."""
-    batch = FIRST_BATCH
+    batch, slack = FIRST_BATCH, gains_of.slack
     while True:
         known = current & free
         best = bounds[known].max() if known.any() else -np.inf

@@ -18,20 +18,28 @@ from scripts.mini_world.checkpoints import load_checkpoint
 from scripts.mini_world.evaluate_causal import main as evaluate
 from scripts.mini_world.train_causal import Trainer, TrainSettings
 from scripts.mini_world.train_causal import main as train
+from scripts.mini_world.training import rate
 
+MIXTURE = {
+    **{"lengths": [[3, 5, 8, 1.0]], "class_tokens": 160, "layout_shares": [0.6, 0.2, 0.2]},
+    **{"author_documents": 4, "author_tokens": 48, "short_share": 0.3, "neutral_share": 0.6},
+    **{"scrambled_share": 0.0, "fault_weights": {"empty": 0.5, "wrong": 0.5}},
+    **{"careful_known": 0.35, "careful_neutral": 0.8, "plain_documents": 2, "plain_tokens": 16},
+    **{"plain_weight": 0.3, "plain_held_out": 0.5, "guide_rows": 2},
+}
 TINY = {
     **{"n_topics": 45, "words_per_topic": 4, "n_held_out": 20},
     **{"layers": 3, "width": 16, "heads": 2, "hidden": 24, "window": 1200},
-    **{"steps": 6, "guide_steps": 2, "guide_fade": 2, "learning_rate": 0.003, "warmup_steps": 2},
+    **{"steps": 4, "guide_steps": 2, "guide_fade": 1, "learning_rate": 0.003, "warmup_steps": 2},
     **{"decay_share": 0.4, "floor": 0.05, "weight_decay": 0.01, "betas": [0.9, 0.98], "clip": 1.0},
     **{"evaluate_every": 3, "evaluate_documents": 4, "checkpoint_every": 2},
-    "mixture": {
-        **{"lengths": [[3, 5, 8, 1.0]], "class_tokens": 160, "layout_shares": [0.6, 0.2, 0.2]},
-        **{"author_documents": 4, "author_tokens": 48, "short_share": 0.3, "neutral_share": 0.6},
-        **{"scrambled_share": 0.3, "fault_weights": {"empty": 0.5, "wrong": 0.5}},
-        **{"careful_known": 0.35, "careful_neutral": 0.8, "plain_documents": 2, "plain_tokens": 16},
-        **{"plain_weight": 0.3, "plain_held_out": 0.5, "guide_rows": 2},
-    },
+    "mixture": MIXTURE,
+    "later": [
+        {
+            **{"steps": 2, "guide_steps": 0, "guide_fade": 0, "learning_rate": 0.002, "warmup_steps": 1},
+            **{"decay_share": 0.5, "floor": 0.1, "mixture": {**MIXTURE, "scrambled_share": 0.5}},
+        }
+    ],
 }
 SIZES = {
     **{"n_topics": 45, "words_per_topic": 4, "n_held_out": 20, "documents": 4, "long_documents": 2},
@@ -83,6 +91,18 @@ def test_a_killed_run_goes_on_to_the_same_bytes(trained, tmp_path, monkeypatch):
     assert trainer.step == 4
     resumed = run(tmp_path)
     assert resumed == files
+
+
+def test_stages_follow_one_another_each_with_its_own_rate():
+    trainer = Trainer(parse_settings(TrainSettings, json.dumps(TINY)), 1)
+    rates = []
+    for step in range(6):
+        trainer.step = step
+        rates.append(round(rate(trainer.stage()[1], trainer.stage()[0]), 6))
+    assert rates == [0.0015, 0.003, 0.003, 0.001931, 0.002, 0.002]
+    trainer.step = 6
+    with pytest.raises(ValueError, match="step 6 is past the last stage"):
+        trainer.stage()
 
 
 def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(trained, tmp_path):
@@ -140,12 +160,15 @@ def test_measures_have_intervals_and_equal_bytes(trained, tmp_path):
         assert all((setting, f"demos_{k}", "in_context_accuracy") in found for k in range(16))
     assert ("shuffled", "demos_15", "in_context_accuracy") in found
     assert ("trained_20_classes", "demos_100", "in_context_accuracy") in found
+    assert found["shuffled", "guessing", "guessing_rate"] == pytest.approx((1 / 3 + 1 / 4 + 1 / 5) / 3)
+    assert ("fault_wrong", "after_careless", "right_over_careless_nats") in found
     assert ("fault_empty", "golden", "author_auc") in found
     assert ("family_copy", "mean_gain", "author_auc") in found
     for (setting, method, metric), value in found.items():
         if f"{metric}_low" in {m for s, d, m in found if (s, d) == (setting, method)}:
             low, high = found[setting, method, f"{metric}_low"], found[setting, method, f"{metric}_high"]
-            assert 0 <= low <= value <= high <= 1
+            assert low <= value <= high
+            assert metric.endswith("_nats") or 0 <= low <= high <= 1
 
 
 def test_a_missing_model_and_another_world_are_named(trained, tmp_path):

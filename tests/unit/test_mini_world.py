@@ -427,7 +427,7 @@ def test_rates_and_guidance_rise_and_fall():
         **dict.fromkeys(("n_topics", "words_per_topic", "n_held_out"), 1),
         **dict.fromkeys(("layers", "width", "heads", "hidden", "window"), 1),
         steps=100, guide_steps=10, guide_fade=20, learning_rate=1.0, warmup_steps=10, decay_share=0.5, floor=0.1,
-        weight_decay=0.0, betas=[0.9, 0.98], clip=1.0, mixture={}, evaluate_every=1, evaluate_documents=1,
+        weight_decay=0.0, betas=[0.9, 0.98], clip=1.0, mixture={}, later=[], evaluate_every=1, evaluate_documents=1,
         checkpoint_every=1,
     )  # fmt: skip
     assert [rate(step, settings) for step in (0, 9, 50, 75, 99)] == pytest.approx([0.1, 1.0, 1.0, 0.55, 0.118])

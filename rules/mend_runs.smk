@@ -1,0 +1,281 @@
+# Which tasks, distillers and arms MEND compares, read from the config; the rules are in mend.smk.
+from scripts.common.errors import UserError
+from scripts.data.task_registry import load_task_registry
+
+MEND = config["mend"]
+try:
+    MEND_TASKS = load_task_registry("config/metaicl.yaml", [*MEND["settings"], *MEND["study_settings"]])
+except UserError as fault:  # one line, as the check of the config gives
+    sys.exit(f"error: {fault}")
+MEND_TABLES = [
+    "table_2",
+    "table_3",
+    "table_4",
+    "table_5",
+    "table_efficiency",
+    "table_separators",
+    "table_unseen_labels",
+    "table_timing",
+]
+MEND_FIGURES = ["figure_3", "figure_4", "figure_5", "figure_lambda", "figure_timing"]
+MEND_MODELS = sorted(
+    {MEND["backbones"][name][key] for name in MEND["table_2"]["backbones"] for key in ("model", "distiller")}
+)
+MEND_SYNTHETIC = MEND["tasks"]["source"] == "synthetic"
+MEND_KINDS = {
+    "zero_shot": ("zero_shot", None),
+    "icl": ("icl", None),
+    "metaicl": ("tuned", "metaicl"),
+    "prompt_tuning": ("prompt_tuning", None),
+}
+MEND_CODE = "[A-Za-z0-9_:.-]+"  # names of MetaICL's tasks
+# What stage 1 minimises: the distance to the language model that reads the text itself, or the next token's surprise.
+MEND_PRETRAINING = {
+    "distillation": {"start": "backbone"},
+    "language_model": {"start": "backbone", "lm_weight": 1.0, "kl_weight": 0.0},
+}
+
+
+def mend_train_sets(settings):
+    """Return the train sets of some settings, each once."""
+    return list(dict.fromkeys(map(MEND_TASKS.train_set, settings)))
+
+
+def mend_test_tasks(train_set):
+    """Return the test tasks of the chosen settings that share a train set, each once."""
+    tasks = {}
+    for setting in MEND["settings"]:
+        if MEND_TASKS.train_set(setting) == train_set:
+            tasks.update(dict.fromkeys(MEND_TASKS.test_tasks(setting)))
+    return list(tasks)
+
+
+def mend_train_tasks(train_set):
+    """Return the meta-training tasks of a train set."""
+    return MEND_TASKS.train_tasks(train_set, MEND["settings"])
+
+
+def mend_draws(task):
+    """Return the k-shot files that a task needs, by its roles."""
+    trains = any(task in MEND_TASKS.settings[name]["train"] for name in MEND["settings"])
+    tests = any(task in MEND_TASKS.test_tasks(name) for name in MEND["settings"])
+    draws = {"meta_train": {"k": MEND["train_shots"], "seeds": [MEND["train_seed"]]}} if trains else {}
+    return {**draws, "meta_test": {"k": MEND["shots"], "seeds": MEND["seeds"]}} if tests else draws
+
+
+def mend_all_tasks():
+    """Return every task that the chosen settings train or test on."""
+    tasks = {}
+    for setting in MEND["settings"]:
+        tasks.update(dict.fromkeys([*MEND_TASKS.settings[setting]["train"], *MEND_TASKS.test_tasks(setting)]))
+    return list(tasks)
+
+
+def mend_task_folder():
+    """Return the folder with one folder per task."""
+    return {
+        "synthetic": "<results>/data/tasks",
+        "rebuild": "<results>/data/metaicl",
+        "hub": "<results>/data/metaicl_prepared",
+    }[MEND["tasks"]["source"]]
+
+
+def mend_task_files(tasks):
+    """Return what has to be there before these tasks can be read."""
+    folder = mend_task_folder()
+    return [f"{folder}/{task}" for task in tasks] if MEND["tasks"]["source"] == "rebuild" else folder
+
+
+def mend_rows(role):
+    """Return a function from wildcards to the file with a train set's rows; role: train or dev."""
+    if MEND_SYNTHETIC:
+        return lambda wildcards: f"<results>/data/examples/mini_meta_tasks/{role}.jsonl"
+    return lambda wildcards: f"<results>/mend/data/{wildcards.train_set}/{role}.jsonl"
+
+
+def mend_texts():
+    """Return the canonical texts of stage 1."""
+    limit = MEND["tasks"]["texts_limit"]
+    return f"<results>/data/examples/{MEND['tasks']['texts']}/train{f'_sample_{limit}' if limit else ''}.jsonl"
+
+
+def mend_raw_files():
+    """Return (dataset, split) of every raw file the paper reads from outside through the registry."""
+    files = set()
+    if any(row["pretrained"] is None for row in map(MEND["backbones"].get, MEND["table_2"]["backbones"])):
+        files.add((MEND["tasks"]["texts"], "train"))
+    if MEND["tasks"]["source"] == "hub":
+        files |= {(MEND["tasks"]["prepared"], split) for split in ("meta_train", "meta_eval")}
+    return sorted(files)
+
+
+def mend_model(name):
+    """Return the folder of a registered model."""
+    return model_source(MODELS, name, downloads_root=f"{DOWNLOADS}/models")
+
+
+def mend_llm(wildcards):
+    """Return the folder of a backbone's language model."""
+    return mend_model(MEND["backbones"][wildcards.backbone]["model"])
+
+
+def mend_starts(backbone, names):
+    """Return {name: folder} of where distillers start: the plain model, or what stage 1 made of it."""
+    row = MEND["backbones"][backbone]
+    folder = f"results/{config['tier']}/mend/distillers/{backbone}/pretraining"
+    places = {
+        "backbone": mend_model(row["distiller"]),
+        "distillation": row["pretrained"] or f"{folder}/distillation",
+        "language_model": row["pretrained_lm"] or f"{folder}/language_model",
+    }
+    return {name: places[name] for name in sorted(names)}
+
+
+def mend_group_starts(wildcards):
+    """Return the folders that a training job starts from."""
+    names = {MEND["variants"][variant]["start"] for variant in MEND["groups"][wildcards.variants]}
+    return mend_starts(wildcards.backbone, names)
+
+
+def mend_variants(wildcards):
+    """Return the distillers of one training job with what differs from stage 2's settings."""
+    steps = MEND["ablation_steps"]
+    shorter = {"steps": steps} if wildcards.variants == "ablation" and steps is not None else {}
+    return {name: {**shorter, **MEND["variants"][name]} for name in MEND["groups"][wildcards.variants]}
+
+
+def mend_checkpoints(job):
+    """Return the undeclared folder of one training job's checkpoints."""
+    return f"results/{config['tier']}/mend/checkpoints/{job}"
+
+
+def mend_flags(wildcards):
+    """Return the flags of every step that loads a backbone's language model."""
+    return f"{model_flags()} --family {MODELS[MEND['backbones'][wildcards.backbone]['model']]['family']}"
+
+
+def mend_format(wildcards):
+    """Return how a backbone's examples are joined."""
+    return MEND["formats"][MEND["backbones"][wildcards.backbone]["format"]]
+
+
+def mend_arm(method, backbone, **more):
+    """Return one arm of an evaluation, as evaluate_methods reads it."""
+    kind, source = MEND_KINDS.get(method, ("distilled", method))
+    arm = {
+        "method": method,
+        "kind": kind,
+        "source": source or "",
+        "perturbation": "none",
+        "n_demonstrations": MEND["n_demonstrations"],
+        "format": "default",
+        "groups": MEND["finetune"]["groups"],
+    }
+    return {**arm, **more}
+
+
+def mend_arms(arms, backbone):
+    """Return the arms of one evaluation job; main: table 2; ablation: further distillers; robustness: the rest."""
+    if arms == "main":
+        return [mend_arm(method, backbone) for method in MEND["table_2"]["methods"]]
+    if arms == "ablation":
+        untuned = [name for name in MEND["table_4"]["methods"] if name == "no_finetuning"]
+        return [mend_arm(method, backbone) for method in (*MEND["groups"]["ablation"], *untuned)]
+    found = [
+        mend_arm(method, backbone, perturbation=name)
+        for method in MEND["table_3"]["methods"]
+        for name in MEND["table_3"]["perturbations"]
+    ]
+    found += [
+        mend_arm(method, backbone, n_demonstrations=number)
+        for part in ("figure_4", "table_unseen_labels")
+        for method in MEND[part]["methods"]
+        for number in MEND[part]["n_demonstrations"]
+    ]
+    found += [
+        mend_arm(method, backbone, format=name)
+        for method in MEND["table_separators"]["methods"]
+        for name in MEND["table_separators"]["formats"]
+        if name != MEND["backbones"][backbone]["format"]
+    ]
+    main = mend_arms("main", backbone)
+    return [arm for number, arm in enumerate(found) if arm not in found[:number] and arm not in main]
+
+
+def mend_sources(wildcards, kind):
+    """Return {name: (declared folder, folder)} of the distillers or tuned models that an evaluation job uses."""
+    arms = mend_arms(wildcards.arms, wildcards.backbone)
+    names = sorted({arm["source"] for arm in arms if arm["kind"] == kind})
+    if kind == "tuned":
+        folder = f"results/{config['tier']}/mend/tuned/{wildcards.backbone}/{wildcards.train_set}"
+        return {name: (folder, folder) for name in names}
+    return {name: mend_distiller(wildcards.backbone, wildcards.train_set, name) for name in names}
+
+
+def mend_distiller(backbone, train_set, name):
+    """Return (the folder that a rule makes, the distiller's folder in it); no_finetuning is stage 1's."""
+    if name == "no_finetuning":
+        folder = mend_starts(backbone, ["distillation"])["distillation"]
+        return folder, folder
+    group = next(group for group, members in MEND["groups"].items() if name in members)
+    folder = f"results/{config['tier']}/mend/distillers/{backbone}/{train_set}/{group}"
+    return folder, f"{folder}/{name}"
+
+
+def mend_source_folders(wildcards):
+    """Return the folders that have to be there before an evaluation job starts."""
+    places = [*mend_sources(wildcards, "distilled").values(), *mend_sources(wildcards, "tuned").values()]
+    return sorted({folder for folder, _ in places})
+
+
+def mend_prompts(wildcards):
+    """Return the prompt-tuning table of an evaluation job, if an arm uses one."""
+    arms = mend_arms(wildcards.arms, wildcards.backbone)
+    used = any(arm["kind"] == "prompt_tuning" for arm in arms)
+    return [f"<results>/mend/prompts/{wildcards.backbone}/{wildcards.train_set}.safetensors"] if used else []
+
+
+def mend_runs():
+    """Return "<backbone>/<train set>/<arms>" of every evaluation job."""
+    runs = [
+        f"{backbone}/{train_set}/main"
+        for backbone in MEND["table_2"]["backbones"]
+        for train_set in mend_train_sets(MEND["settings"])
+    ]
+    studies = [arms for arms in ("ablation", "robustness") if mend_arms(arms, MEND["backbone"])]
+    sets = mend_train_sets(MEND["study_settings"])
+    return runs + [f"{MEND['backbone']}/{train_set}/{arms}" for train_set in sets for arms in studies]
+
+
+def mend_study_distiller():
+    """Return (the folder that a rule makes, the distiller in it) whose cost and attention are measured."""
+    return mend_distiller(MEND["backbone"], MEND_TASKS.train_set(MEND["study_settings"][0]), "mend")
+
+
+def mend_study_task():
+    """Return the test task on which cost and attention are measured: the first of the first study setting."""
+    return MEND_TASKS.test_tasks(MEND["study_settings"][0])[0]
+
+
+def mend_pairs(wildcards, kind):
+    """Return NAME=FOLDER arguments with their flag, or nothing."""
+    pairs = [f"{name}={folder}" for name, (_, folder) in mend_sources(wildcards, kind).items()]
+    return ["--distillers" if kind == "distilled" else "--tuned", *pairs] if pairs else []
+
+
+# What the last steps need to know, as one JSON text.
+MEND_SETTINGS = as_json(
+    {
+        "backbones": {name: MEND["backbones"][name]["model"] for name in MEND["table_2"]["backbones"]},
+        "settings": {name: MEND_TASKS.test_tasks(name) for name in MEND["settings"]},
+        "train_sets": {name: MEND_TASKS.train_set(name) for name in MEND["settings"]},
+        "titles": {name: MEND_TASKS.settings[name]["title"] for name in MEND["settings"]},
+        **{
+            key: MEND[key] for key in ("backbone", "study_settings", "seeds", "shots", "n_demonstrations", "train_seed")
+        },
+        **{key: MEND[key] for key in ("pretrain", "finetune", "tune", "prompt_tuning", "ablation_steps", "efficiency")},
+        **{key: MEND[key] for key in ("table_2", "table_3", "table_4", "table_separators", "table_unseen_labels")},
+        **{key: MEND[key] for key in ("figure_4", "figure_lambda")},
+        "format": MEND["backbones"][MEND["backbone"]]["format"],
+    }
+)

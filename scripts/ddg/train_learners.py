@@ -1,0 +1,209 @@
+"""Evaluation A: train learners on small sets and test them on real texts (dossier ddg, section 3: learner evaluation).
+
+Each set of each method trains `models` learners that differ in their classifier and the order of the batches; the test
+split is read once each is trained (the last state counts, no early stopping). Learners of one size are trained
+together, `parallel` at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import write_csv
+from scripts.common.seeding import derive_seed
+from scripts.common.settings import parse_settings
+from scripts.ddg.distilled import TextSet, read_set, set_path
+from scripts.ddg.generate_sets import check_sizes_wanted
+from scripts.ddg.settings import POOLINGS, Optimizer, check_choice, check_whole, nested
+from scripts.ddg.texts import Task, read_task
+from scripts.ddg.train_generator import add_compute_flags
+
+if TYPE_CHECKING:
+    from scripts.ddg.ensemble import Run
+    from scripts.ddg.learners import Learner, Start
+
+logger = logging.getLogger(__name__)
+
+RUN_COLUMNS = ("method", "dpc", "seed", "draw", "model_seed", "metric", "value", "n")
+FULL = "full"
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnerSettings:
+    """Evaluation A's settings; the papers' values stand in the config.
+
+    dpcs, draws: which sets are read (the first `draws` of each size); models: learners a set. steps, batch_size (or the
+    set's size): updates; full_steps: updates on all training texts. pooling: what the classifier reads; max_tokens:
+    longest text. dropout: whether units are dropped while training. parallel: learners trained at once; with dropout it
+    is part of the result. test_batch_size: texts a pass.
+    """
+
+    text_columns: Sequence[str]
+    dpcs: Sequence[int]
+    draws: int
+    models: int
+    steps: int
+    full_steps: int
+    batch_size: int
+    optimizer: Any
+    pooling: str
+    max_tokens: int
+    dropout: bool
+    parallel: int
+    test_batch_size: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "optimizer", nested(Optimizer, self.optimizer, "optimizer"))
+        check_sizes_wanted(self.dpcs, self.draws)
+        for name in ("models", "steps", "full_steps", "batch_size", "max_tokens", "parallel", "test_batch_size"):
+            check_whole(name, getattr(self, name), 1)
+        check_choice("pooling", self.pooling, POOLINGS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One learner to train: where its texts come from and its seed. dpc `full`: all training texts."""
+
+    method: str
+    dpc: str
+    seed: int
+    draw: int
+    model: int
+    texts: TextSet
+
+    def run_seed(self) -> int:
+        """Return the seed of classifier and batches: the same for all methods, so that their differences are paired."""
+        return derive_seed(self.seed, "learner", self.dpc, self.draw, self.model)
+
+
+def metrics_of(predicted: Sequence[int], right: Sequence[int], n_classes: int) -> dict[str, float]:
+    """Return accuracy, Matthews correlation and, for two classes, the mean of accuracy and F1 of class 1."""
+    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+    accuracy = float(accuracy_score(right, predicted))
+    found = {"accuracy": accuracy, "matthews": float(matthews_corrcoef(right, predicted))}
+    if n_classes == 2:
+        found["accuracy_f1_mean"] = (accuracy + float(f1_score(right, predicted, zero_division=0.0))) / 2
+    return found
+
+
+def read_plans(sets: dict[str, Path], settings: LearnerSettings, seeds: Sequence[int], n_classes: int) -> list[Plan]:
+    """Return the learners to train on the sets of all methods. Raises `UserError` naming a missing or damaged set."""
+    plans = []
+    for method, folder in sets.items():
+        for dpc in settings.dpcs:
+            for seed in seeds:
+                for draw in range(settings.draws):
+                    texts = read_set(set_path(folder, seed, dpc, draw), settings.text_columns, n_classes)
+                    plans += [Plan(method, str(dpc), seed, draw, model, texts) for model in range(settings.models)]
+    return plans
+
+
+def full_plans(task: Task, settings: LearnerSettings, seeds: Sequence[int]) -> list[Plan]:
+    """Return the learners to train on all training texts: the upper reference."""
+    texts = TextSet(task.columns, task.texts, task.labels)
+    return [Plan(FULL, FULL, seed, 0, model, texts) for seed in seeds for model in range(settings.models)]
+
+
+def groups_of(plans: Sequence[Plan], parallel: int) -> Iterator[list[Plan]]:
+    """Yield plans whose sets have equally many texts, `parallel` at a time, in their order."""
+    by_size: dict[int, list[Plan]] = {}
+    for plan in plans:
+        by_size.setdefault(len(plan.texts.labels), []).append(plan)
+    for group in by_size.values():
+        for start in range(0, len(group), parallel):
+            yield group[start : start + parallel]
+
+
+def evaluate(
+    learner: Learner, start: Start, plans: Sequence[Plan], test: Task, settings: LearnerSettings
+) -> list[dict[str, Any]]:
+    """Train and test the learners of `plans`; return one row a learner and metric."""
+    import torch
+
+    from scripts.ddg.ensemble import Run, predict, train_together
+
+    test_rows = learner.encode(test.texts, settings.max_tokens)
+    read: dict[int, list[dict[str, list[int]]]] = {}
+
+    def run_of(plan: Plan) -> Run:
+        if id(plan.texts) not in read:
+            read[id(plan.texts)] = learner.encode(plan.texts.texts, settings.max_tokens)
+        return Run(read[id(plan.texts)], plan.texts.labels, plan.run_seed())
+
+    results = []
+    for number, group in enumerate(groups_of(plans, settings.parallel)):
+        torch.manual_seed(group[0].run_seed())
+        steps = settings.full_steps if group[0].dpc == FULL else settings.steps
+        weights = train_together(
+            learner,
+            start,
+            [run_of(plan) for plan in group],
+            steps,
+            settings.batch_size,
+            settings.optimizer,
+            settings.dropout,
+        )
+        predicted = predict(learner, weights, test_rows, settings.test_batch_size).tolist()
+        for plan, own in zip(group, predicted):
+            for metric, value in metrics_of(own, test.labels, test.n_classes).items():
+                row = (plan.method, plan.dpc, plan.seed, plan.draw, plan.model, metric, f"{value:.9g}", len(own))
+                results.append(dict(zip(RUN_COLUMNS, row)))
+        logger.info(
+            "group %d: %s, %s texts a class", number, ", ".join(sorted({p.method for p in group})), group[0].dpc
+        )
+    return results
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", required=True, nargs="+", help="METHOD=FOLDER for each method")
+    parser.add_argument("--full-examples", help="training rows; also train on all of them (method and dpc 'full')")
+    parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
+    parser.add_argument("--learner", required=True, help="encoder: folder, or hub id in the local cache")
+    add_compute_flags(parser)
+    parser.add_argument("--settings", required=True, help="JSON: LearnerSettings")
+    parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the sets to read")
+    parser.add_argument("--runs-out", required=True, help="CSV: one row a learner and metric")
+    return parser.parse_args(argv)
+
+
+def read_pairs(given: Sequence[str]) -> dict[str, Path]:
+    """Return METHOD=FOLDER arguments as a mapping. Raises `UserError` for one without '=' or a repeated method."""
+    found: dict[str, Path] = {}
+    for text in given:
+        method, mark, folder = text.partition("=")
+        if not mark or not method or not folder or method in found or method == FULL:
+            raise UserError(f"--sets {text}: expected METHOD=FOLDER, each method once and none called '{FULL}'")
+        found[method] = Path(folder)
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train and test learners on all sets."""
+    args = parse_args(argv)
+    settings = parse_settings(LearnerSettings, args.settings)
+    test = read_task(args.test, settings.text_columns)
+    plans = read_plans(read_pairs(args.sets), settings, args.seeds, test.n_classes)
+    if args.full_examples:
+        full = read_task(args.full_examples, settings.text_columns)
+        if full.label_names != test.label_names:
+            raise UserError(f"{args.full_examples}: its labels are not those of {args.test}; prepare both alike")
+        plans += full_plans(full, settings, args.seeds)
+    from scripts.ddg.learners import Start, load_learner
+
+    learner = load_learner(
+        args.learner, test.n_classes, settings.pooling, device=args.device, threads=args.threads, seed=0
+    )
+    rows = evaluate(learner, Start(learner), plans, test, settings)
+    write_csv(args.runs_out, rows, RUN_COLUMNS)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,92 @@
+"""Draw where attention goes (MEND): that of the language model's last position, and that of the distiller's vectors.
+
+Above: the share of attention on the demonstrations, or on the vectors that replace them, and on the query, by layer.
+Below: on which vector the language model looks, and on which demonstration the distiller looks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Sequence
+
+from scripts.common.artifacts import Artifact
+from scripts.common.errors import run_step
+from scripts.common.plotting import method_style, new_figure
+from scripts.mend.figures import parse_figure_args, read_artifact, save, say_unavailable
+
+COLUMNS = ("reader", "layer", "part", "share")
+LINES = (
+    ("llm_icl", "demonstrations", "icl", "-"),
+    ("llm_icl", "query", "icl", ":"),
+    ("llm_mend", "vectors", "mend", "-"),
+    ("llm_mend", "query", "mend", ":"),
+)
+TITLES = {"llm_icl": "Language model on demonstrations", "llm_mend": "Language model on vectors"}
+
+
+def shares(artifact: Artifact) -> list[dict[str, Any]]:
+    """Return reader, layer, part and share of every measured value."""
+    return [
+        {
+            "reader": row["method"],
+            "layer": int(row["setting"][len("layer_") :]),
+            "part": row["metric"][len("share_") :],
+            "share": float(row["value"]),
+        }
+        for row in artifact.measured
+    ]
+
+
+def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str) -> None:
+    """Draw the shares of demonstrations or vectors and of the query by layer."""
+    for name, part, method, dashes in LINES:
+        line = sorted((r["layer"], r["share"]) for r in rows if (r["reader"], r["part"]) == (name, part))
+        if name == reader and line:
+            style = method_style(method)
+            axes.plot(*zip(*line), color=style.color, marker=style.marker, linestyle=dashes, label=part)
+    axes.set_ylim(0, 1)
+    axes.set_xticks(sorted({row["layer"] for row in rows if row["reader"] == reader}))
+    axes.set_xlabel("layer")
+    axes.set_ylabel("share of attention")
+    axes.set_title(TITLES[reader])
+    axes.legend()
+
+
+def draw_map(figure: Any, axes: Any, rows: Sequence[dict[str, Any]], reader: str, stem: str, title: str) -> None:
+    """Draw the shares of single vectors or demonstrations as a map, layers downwards."""
+    cells = {}
+    for row in rows:
+        number = re.fullmatch(rf"{stem}_(\d+)", row["part"])
+        if row["reader"] == reader and number:
+            cells[row["layer"], int(number[1])] = row["share"]
+    if not cells:
+        say_unavailable(axes, "not measured in this run")
+        return
+    layers, numbers = sorted({key[0] for key in cells}), sorted({key[1] for key in cells})
+    grid = [[cells.get((layer, number), 0.0) for number in numbers] for layer in layers]
+    image = axes.imshow(grid, aspect="auto", cmap="viridis", vmin=0)
+    axes.grid(False)
+    axes.set_yticks(range(len(layers)), layers)
+    axes.set_xlabel(stem)
+    axes.set_ylabel("layer")
+    axes.set_title(title)
+    bar = figure.colorbar(image, ax=axes)
+    bar.set_label("share of attention")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_figure_args(argv, __doc__)
+    artifact, _ = read_artifact(args, "figure_5")
+    rows = shares(artifact)
+    figure, grid = new_figure("double", 4.4, nrows=2, ncols=2)
+    for axes, reader in zip(grid[0], TITLES):
+        draw_lines(axes, rows, reader)
+    draw_map(figure, grid[1][0], rows, "distiller", "demonstration", "Distiller on demonstrations")
+    draw_map(figure, grid[1][1], rows, "llm_mend", "vector", "Language model on each vector")
+    empty = [{"reader": "", "layer": "", "part": "", "share": ""}]
+    save(figure, rows or empty, COLUMNS, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,92 @@
+"""Draw counted operations and memory against the number of demonstrations (MEND, Figure 3; times are drawn apart)."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from scripts.common.artifacts import Artifact
+from scripts.common.errors import run_step
+from scripts.common.plotting import method_style, new_figure
+from scripts.mend.figures import parse_figure_args, read_artifact, save, say_unavailable
+
+COLUMNS = ("panel", "method", "demonstrations", "value", "unit")
+STYLES = {
+    "zero_shot": ("zero_shot", "-", "zero-shot"),
+    "icl_uncached": ("icl", "-", "in-context learning, nothing kept"),
+    "icl_cached": ("icl", "--", "in-context learning, demonstrations kept"),
+    "mend_uncached": ("mend", "-", "MEND, nothing kept"),
+    "mend": ("mend", "--", "MEND, vectors kept"),
+}
+
+
+def series(artifact: Artifact, metric: str) -> dict[str, list[tuple[int, float]]]:
+    """Return, per method, (number of demonstrations, value) of a metric, ascending."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in artifact.measured:
+        if row["metric"] == metric and row["setting"].startswith("k_"):
+            found.setdefault(row["method"], []).append((int(row["setting"][2:]), float(row["value"])))
+    return {method: sorted(found[method]) for method in STYLES if method in found}
+
+
+def draw(axes: Any, lines: dict[str, list[tuple[int, float]]], scale: float, label: str) -> None:
+    """Draw one line per method; zero-shot, which has no demonstrations, as a level."""
+    numbers = sorted({number for method, line in lines.items() if method != "zero_shot" for number, _ in line})
+    for method, line in lines.items():
+        base, dashes, name = STYLES[method]
+        style = method_style(base)
+        if method == "zero_shot":
+            line = [(number, line[0][1]) for number in numbers]
+        axes.plot(
+            [number for number, _ in line],
+            [value / scale for _, value in line],
+            color=style.color,
+            marker="" if method == "zero_shot" else style.marker,
+            markerfacecolor="white" if dashes == "--" else style.color,
+            linestyle=dashes,
+            label=name,
+        )
+    axes.set_xticks(numbers)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("demonstrations (K)")
+    axes.set_ylabel(label)
+
+
+def draw_figure(
+    argv: Sequence[str] | None, about: str | None, name: str, panels: Sequence[tuple[str, str, str, float, str]]
+) -> None:
+    """Draw an artifact's panels: (metric, title, axis label, scale, unit) each, and write the figure."""
+    args = parse_figure_args(argv, about)
+    artifact, settings = read_artifact(args, name)
+    n = settings.efficiency["n_queries"]
+    figure, grid = new_figure("double", 2.6, ncols=len(panels), squeeze=False)
+    rows: list[dict[str, Any]] = []
+    for axes, (metric, title, label, scale, unit) in zip(grid[0], panels):
+        lines = series(artifact, metric)
+        if not lines:
+            say_unavailable(axes, "not measured in this run")
+            rows.append({"panel": metric, "method": "", "demonstrations": "", "value": "", "unit": unit})
+            continue
+        draw(axes, lines, scale, label.format(n=n))
+        axes.set_title(title)
+        for method, line in lines.items():
+            rows += [
+                {"panel": metric, "method": method, "demonstrations": number, "value": value / scale, "unit": unit}
+                for number, value in line
+            ]
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) or 1)
+    save(figure, rows, COLUMNS, args)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    panels = (
+        ("total_flops", "Operations", "GFLOP for {n} queries", 1e9, "GFLOP"),
+        ("query_flops", "Operations of a query", "GFLOP", 1e9, "GFLOP"),
+        ("query_peak_tensor_bytes", "Memory of a query", "MB at the peak", 1e6, "MB"),
+    )
+    draw_figure(argv, __doc__, "figure_3", panels)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,53 @@
+"""Draw the score against lambda, the weight of distillation in MEND's stage 2: beyond the paper, reviewers asked."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.plotting import draw_points, method_style, new_figure
+from scripts.common.spread import Spread
+from scripts.mend.figures import (
+    SCORE_LABEL,
+    SPREAD_COLUMNS,
+    parse_figure_args,
+    read_artifact,
+    save,
+    say_unavailable,
+    spread_cells,
+)
+
+COLUMNS = ("setting", "lambda", "distiller", *SPREAD_COLUMNS)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure: one panel for each setting."""
+    args = parse_figure_args(argv, __doc__)
+    artifact, settings = read_artifact(args, "figure_lambda")
+    weights = {**settings.figure_lambda["weights"], "inf": settings.figure_lambda["limit"]}
+    names = list(settings.study_settings)
+    figure, grid = new_figure(
+        "double" if len(names) > 1 else "single", 2.3, ncols=len(names), squeeze=False, sharey=True
+    )
+    rows: list[dict[str, Any]] = []
+    for axes, setting in zip(grid[0], names):
+        drawn: list[tuple[int, Spread]] = []
+        for place, (value, method) in enumerate(weights.items()):
+            cell = artifact.cell(f"{setting}/lambda_{value}", method, "score_percent", model=settings.model)
+            rows.append({"setting": setting, "lambda": value, "distiller": method, **spread_cells(cell)})
+            if isinstance(cell, Spread):
+                drawn.append((place, cell))
+        if not drawn:
+            say_unavailable(axes, rows[-1]["note"])
+            continue
+        draw_points(axes, [place for place, _ in drawn], [value for _, value in drawn], "mend")
+        axes.plot([p for p, _ in drawn], [v.mean for _, v in drawn], color=method_style("mend").color, linewidth=0.9)
+        axes.set_xticks(range(len(weights)), ["distillation\nonly" if name == "inf" else name for name in weights])
+        axes.set_xlabel("lambda, weight of distillation")
+        axes.set_title(settings.title(setting))
+    grid[0][0].set_ylabel(SCORE_LABEL)
+    save(figure, rows, COLUMNS, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,102 @@
+"""Draw the score against the distillation ratio, the demonstrations' tokens over the vectors that replace them.
+
+MEND, Figure 4: (a) the number of demonstrations varies, (b) the number of vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from scripts.common.artifacts import Artifact
+from scripts.common.errors import run_step
+from scripts.common.plotting import draw_line, draw_points, new_figure
+from scripts.common.spread import Spread
+from scripts.common.tables import Missing
+from scripts.mend.comparison import Comparison
+from scripts.mend.figures import (
+    SCORE_LABEL,
+    SPREAD_COLUMNS,
+    parse_figure_args,
+    read_artifact,
+    save,
+    say_unavailable,
+    spread_cells,
+)
+
+COLUMNS = ("panel", "setting", "method", "demonstrations", "vectors", "ratio", *SPREAD_COLUMNS)
+
+
+def points_of(artifact: Artifact, settings: Comparison, setting: str, part: str) -> list[dict[str, Any]]:
+    """Return one row per point of a panel; `value` holds the score's spread, `ratio` the mean ratio.
+
+    part: "a" (demonstrations vary) or "b" (vectors vary). In-context learning has no vectors: it stands at the ratio
+    that MEND has with as many demonstrations.
+    """
+    figure, usual = settings.figure_4, settings.n_demonstrations
+    if part == "a":
+        cells = [
+            (m, n, settings.finetune["n_vectors"], f"k_{n}")
+            for m in figure["methods"]
+            for n in figure["n_demonstrations"]
+        ]
+    else:
+        cells = [("mend", usual, int(size), f"vectors_{size}") for size in figure["vectors"]]
+    points = []
+    for method, number, vectors, place in cells:
+        value = artifact.cell(f"{setting}/{place}", method, "score_percent", model=settings.model)
+        ratio = artifact.number(f"{setting}/{place}", "mend", "distillation_ratio", model=settings.model)
+        points.append(
+            {
+                "panel": part,
+                "setting": setting,
+                "method": method,
+                "demonstrations": number,
+                "vectors": vectors,
+                "ratio": "" if isinstance(ratio, Missing) else ratio,
+                "value": value,
+            }
+        )
+    return points
+
+
+def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
+    """Draw one panel; points without a value or a ratio are left out."""
+    for method in dict.fromkeys(point["method"] for point in points):
+        known = [p for p in points if p["method"] == method and isinstance(p["value"], Spread) and p["ratio"] != ""]
+        known.sort(key=lambda point: point["ratio"])
+        if known:
+            ratios, values = [p["ratio"] for p in known], [p["value"] for p in known]
+            (draw_line if len(known) > 1 else draw_points)(axes, ratios, values, method)
+    axes.set_xscale("log")
+    axes.set_xlabel("demonstration tokens per vector")
+    varied = "demonstrations" if part == "a" else "vectors"
+    axes.set_title(f"({part}) {varied} vary, {points[0]['title']}")
+    for point in points:
+        if point["method"] == "mend" and isinstance(point["value"], Spread) and point["ratio"] != "":
+            text = f"K={point['demonstrations']}" if part == "a" else f"L={point['vectors']}"
+            place = (point["ratio"], point["value"].mean)
+            axes.annotate(text, place, xytext=(3, -9), textcoords="offset points", fontsize=6)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure: a row of panels for each setting."""
+    args = parse_figure_args(argv, __doc__)
+    artifact, settings = read_artifact(args, "figure_4")
+    names = list(settings.study_settings)
+    figure, grid = new_figure("double", 2.3 * len(names), nrows=len(names), ncols=2, squeeze=False, sharey="row")
+    rows: list[dict[str, Any]] = []
+    for line, setting in zip(grid, names):
+        for axes, part in zip(line, "ab"):
+            points = points_of(artifact, settings, setting, part)
+            rows += [{**{c: p[c] for c in COLUMNS[:6]}, **spread_cells(p["value"])} for p in points]
+            if all(isinstance(point["value"], Missing) for point in points):
+                say_unavailable(axes, points[0]["value"].reason)
+                continue
+            draw(axes, [{**point, "title": settings.title(setting)} for point in points], part)
+        line[0].set_ylabel(SCORE_LABEL)
+    grid[0][0].legend(loc="lower right")
+    save(figure, rows, COLUMNS, args)
+
+
+if __name__ == "__main__":
+    run_step(main)

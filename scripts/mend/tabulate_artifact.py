@@ -1,0 +1,276 @@
+"""Write one of the MEND tables from the collected metrics: ours with their spread over seeds, published values beside.
+
+Tables 2 to 5 follow the paper; the tables of efficiency, separators, unseen labels and timing go beyond it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Callable, Sequence
+
+from scripts.common.artifacts import Artifact, Table, add_input_flags, add_output_flags, save_table
+from scripts.common.errors import run_step
+from scripts.common.plotting import method_label
+from scripts.common.settings import parse_settings
+from scripts.common.tables import Cell, Column, Missing
+from scripts.mend.comparison import Comparison
+
+SCORE = "score_percent"
+LABELS = {
+    "no_pretraining": "without stage 1",
+    "no_finetuning": "without stage 2",
+    "lm_pretraining": "stage 1 by language modelling",
+    "lm_only": "stage 2 by language modelling only",
+    "kl_only": "stage 2 by distillation only",
+    "hidden_only": "stage 2 by hidden states",
+    "mend_short": "MEND, as many steps as the ablations",
+    "icl_uncached": "in-context learning, nothing kept",
+    "icl_cached": "in-context learning, demonstrations kept",
+    "mend_uncached": "MEND, nothing kept",
+}
+FAULTS = {
+    "none": "as they are",
+    "no_input": "without inputs",
+    "no_label": "without labels",
+    "random_label": "random labels",
+    "wrong_label": "wrong labels",
+}
+SCORE_NOTE = "Scores in %: macro-F1 for classification, accuracy for the rest, averaged over the tasks of a setting."
+SEED_NOTE = "The seeds are those of the demonstrations; every distiller is trained once."
+
+
+def label(method: str) -> str:
+    """Return the printed name of a method."""
+    return LABELS.get(method) or method_label(method)
+
+
+def table_2(artifact: Artifact, settings: Comparison) -> Table:
+    """Return the main comparison: backbones and methods by settings."""
+    names = [*settings.settings, "average"]
+    columns = [Column("model", "Model"), Column("method", "Method")]
+    columns += [Column(name, settings.title(name), "spread", decimals=1) for name in names]
+    known = {row["setting"] for row in artifact.published if row["metric"] == SCORE}
+    shown = [name for name in names if name in known]
+    columns += [Column(f"{name}_published", settings.title(name), "published", decimals=1) for name in shown]
+    rows = []
+    for model in settings.backbones.values():
+        for method in settings.table_2["methods"]:
+            row: dict[str, Cell] = {"model": model, "method": label(method)}
+            row.update({name: artifact.cell(name, method, SCORE, model=model) for name in names})
+            for name in shown:
+                row[f"{name}_published"] = artifact.published_value(name, method, SCORE, model=model)
+            rows.append(row)
+    notes = [SCORE_NOTE, SEED_NOTE]
+    if shown:
+        notes.append(f"Published: {artifact.published[0]['source']}.")
+    return Table(rows, columns, "MEND, main comparison: score in % by setting", notes)
+
+
+def by_setting(
+    artifact: Artifact, settings: Comparison, rows: Sequence[tuple[str, str, str]], first: Sequence[Column]
+) -> tuple[list[dict[str, Cell]], list[Column]]:
+    """Return rows and columns of a table with one column for each study setting.
+
+    rows: (method, what follows the setting's name, cells of the first columns joined by "|").
+    """
+    columns = [
+        *first,
+        *(Column(name, settings.title(name), "spread", decimals=1) for name in settings.study_settings),
+    ]
+    made = []
+    for method, place, text in rows:
+        row: dict[str, Cell] = dict(zip((column.key for column in first), text.split("|")))
+        for name in settings.study_settings:
+            row[name] = artifact.cell(f"{name}{place}", method, SCORE, model=settings.model)
+        made.append(row)
+    return made, columns
+
+
+def table_3(artifact: Artifact, settings: Comparison) -> Table:
+    """Return what faults of the demonstrations do."""
+    cells = [
+        (method, f"/{fault}", f"{label(method)}|{FAULTS[fault]}")
+        for method in settings.table_3["methods"]
+        for fault in settings.table_3["perturbations"]
+    ]
+    first = [Column("method", "Method"), Column("demonstrations", "Demonstrations")]
+    rows, columns = by_setting(artifact, settings, cells, first)
+    notes = [
+        SCORE_NOTE,
+        SEED_NOTE,
+        "Random and wrong labels are drawn with the seed; a wrong label is never the right one.",
+    ]
+    return Table(rows, columns, f"MEND, perturbed demonstrations: score in %, {settings.model}", notes)
+
+
+def table_4(artifact: Artifact, settings: Comparison) -> Table:
+    """Return the ablation."""
+    cells = [(method, "", label(method)) for method in settings.table_4["methods"]]
+    rows, columns = by_setting(artifact, settings, cells, [Column("method", "Distiller")])
+    notes = [SCORE_NOTE, SEED_NOTE]
+    if settings.ablation_steps is not None:
+        notes.append(f"All but the one without stage 2 are trained for {settings.ablation_steps} steps in stage 2.")
+    return Table(rows, columns, f"MEND, ablation: score in %, {settings.model}", notes)
+
+
+def table_5(artifact: Artifact, settings: Comparison) -> Table:
+    """Return the hyper-parameters of the runs."""
+    parts = {
+        "stage_1": ("MEND, stage 1", settings.pretrain),
+        "stage_2": ("MEND, stage 2", settings.finetune),
+        "metaicl": ("MetaICL", settings.tune),
+        "prompt_tuning": ("Prompt tuning", settings.prompt_tuning),
+    }
+    keys = list(dict.fromkeys(key for _, values in parts.values() for key in values if key != "stage"))
+    columns = [Column("setting", "Setting"), *(Column(name, title) for name, (title, _) in parts.items())]
+    unused = Missing("This training has no such setting.")
+    rows: list[dict[str, Cell]] = []
+    for key in keys:
+        row: dict[str, Cell] = {"setting": key.replace("_", " ")}
+        row.update({name: str(values[key]) if key in values else unused for name, (_, values) in parts.items()})
+        rows.append(row)
+    notes = [f"Training seed {settings.train_seed}; seeds of the demonstrations {', '.join(map(str, settings.seeds))}."]
+    return Table(rows, columns, f"MEND, hyper-parameters of this run, {settings.model}", notes)
+
+
+def table_separators(artifact: Artifact, settings: Comparison) -> Table:
+    """Return scores where examples are joined otherwise than in training."""
+    names = settings.table_separators["formats"]
+    cells = [
+        (method, f"/{name}", f"{label(method)}|{name}{', as in training' if name == settings.format else ''}")
+        for method in settings.table_separators["methods"]
+        for name in names
+    ]
+    first = [Column("method", "Method"), Column("format", "Format")]
+    rows, columns = by_setting(artifact, settings, cells, first)
+    notes = [
+        SCORE_NOTE,
+        SEED_NOTE,
+        "Demonstrations and queries are joined in the same way; the formats stand in mend.formats.",
+    ]
+    return Table(rows, columns, f"MEND, robustness to the way examples are joined: score in %, {settings.model}", notes)
+
+
+def table_unseen_labels(artifact: Artifact, settings: Comparison) -> Table:
+    """Return the accuracy on queries whose label the demonstrations show, and on the others."""
+    columns = [Column("setting", "Setting"), Column("k", "K", "number", decimals=0), Column("method", "Method")]
+    columns.append(Column("seen", "Label among the demonstrations'", "spread", decimals=3))
+    columns.append(Column("unseen", "Label not among them", "spread", decimals=3))
+    rows: list[dict[str, Cell]] = []
+    for setting in settings.study_settings:
+        for number in settings.table_unseen_labels["n_demonstrations"]:
+            for method in settings.table_unseen_labels["methods"]:
+                place = f"{setting}/k_{number}"
+                row: dict[str, Cell] = {"setting": settings.title(setting), "k": number, "method": label(method)}
+                for key in ("seen", "unseen"):
+                    row[key] = artifact.cell(place, method, f"accuracy_{key}_labels", model=settings.model)
+                rows.append(row)
+    notes = ["Accuracy (share of right answers) over the queries of all tasks of a setting.", SEED_NOTE]
+    return Table(rows, columns, f"MEND, answers that no demonstration shows, {settings.model}", notes)
+
+
+def scaled(artifact: Artifact, place: str, method: str, metric: str, scale: float) -> Cell:
+    """Return a counted value in another unit, or that it was not counted."""
+    value = artifact.number(place, method, metric, "Does not apply.")
+    return value if isinstance(value, Missing) else value / scale
+
+
+def places_of(artifact: Artifact) -> list[tuple[int, str, str]]:
+    """Return (K, setting, method) of everything counted or timed, fewest demonstrations first."""
+    found = {
+        (int(row["setting"][len("k_") :]), row["setting"], row["method"])
+        for row in artifact.measured
+        if row["setting"].startswith("k_")
+    }
+    order = ("zero_shot", "icl_uncached", "icl_cached", "mend_uncached", "mend")
+    return sorted(found, key=lambda cell: (cell[0], order.index(cell[2]) if cell[2] in order else len(order)))
+
+
+def table_efficiency(artifact: Artifact, settings: Comparison) -> Table:
+    """Return counted operations and memory of preparing and of asking, and where MEND begins to pay."""
+    n = settings.efficiency["n_queries"]
+    parts: list[tuple[str, str, str, float, int]] = [
+        ("prepare_flops", "Prepare", "GFLOP", 1e9, 3),
+        ("query_flops", "One query", "GFLOP", 1e9, 4),
+        ("total_flops", f"{n} queries", "GFLOP", 1e9, 2),
+        ("query_tokens", "Tokens of a query", "", 1, 1),
+        ("query_cache_bytes", "Kept keys and values", "MB", 1e6, 3),
+        ("query_peak_tensor_bytes", "Peak memory of a query", "MB", 1e6, 2),
+        ("total_break_even_queries", "MEND cheaper from", "queries", 1, 0),
+    ]
+    measured = {row["metric"] for row in artifact.measured}
+    parts = [part for part in parts if part[0] in measured]
+    columns = [Column("k", "K", "number", decimals=0), Column("method", "Method")]
+    columns += [Column(key, header, "number", unit=unit, decimals=places) for key, header, unit, _, places in parts]
+    rows: list[dict[str, Cell]] = []
+    for number, place, method in places_of(artifact):
+        row: dict[str, Cell] = {"k": number, "method": label(method)}
+        row.update({key: scaled(artifact, place, method, key, scale) for key, _, _, scale, _ in parts})
+        rows.append(row)
+    notes = [
+        "Operations are counted, not timed: forward passes with all options of a query; preparing is reading the"
+        " demonstrations once, or distilling them and reading the vectors.",
+        "MEND is cheaper than the method of the row from so many queries on the same demonstrations.",
+    ]
+    return Table(rows, columns, f"MEND, operations and memory, {settings.model}", notes)
+
+
+def table_timing(artifact: Artifact, settings: Comparison) -> Table:
+    """Return measured seconds of preparing and of asking."""
+    n = settings.efficiency["n_queries"]
+    parts = [
+        ("prepare_seconds", "Prepare", "s", 4),
+        ("query_seconds", "One query", "s", 4),
+        ("total_seconds", f"{n} queries", "s", 3),
+        ("total_break_even_queries", "MEND faster from", "queries", 0),
+    ]
+    measured = {row["metric"] for row in artifact.measured}
+    columns = [Column("k", "K", "number", decimals=0), Column("method", "Method")]
+    columns += [
+        Column(key, header, "number", unit=unit, decimals=places)
+        for key, header, unit, places in parts
+        if key in measured
+    ]
+    rows: list[dict[str, Cell]] = []
+    for number, place, method in places_of(artifact):
+        row: dict[str, Cell] = {"k": number, "method": label(method)}
+        row.update({key: scaled(artifact, place, method, key, 1) for key, _, _, _ in parts if key in measured})
+        rows.append(row)
+    notes = [f"Medians of {settings.efficiency['repeats']} repetitions on this machine: they vary from run to run."]
+    return Table(rows, columns, f"MEND, measured seconds, {settings.model}", notes)
+
+
+BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
+    "table_2": table_2,
+    "table_3": table_3,
+    "table_4": table_4,
+    "table_5": table_5,
+    "table_efficiency": table_efficiency,
+    "table_separators": table_separators,
+    "table_unseen_labels": table_unseen_labels,
+    "table_timing": table_timing,
+}
+SOURCES = {"table_efficiency": "figure_3"}
+"""Tables that show the values of another artifact."""
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
+    parser.add_argument("--settings", required=True, help="JSON: what is compared")
+    add_input_flags(parser)
+    add_output_flags(parser, ("csv", "md", "tex"))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the table."""
+    args = parse_args(argv)
+    settings = parse_settings(Comparison, args.settings)
+    artifact = Artifact(SOURCES.get(args.artifact, args.artifact), args.metrics, args.notes, args.published)
+    save_table(BUILDERS[args.artifact](artifact, settings), args)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,301 @@
+"""distillm: Distilling Step-by-Step on one's own data (dossier step_by_step, 3.1 and 4).
+
+    distillm --data_dir FOLDER --from_pretrained MODEL --output_dir OUT     trains a small model and saves it
+    distillm predict --model OUT --input FILE --predictions-out FILE        asks it
+
+Every flag of the original repository and of its fork `distillm` means here what it means there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, did_you_mean, run_step
+from scripts.common.files import write_json, write_jsonl
+from scripts.common.settings import check_choice
+from scripts.step_by_step.distillm_predict import (
+    SAVED_SETTINGS,
+    HelpFormatter,
+    OneLineParser,
+    predict_parser,
+    predict_rows,
+)
+
+LOG = logging.getLogger(__name__)
+
+MODEL_TYPES = ("task_prefix", "standard", "single_task", "pinto")
+LLMS = ("palm", "gpt", "generic", "none")
+EXAMPLES = """\
+Your rows: JSON lines, a JSON list, or objects one after the other, each with
+  {"input": "...", "label": "...", "rationale": "..."}
+in FOLDER/generic_train.json and FOLDER/generic_test.json (also .jsonl, .csv, .parquet, .gz).
+
+examples:
+  distillm --data_dir my_data --from_pretrained google/t5-v1_1-small --max_steps 1000
+  distillm --data_dir my_data --from_pretrained ./my_t5 --model_type standard    labels only, for comparison
+  distillm --dataset cqa --data_dir datasets --llm palm --label_type llm         the paper's files and teacher
+  distillm predict --model outputs --input new.jsonl --predictions-out answers.jsonl
+"""
+
+
+def train_parser() -> OneLineParser:
+    """Return the parser of the training command; its defaults are the original's and the fork's."""
+    parser = OneLineParser(
+        allow_abbrev=False,
+        prog="distillm",
+        description="Train a small model on labels and rationales (Distilling Step-by-Step); distillm predict asks it.",
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--dataset", default="generic", metavar="NAME", help="generic, or esnli, anli1, cqa, svamp, asdiv"
+    )
+    data.add_argument(
+        "--data_dir", type=Path, default=Path("datasets"), metavar="FOLDER", help="folder of the files, or of NAME/"
+    )
+    data.add_argument("--llm", metavar="WHO", help="whose rationales: palm, gpt, generic (your rows' own), none; "
+                      "[generic for your own rows, else palm]")  # fmt: skip
+    data.add_argument(
+        "--label_type", default="gt", metavar="KIND", help="labels to learn: gt (gold) or llm (teacher's)"
+    )
+    data.add_argument("--subsample", type=float, default=1.0, metavar="SHARE", help="share of the training rows to use")
+    data.add_argument(
+        "--parser", default="compatible", metavar="HOW", help="how raw answers are read: compatible, strict"
+    )
+
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--from_pretrained", default="google/t5-v1_1-base", metavar="MODEL", help="hub id or local folder"
+    )
+    model.add_argument("--model_type", default="task_prefix", metavar="TYPE", help="task_prefix (label and rationale, "
+                       "step by step), standard (label only), single_task, pinto")  # fmt: skip
+    model.add_argument("--max_input_length", type=int, default=1024, metavar="N", help="longest input in tokens")
+    model.add_argument("--gen_max_len", type=int, default=64, metavar="N", help="longest output in tokens")
+    model.add_argument("--output_rationale", action="store_true", help="also write rationales for the test rows")
+
+    train = parser.add_argument_group("training")
+    train.add_argument(
+        "--alpha", type=float, default=0.5, metavar="A", help="weight of labels; 1 - A is the rationales'"
+    )
+    train.add_argument("--max_steps", type=int, default=10000, metavar="N", help="optimizer steps")
+    train.add_argument("--eval_steps", type=int, default=250, metavar="N", help="steps between two evaluations")
+    train.add_argument("--batch_size", type=int, default=64, metavar="N", help="rows per forward pass")
+    train.add_argument("--grad_steps", type=int, default=1, metavar="N", help="forward passes per optimizer step")
+    train.add_argument("--lr", type=float, default=5e-5, metavar="RATE", help="highest learning rate; it falls to 0")
+    train.add_argument("--optimizer_name", default="AdamW", metavar="NAME", help="AdamW is the only one")
+    train.add_argument(
+        "--run", type=int, default=0, metavar="SEED", help="seed of the sub-sample and the training order"
+    )
+
+    run = parser.add_argument_group("running")
+    run.add_argument(
+        "--output_dir", type=Path, default=Path("outputs"), metavar="FOLDER", help="model, metrics, answers"
+    )
+    run.add_argument(
+        "--keep", default="last", metavar="WHICH", help="weights to save: last, or best on validation rows"
+    )
+    run.add_argument("--bf16", action="store_true", help="bfloat16 arithmetic (GPU)")
+    run.add_argument("--parallelize", action="store_true", help="spread the layers over all GPUs")
+    run.add_argument("--no_log", action="store_true", help="do not write log.jsonl with the evaluations")
+    run.add_argument("--save_steps", type=int, default=1000, metavar="N", help="steps between checkpoints; 0: none")
+    run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    run.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="CPU threads")
+    run.add_argument(
+        "--local_rank",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="accepted as in the original; one process does all the work",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, or predict if that is the first word."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = words.pop(0) if words and not words[0].startswith("-") else "train"
+    if command not in ("train", "predict"):
+        raise UserError(f"distillm {command}: unknown command{did_you_mean(command, ('train', 'predict'))}; "
+                        "see distillm --help")  # fmt: skip
+    words = [_underscored(word) for word in words]
+    if command == "predict":
+        predict_rows(predict_parser().parse(words))
+    else:
+        train_model(train_parser().parse(words))
+
+
+def _underscored(word: str) -> str:
+    """Return a flag in the spelling of the original: --max-steps is --max_steps."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def run() -> None:
+    """Entry point of the console command."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    run_step(main)
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Fill in what follows from other flags. Raises `UserError` in one line for values that cannot work."""
+    if args.llm is None:
+        args.llm = "generic" if args.dataset == "generic" else "palm"
+        if args.model_type == "standard" and args.label_type == "gt" and args.dataset != "generic":
+            args.llm = (
+                "none"  # DEVIATION: the released code asks for a teacher's files even where it uses nothing of them
+            )
+    args.llm = args.llm.lower()
+    args.label_type = "gt" if args.label_type == "generic" else args.label_type  # so the fork's README has it
+    check_choice("--llm", args.llm, LLMS)
+    check_choice("--label_type", args.label_type, ("gt", "llm"))
+    check_choice("--model_type", args.model_type, MODEL_TYPES)
+    check_choice("--keep", args.keep, ("last", "best"))
+    if args.optimizer_name.lower() != "adamw":
+        raise UserError(
+            f"--optimizer_name: '{args.optimizer_name}' is not AdamW, the only optimizer; leave the flag out"
+        )
+    if args.llm == "generic" and args.dataset != "generic":
+        raise UserError(f"--llm generic: goes with --dataset generic; use palm, gpt or none with {args.dataset}")
+    if args.llm in ("palm", "gpt") and args.dataset == "generic":
+        raise UserError(f"--llm {args.llm}: your own rows hold their rationales; use --llm generic or none")
+    if args.llm == "none" and (args.label_type == "llm" or args.model_type != "standard"):
+        raise UserError(
+            "--llm none: leaves only --model_type standard with --label_type gt; name a teacher for the rest"
+        )
+    if args.gen_max_len < 2:
+        raise UserError(f"--gen_max_len: {args.gen_max_len} leaves no room for an output; give at least 2")
+    if args.local_rank > 0 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("--local_rank: distillm runs as one process; start it without torchrun (see --grad_steps)")
+    check_output_dir(args.output_dir)
+
+
+def check_output_dir(folder: Path) -> None:
+    """Raise `UserError` if the folder holds something that distillm did not write."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--output_dir: {folder} is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SAVED_SETTINGS).is_file():
+        raise UserError(f"--output_dir: {folder} is not empty and not distillm's; name another folder")
+
+
+def train_model(args: argparse.Namespace) -> None:
+    """Read the rows, train, write model, metrics and test answers."""
+    from scripts.step_by_step.own_data import OwnData
+    from scripts.step_by_step.parsing import find_format
+
+    check_flags(args)
+    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser)
+    splits = own.splits(fraction=args.subsample, run=args.run, with_rationales=args.model_type != "standard")
+    LOG.info("rows: %d to train on, %d to validate, %d to test", *map(len, splits))
+    for name, report in own.reports.items():
+        LOG.info("%s of %s: accuracy %.2f %%, %.2f %% readable", args.llm, name, 100 * report["accuracy"],
+                 100 * report["parse_rate"])  # fmt: skip
+    write_json(args.output_dir / SAVED_SETTINGS, _saved(args))  # marks the folder as ours
+    loaded = _load(args)
+    from scripts.step_by_step.training import TrainSettings, train_student
+
+    settings = TrainSettings(
+        method=args.model_type,
+        label_type=args.label_type,
+        alpha=args.alpha,
+        max_steps=args.max_steps,
+        eval_steps=args.eval_steps,
+        batch_size=args.batch_size,
+        grad_steps=args.grad_steps,
+        lr=args.lr,
+        max_input_length=args.max_input_length,
+        gen_max_len=args.gen_max_len - 1,  # the original counts the start token
+        metric=find_format(args.dataset).metric,
+        form=args.dataset,
+        bf16=args.bf16,
+        output_rationale=args.output_rationale,
+        eval_batch_size=max(args.batch_size, 64),
+        save_steps=args.save_steps,
+    )
+    with Progress() as progress:
+        checkpoints = args.output_dir / "checkpoints"
+        result = train_student(loaded, splits, settings, seed=args.run, checkpoints=checkpoints, progress=progress)
+    _save(args, loaded, result, {"settings": dataclasses.asdict(settings), "teacher": own.reports})
+
+
+def _saved(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what prediction needs to know of a training run, and how it was started."""
+    flags = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    return {
+        name: flags[name] for name in sorted(flags) if name not in ("device", "threads", "local_rank", "output_dir")
+    }
+
+
+def _load(args: argparse.Namespace) -> Any:
+    from scripts.lm.load import load_model
+
+    loaded = load_model(
+        args.from_pretrained, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads
+    )
+    if args.parallelize:
+        from scripts.step_by_step.parallelize import spread_layers
+
+        loaded = spread_layers(loaded)
+    return loaded
+
+
+def _save(args: argparse.Namespace, loaded: Any, result: Any, facts: Mapping[str, Any]) -> None:
+    from scripts.lm.checkpoints import save_model
+
+    if args.keep == "best":
+        if result.best_state is None:
+            raise UserError("--keep best: needs validation rows, and there are none; use --keep last")
+        loaded.model.load_state_dict(result.best_state)
+    save_model(loaded, args.output_dir / "model")
+    write_json(args.output_dir / "metrics.json", {**result.metrics, **facts, "kept": args.keep})
+    write_jsonl(args.output_dir / "predictions.jsonl", result.predictions)
+    if not args.no_log:
+        write_jsonl(args.output_dir / "log.jsonl", result.history)
+    last, best = result.metrics["test_accuracy_last"], result.metrics["test_accuracy_selected"]
+    chosen = f", at the step that was best on validation rows {100 * best:.2f} %" if best is not None else ""
+    LOG.info("test accuracy: last step %.2f %%%s", 100 * last, chosen)
+    LOG.info("saved: %s (model, metrics.json, predictions.jsonl)", args.output_dir)
+
+
+class Progress:
+    """Shows training: a bar on a terminal, a line now and then in a log."""
+
+    LINES = 20  # at most, beside those of evaluations
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, step: int, max_steps: int, values: Mapping[str, float]) -> None:
+        """Show that a step is done; `values` are the loss and, after an evaluation, accuracies."""
+        shown = {name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)}
+        if sys.stderr.isatty():
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(total=max_steps, initial=step - 1, unit="step", dynamic_ncols=True)
+            self._bar.set_postfix(shown, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif len(values) > 1 or step % max(1, max_steps // self.LINES) == 0:
+            LOG.info("step %d of %d: %s", step, max_steps, ", ".join(f"{name} {text}" for name, text in shown.items()))
+
+
+if __name__ == "__main__":
+    run()

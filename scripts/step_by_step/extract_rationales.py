@@ -1,0 +1,195 @@
+"""Ask a language model for reasons and labels with a few-shot chain-of-thought prompt (paper, section 3.1).
+
+The raw answers are written as the released ones are, a JSON list of texts, so that prepare_examples reads both alike.
+Answers are kept on disk by what was asked, so a run that ends early goes on where it was and pays for nothing twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import read_json, to_json, write_json
+from scripts.common.settings import check_choice, parse_settings
+from scripts.data.schemas import read_examples
+from scripts.step_by_step.equations import correct_rows
+from scripts.step_by_step.parsing import FAULTS, find_format, parse
+from scripts.step_by_step.prompts import FewShotPrompt, load_prompt
+
+LOG = logging.getLogger(__name__)
+
+BACKENDS = ("openai", "local")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractSettings:
+    """format: key of parsing.FORMATS. backend: openai (an OpenAI-compatible endpoint) or local. n_exemplars: examples
+    shown, null for all. max_new_tokens: longest answer. temperature: 0 takes the likeliest token; seed: of drawn ones.
+    limit: ask the first rows only, null for all. endpoint: EndpointSettings but for max_tokens and temperature.
+    model, dtype, device, threads, batch_size: of the local model (folder or hub id).
+    """
+
+    format: str
+    backend: str
+    max_new_tokens: int
+    n_exemplars: int | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    limit: int | None = None
+    endpoint: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    model: str = ""
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int = 1
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        find_format(self.format)
+        check_choice("backend", self.backend, BACKENDS)
+        if self.max_new_tokens < 1 or self.batch_size < 1:
+            raise UserError("max_new_tokens, batch_size: must be 1 or more")
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"limit: is {self.limit}; give a number from 1 on, or null for all rows")
+        if self.backend == "local" and not self.model:
+            raise UserError("model: no name given; the local backend needs a folder or hub id")
+        if self.backend == "openai" and not self.endpoint:
+            raise UserError("endpoint: is empty; the openai backend needs base_url, model, key_variable and the like")
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--questions", required=True, type=Path, help="rows of schema distillation; their input is asked"
+    )
+    parser.add_argument(
+        "--prompt", required=True, type=Path, help="exemplars, e.g. config/prompts/step_by_step/cqa.yaml"
+    )
+    parser.add_argument("--settings", required=True, help="JSON: ExtractSettings")
+    parser.add_argument("--cache", required=True, type=Path, help="folder in which answers are kept")
+    parser.add_argument("--answers-out", required=True, type=Path, help="raw answers, a JSON list of texts")
+    parser.add_argument("--report-out", required=True, type=Path, help="how many could be read, JSON")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the questions, ask, write the answers and how many of them can be read."""
+    args = parse_args(argv)
+    settings = parse_settings(ExtractSettings, args.settings)
+    rows = read_examples(args.questions, "distillation")[: settings.limit]
+    prompt = load_prompt(args.prompt, settings.format, settings.n_exemplars)
+    ask = ask_endpoint if settings.backend == "openai" else ask_local
+    answers = ask(prompt, [row["input"] for row in rows], settings, args.cache)
+    write_json(args.answers_out, answers)
+    write_json(args.report_out, report_of(answers, rows, settings.format))
+
+
+def report_of(answers: Sequence[str], rows: Sequence[Mapping[str, Any]], format_name: str) -> dict[str, Any]:
+    """Return how many answers can be read, of what the others suffer, and how many labels are right."""
+    read = [parse(text, format_name, "strict") for text in answers]
+    faults = {fault: sum(one.fault == fault for one in read) for fault in FAULTS}
+    n_read = len(read) - sum(faults.values())
+    right = correct_rows(find_format(format_name).metric, [one.label for one in read], [row["label"] for row in rows])
+    level = logging.WARNING if n_read < len(read) / 2 else logging.INFO
+    LOG.log(level, "%d of %d answers can be read, %d are right", n_read, len(read), sum(right))
+    return {
+        "n": len(read),
+        "n_read": n_read,
+        "parse_rate": n_read / len(read),
+        "faults": faults,
+        "n_correct": sum(right),
+        "accuracy": sum(right) / len(read),
+    }
+
+
+def ask_endpoint(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSettings, cache: Path) -> list[str]:
+    """Return an endpoint's answers; each is cached by its request."""
+    from scripts.lm.judge import Prompt
+    from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+
+    known = {field.name for field in dataclasses.fields(EndpointSettings)} - {"max_tokens", "temperature"}
+    for key in settings.endpoint:
+        if key not in known:
+            raise UserError(f"endpoint: unknown key '{key}'; known: {', '.join(sorted(known))}")
+    values = {"key_variable": "", "timeout_s": 60.0, "attempts": 5, **settings.endpoint}
+    values["parameters"] = {"stop": list(prompt.stop), **values.get("parameters", {})}
+    if not all(values.get(key) for key in ("base_url", "model")):
+        raise UserError("endpoint: base_url and model must be given")
+    endpoint = EndpointSettings(max_tokens=settings.max_new_tokens, temperature=settings.temperature, **values)
+    asked = [Prompt(prompt.prefix + prompt.ask(text), prompt.system) for text in inputs]
+    return EndpointWriter(endpoint, cache).write(asked)
+
+
+def ask_local(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSettings, cache: Path) -> list[str]:
+    """Return a local model's answers, cached in files of some batches each; the model is loaded when needed."""
+    questions = [prompt.ask(text) for text in inputs]
+    size = settings.batch_size * 8
+    answers: list[str] = []
+    write: Callable[[Sequence[str]], list[str]] | None = None
+    for start in range(0, len(questions), size):
+        part = questions[start : start + size]
+        file = _cache_file(cache, prompt, part, settings, start)
+        if file.is_file():
+            kept = read_json(file)
+            if not isinstance(kept, list) or len(kept) != len(part) or not all(isinstance(text, str) for text in kept):
+                raise UserError(f"{file}: not cached answers; remove the file and run again")
+        else:
+            write = write or _local_writer(prompt, settings)
+            kept = write(part)
+            write_json(file, kept)
+        answers += kept
+        LOG.info("%d of %d questions answered", len(answers), len(questions))
+    return answers
+
+
+def _cache_file(
+    cache: Path, prompt: FewShotPrompt, questions: Sequence[str], settings: ExtractSettings, start: int
+) -> Path:
+    """Return the cache file of some questions: named by everything their answers depend on."""
+    drawn = {"seed": settings.seed, "start": start} if settings.temperature > 0 else {}
+    about = {
+        "model": settings.model,
+        "dtype": settings.dtype,
+        "max_new_tokens": settings.max_new_tokens,
+        "temperature": settings.temperature,
+        "prompt": dataclasses.asdict(prompt),
+        "questions": list(questions),
+        **drawn,
+    }
+    name = hashlib.sha256(to_json(about).encode()).hexdigest()
+    return cache / name[:2] / f"{name}.json"
+
+
+def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[[Sequence[str]], list[str]]:
+    """Load the model and return what answers questions: behind the shared examples, or in a chat model's form."""
+    from scripts.lm.generate import generate
+    from scripts.lm.judge import Prompt
+    from scripts.lm.judge_local import prompt_text
+    from scripts.lm.load import load_model
+
+    loaded = load_model(settings.model, dtype=settings.dtype, device=settings.device, threads=settings.threads)
+    options: dict[str, Any] = {
+        "max_new_tokens": settings.max_new_tokens,
+        "batch_size": settings.batch_size,
+        "stop": prompt.stop,
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+    }
+    chat = bool(getattr(loaded.tokenizer, "chat_template", None))
+
+    def write(questions: Sequence[str]) -> list[str]:
+        if chat:
+            texts = [prompt_text(loaded, Prompt(prompt.prefix + one, prompt.system))[0] for one in questions]
+            return generate(loaded, texts, special=False, **options)
+        return generate(loaded, questions, shared_prefix=prompt.prefix or None, **options)
+
+    return write
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,116 @@
+"""Draw accuracy against the size of the student (Figures 6 and 7), with the lines of the teacher and of PINTO."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Mapping, Sequence
+
+from scripts.common.artifacts import Artifact
+from scripts.common.errors import UserError, run_step
+from scripts.common.plotting import draw_line, method_style
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread
+from scripts.step_by_step.collect_metrics import LAST, N_PARAMETERS
+from scripts.step_by_step.figures import (
+    add_figure_flags,
+    baseline_of,
+    draw_teacher,
+    finish,
+    panels,
+    published_rows,
+    row_of,
+    say_missing,
+)
+from scripts.step_by_step.plan import DSS, Plan
+
+
+def model_sizes(artifact: Artifact, models: Sequence[str]) -> dict[str, float]:
+    """Return each model's number of parameters. Raises `UserError` if one was not counted."""
+    found = {row["model"]: float(row["value"]) for row in artifact.measured if row["metric"] == N_PARAMETERS}
+    missing = [name for name in models if name not in found]
+    if missing:
+        raise UserError(f"metrics: no {N_PARAMETERS} of '{missing[0]}' for {artifact.name}; collect the metrics again")
+    return {name: found[name] for name in models}
+
+
+def draw_panel(
+    axes: Any, artifact: Artifact, plan: Plan, dataset: str, sizes: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Draw one data set's curves and lines; return their rows."""
+    rows, missing = [], []
+    for method in (baseline_of(artifact.name), DSS):
+        drawn = []
+        for model in plan.models:
+            value = artifact.cell(dataset, method, LAST, model=model)
+            rows.append(row_of(dataset, model, method, value, n_parameters=sizes[model]))
+            if isinstance(value, Spread):
+                drawn.append((sizes[model], value))
+            else:
+                missing.append(value.reason)
+        if drawn:
+            drawn.sort(key=lambda point: point[0])
+            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method)
+    rows.append(draw_teacher(axes, artifact, plan, dataset))
+    if artifact.name == "figure_6":
+        rows.append(draw_pinto(axes, artifact, plan, dataset))
+    elif dataset in plan.augment:
+        rows += draw_augmented(axes, artifact, plan, dataset, sizes)
+    axes.set_xscale("log")
+    axes.set_xticks(list(sizes.values()), [size_text(value) for value in sizes.values()])
+    axes.minorticks_off()
+    axes.set_xlabel("parameters of the student")
+    say_missing(axes, missing)
+    return rows
+
+
+def draw_pinto(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> dict[str, Any]:
+    """Draw PINTO-like tuning of the main model as a horizontal line; return its row."""
+    value = artifact.cell(dataset, "pinto", LAST, model=plan.main_model)
+    if isinstance(value, Spread):
+        style = method_style("pinto")
+        axes.axhline(value.mean, color=style.color, linestyle="-.", linewidth=1.1, label=style.label)
+    return row_of(dataset, plan.main_model, "pinto", value)
+
+
+def draw_augmented(
+    axes: Any, artifact: Artifact, plan: Plan, dataset: str, sizes: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Mark what further unlabelled rows give; return their rows."""
+    model = plan.figure_7["augmented_model"]
+    rows = []
+    for method in (baseline_of(artifact.name), DSS):
+        value = artifact.cell(f"{dataset}_augmented", method, LAST, model=model)
+        rows.append(row_of(f"{dataset}_augmented", model, method, value, n_parameters=sizes[model]))
+        if isinstance(value, Spread):
+            style = method_style(method)
+            label = f"{style.label}, with {plan.augment[dataset]}"
+            axes.plot([sizes[model]], [value.mean], marker="*", markersize=9, color=style.color, ls="none", label=label)
+    return rows
+
+
+def size_text(count: float) -> str:
+    """Return a number of parameters as 220M or 0.2M."""
+    return f"{count / 1e9:.3g}B" if count >= 1e9 else f"{count / 1e6:.3g}M"
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_figure_flags(parser, ("figure_6", "figure_7"))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_args(argv)
+    plan = parse_settings(Plan, args.settings)
+    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
+    sizes = model_sizes(artifact, plan.models)
+    names = plan.sets_of(args.artifact)
+    figure, axes = panels(names, 2.3)
+    rows = [row for place, name in zip(axes, names) for row in draw_panel(place, artifact, plan, name, sizes)]
+    finish(figure, axes, rows + published_rows(artifact), args)
+
+
+if __name__ == "__main__":
+    run_step(main)

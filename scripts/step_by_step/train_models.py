@@ -1,0 +1,224 @@
+"""Train the students of one job on one data set from one model, and measure them (paper, sections 3.2 and 4).
+
+A job holds students that are trained in the same way; they differ in rows, seed, labels or teacher. With `together`
+they are computed as one stack, which small models need; otherwise one after another, each from the model as it is.
+Finished students rest in the checkpoint folder, so a job that is killed and started again trains only what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import read_json, to_json, write_json, write_jsonl
+from scripts.common.settings import parse_settings
+from scripts.data.schemas import read_examples
+from scripts.step_by_step.plan import Student
+from scripts.step_by_step.splits import Splits, make_splits
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+    from scripts.step_by_step.training import TrainResult, TrainSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class JobSettings:
+    """train: `scripts.step_by_step.training.TrainSettings` without label_type; together: train all students as a stack.
+
+    dropout: probability in the student's network while it is trained; null: the model's own.
+    """
+
+    train: Mapping[str, Any]
+    together: bool
+    dropout: float | None
+
+
+class Rows:
+    """The rows of every teacher's files, read once."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.files: dict[str, dict[str, Path]] = {}
+        for split in ("train", "valid", "test"):
+            paths = getattr(args, split)
+            if paths and len(paths) != len(args.teachers):
+                raise UserError(
+                    f"--{split}: {len(paths)} files for {len(args.teachers)} teachers; give one for each, in order"
+                )
+            for teacher, path in zip(args.teachers, paths):
+                self.files.setdefault(teacher, {})[split] = path
+        self.augmentation = args.augmentation
+        self._read: dict[Path, list[dict[str, Any]]] = {}
+
+    def splits(self, student: Student) -> Splits:
+        """Return a student's rows: sub-sample and held-out rows depend on its share and run."""
+        if student.teacher not in self.files:
+            raise UserError(f"--teachers: no rows of '{student.teacher}', which student {student.name} learns from")
+        files = self.files[student.teacher]
+        train = self._rows(files["train"])
+        if student.augmented:
+            if self.augmentation is None:
+                raise UserError(f"--augmentation: student {student.name} needs the rows to add; give their file")
+            train = [*train, *self._rows(self.augmentation)]
+        valid = self._rows(files["valid"]) if "valid" in files else None
+        return make_splits(train, valid, self._rows(files["test"]), fraction=student.share, run=student.run)
+
+    def _rows(self, path: Path) -> list[dict[str, Any]]:
+        if path not in self._read:
+            self._read[path] = read_examples(path, "distillation")
+        return self._read[path]
+
+
+def read_students(text: str) -> list[Student]:
+    """Return the students of `--students`. Raises `UserError` for broken JSON and unknown or missing keys."""
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--students: broken JSON ({error.msg}, column {error.colno})") from None
+    if not isinstance(rows, list) or not rows:
+        raise UserError("--students: expected a list with at least one student")
+    return [parse_settings(Student, to_json(row)) for row in rows]
+
+
+def train_settings(job: JobSettings, student: Student) -> TrainSettings:
+    """Return the settings of one student."""
+    from scripts.step_by_step.training import TrainSettings
+
+    return parse_settings(TrainSettings, to_json({**job.train, "label_type": student.label_type}))
+
+
+def train_stack(
+    loaded: LoadedModel, students: Sequence[Student], rows: Rows, job: JobSettings, checkpoints: Path
+) -> list[TrainResult]:
+    """Train all students at once."""
+    from scripts.step_by_step.training import Run, train_many
+
+    settings = train_settings(job, students[0])
+    runs = [Run(rows.splits(student), student.run, student.label_type, settings.alpha) for student in students]
+    return train_many(loaded, runs, settings, checkpoints=checkpoints, progress=report)
+
+
+def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSettings, checkpoints: Path) -> dict[str, Any]:
+    """Train one student from the model's own weights unless its result rests in `checkpoints`; return the result."""
+    from scripts.lm.checkpoints import InitialWeights
+    from scripts.step_by_step.training import train_student
+
+    kept = checkpoints / "finished" / f"{student.name}.json"
+    if kept.is_file():
+        logger.info("%s: finished earlier", student.name)
+        return read_json(kept)
+    weights = InitialWeights(loaded.model)
+    result = train_student(
+        loaded,
+        rows.splits(student),
+        train_settings(job, student),
+        seed=student.run,
+        checkpoints=checkpoints / "running",
+        progress=report,
+    )
+    weights.restore()
+    found = as_record(student, result)
+    write_json(kept, found)
+    return found
+
+
+def report(step: int, max_steps: int, values: Mapping[str, float]) -> None:
+    """Log the loss and what was measured."""
+    if "test_accuracy" in values or step % max(1, max_steps // 10) == 0:
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+        logger.info("step %d of %d: %s", step, max_steps, shown)
+
+
+def as_record(student: Student, result: TrainResult) -> dict[str, Any]:
+    """Return a student's result as JSON: what it is, its numbers, its evaluations, its answers to the test rows."""
+    return {
+        "student": dataclasses.asdict(student),
+        "metrics": result.metrics,
+        "history": result.history,
+        "predictions": result.predictions,
+    }
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teachers", nargs="+", required=True, help="teachers whose rows are given, in their order")
+    parser.add_argument("--train", nargs="+", type=Path, required=True, help="JSONL of schema distillation per teacher")
+    parser.add_argument(
+        "--valid", nargs="*", type=Path, default=[], help="likewise; without, a tenth of train is held out"
+    )
+    parser.add_argument("--test", nargs="+", type=Path, required=True, help="likewise")
+    parser.add_argument("--augmentation", type=Path, help="further rows for augmented students")
+    parser.add_argument("--students", required=True, help="JSON: a list of plan.Student")
+    parser.add_argument("--settings", required=True, help="JSON: JobSettings")
+    parser.add_argument("--model", required=True, help="folder of the model that every student starts from")
+    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
+    parser.add_argument("--device", required=True, help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for what a killed job goes on from")
+    parser.add_argument("--results-out", required=True, type=Path, help="JSON: numbers and evaluations per student")
+    parser.add_argument("--predictions-out", required=True, type=Path, help="JSONL: a line per student and test row")
+    parser.add_argument("--facts-out", required=True, type=Path, help="JSON: seconds and device, no result")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train and measure all students of a job."""
+    args = parse_args(argv)
+    job = parse_settings(JobSettings, args.settings)
+    students = read_students(args.students)
+    rows = Rows(args)
+    from scripts.lm.checkpoints import is_first_process
+    from scripts.lm.load import load_model
+
+    start = time.perf_counter()
+    loaded = load_model(args.model, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads)
+    if job.dropout is not None:
+        set_dropout(loaded.model, job.dropout)
+    kept = args.checkpoints / hashlib.sha256(str(args.results_out).encode()).hexdigest()[:12]
+    if job.together:
+        found = [as_record(*pair) for pair in zip(students, train_stack(loaded, students, rows, job, kept))]
+    else:
+        found = [train_one(loaded, student, rows, job, kept) for student in students]
+    if not is_first_process():
+        return
+    write_jsonl(
+        args.predictions_out,
+        (
+            {"student": Student(**record["student"]).name, "row": number, **row}
+            for record in found
+            for number, row in enumerate(record["predictions"])
+        ),
+    )
+    size = sum(weight.numel() for weight in loaded.model.parameters())
+    kept_keys = ("student", "metrics", "history")
+    write_json(args.results_out, [{"n_parameters": size, **{k: record[k] for k in kept_keys}} for record in found])
+    write_json(args.facts_out, {"seconds": round(time.perf_counter() - start, 2), "device": str(loaded.device)})
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def set_dropout(model: Any, share: float) -> None:
+    """Set the dropout probability of a model, in its configuration and in every layer that has been built from it."""
+    from torch.nn import Dropout
+
+    if not 0 <= share < 1:
+        raise UserError(f"dropout: {share} is not in [0, 1)")
+    model.config.dropout_rate = share
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.p = share
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = share
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -69,6 +69,43 @@ rule data_generate_classification:
         " > {log:q} 2>&1"
 
 
+POOL_PARTS = {
+    1: ("train", "validation", "test"),
+    2: ("train", "query", "validation", "test"),
+    3: ("train", "existing", "validation", "test"),
+}
+
+
+rule data_generate_pools:
+    """Write the synthetic pools of DELIFT's three stages, with what is known of their rows."""
+    input:
+        script="scripts/data/generate_pools.py",
+        code=code_of("scripts/data/generate_pools.py"),
+    output:
+        [
+            f"<results>/data/raw/mini/pools/stage_{stage}/{part}{suffix}"
+            for stage, parts in POOL_PARTS.items()
+            for part in parts
+            for suffix in (".json", "_truth.jsonl")
+        ],
+    log:
+        "<logs>/data/generate_pools.log",
+    benchmark:
+        "<benchmarks>/data/generate_pools.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(config["synthetic_pools"]),
+        seed=config["data"]["seed"],
+        pools=lambda wildcards, output: Path(output[0]).parents[1].as_posix(),
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --pools-out {params.pools:q}"
+        " > {log:q} 2>&1"
+
+
 REASONING_SPLITS = {
     "nli": ("train", "valid", "test"),
     "cqa": ("train", "test"),

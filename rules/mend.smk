@@ -31,7 +31,7 @@ rule data_generate_meta_tasks:
 
 
 rule data_rebuild_task:
-    """Turn one upstream data set into a MetaICL task with datasets 1.4.0: k-shot files, options (mend.md, section 2)."""
+    """Turn one upstream data set into a MetaICL task with datasets 1.4.0: k-shot files, options."""
     input:
         script="scripts/data/rebuild_task.py",
         code=code_of("scripts/data/rebuild_task.py"),
@@ -120,7 +120,7 @@ rule mend_pretrain_distiller:
         code=code_of("scripts/mend/train_distiller.py"),
         model=mend_llm,
         texts=mend_texts(),
-        start=lambda wildcards: mend_starts(wildcards.backbone, ["backbone"])["backbone"],
+        start=lambda wildcards: mend_starts(wildcards.backbone, ["backbone"])["backbone"][0],
     output:
         distiller=directory("<results>/mend/distillers/{backbone}/pretraining/{start_loss}"),
         history="<results>/mend/distillers/{backbone}/pretraining/{start_loss}.json",
@@ -147,13 +147,12 @@ rule mend_pretrain_distiller:
         format=lambda wildcards: json_text(mend_format(wildcards)),
         seed=MEND["train_seed"],
         checkpoints=lambda wildcards: mend_checkpoints(f"{wildcards.backbone}_pretraining_{wildcards.start_loss}"),
-        folder=lambda wildcards, output: Path(output.distiller).parent.as_posix(),
     shell:
         "python -m {params.module}"
         " --model {input.model:q} --texts {input.texts:q} --starts backbone={input.start:q} {params.compute}"
         " --variants {params.variants:q} --settings {params.settings:q} --format {params.format:q}"
         " --seed {params.seed} --checkpoints {params.checkpoints:q}"
-        " --distillers-out {params.folder:q} --history-out {output.history:q}"
+        " --distillers-out {output.distiller:q} --history-out {output.history:q}"
         " > {log:q} 2>&1"
 
 
@@ -165,7 +164,7 @@ rule mend_train_distiller:
         model=mend_llm,
         train=mend_rows("train"),
         dev=mend_rows("dev"),
-        starts=lambda wildcards: sorted(mend_group_starts(wildcards).values()),
+        starts=lambda wildcards: sorted({folder for folder, _ in mend_group_starts(wildcards).values()}),
     output:
         distillers=directory("<results>/mend/distillers/{backbone}/{train_set}/{variants}"),
         history="<results>/mend/distillers/{backbone}/{train_set}/{variants}.json",
@@ -190,7 +189,7 @@ rule mend_train_distiller:
         compute=mend_flags,
         settings=as_json(MEND["finetune"]),
         variants=lambda wildcards: json_text(mend_variants(wildcards)),
-        starts=lambda wildcards: [f"{name}={folder}" for name, folder in mend_group_starts(wildcards).items()],
+        starts=lambda wildcards: [f"{name}={place}" for name, (_, place) in mend_group_starts(wildcards).items()],
         format=lambda wildcards: json_text(mend_format(wildcards)),
         seed=MEND["train_seed"],
         checkpoints=lambda wildcards: mend_checkpoints(

@@ -120,15 +120,13 @@ def mend_llm(wildcards):
 
 
 def mend_starts(backbone, names):
-    """Return {name: folder} of where distillers start: the plain model, or what stage 1 made of it."""
+    """Return {name: (declared folder, folder)} of where distillers start: the plain model, or stage 1's outcome."""
     row = MEND["backbones"][backbone]
     folder = f"results/{config['tier']}/mend/distillers/{backbone}/pretraining"
-    places = {
-        "backbone": mend_model(row["distiller"]),
-        "distillation": row["pretrained"] or f"{folder}/distillation",
-        "language_model": row["pretrained_lm"] or f"{folder}/language_model",
-    }
-    return {name: places[name] for name in sorted(names)}
+    shipped = {"backbone": mend_model(row["distiller"]), "distillation": row["pretrained"]}
+    shipped["language_model"] = row["pretrained_lm"]
+    trained = {name: (f"{folder}/{name}", f"{folder}/{name}/{name}") for name in MEND_PRETRAINING}
+    return {name: (shipped[name], shipped[name]) if shipped[name] else trained[name] for name in sorted(names)}
 
 
 def mend_group_starts(wildcards):
@@ -215,8 +213,7 @@ def mend_sources(wildcards, kind):
 def mend_distiller(backbone, train_set, name):
     """Return (the folder that a rule makes, the distiller's folder in it); no_finetuning is stage 1's."""
     if name == "no_finetuning":
-        folder = mend_starts(backbone, ["distillation"])["distillation"]
-        return folder, folder
+        return mend_starts(backbone, ["distillation"])["distillation"]
     group = next(group for group, members in MEND["groups"].items() if name in members)
     folder = f"results/{config['tier']}/mend/distillers/{backbone}/{train_set}/{group}"
     return folder, f"{folder}/{name}"

@@ -69,9 +69,21 @@ def read_text(path: PathLike) -> str:
         with open_text(path) as stream:
             return stream.read()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text at byte {error.start}; convert it to UTF-8") from None
+        raise UserError(
+            f"{path}: not UTF-8 text at byte {error.start}{_foreign_lines(path)}; convert it to UTF-8"
+        ) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise UserError(f"{path}: damaged or incomplete gzip file; fetch it again") from None
+
+
+def _foreign_lines(path: PathLike) -> str:
+    """Return how many lines of a file are not UTF-8, where it has several: a few come from mixed encodings."""
+    opener = gzip.open if Path(path).suffix == ".gz" else open
+    with opener(path, "rb") as stream:
+        lines = stream.read().split(b"\n")
+    foreign = [number for number, line in enumerate(lines, start=1) if line.decode("utf-8", "replace").encode() != line]
+    total = len(lines) - (not lines[-1])
+    return f" ({len(foreign)} of {total} lines, first line {foreign[0]})" if total > 1 and foreign else ""
 
 
 def read_json(path: PathLike) -> Any:

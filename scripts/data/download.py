@@ -286,6 +286,18 @@ def _fetch_hub_file(settings: FileSettings, target: Path) -> None:
         shutil.move(path, target)
 
 
+def hub_files(repo: str, revision: str) -> list[str]:
+    """Return the paths of all files of a dataset on the hub. Raises `UserError` where they cannot be had."""
+    import huggingface_hub
+
+    def ask() -> list[str]:
+        with _hub_errors(repo, origin):
+            return huggingface_hub.HfApi().list_repo_files(repo, repo_type="dataset", revision=revision)
+
+    origin = f"{repo}@{revision}"
+    return sorted(_with_retries(origin, ask))
+
+
 def fetch_model(settings: ModelSettings, target: Path, checksums: Path) -> None:
     """Fetch weights (safetensors), tokenizer and configuration of a model into a folder, whole or not at all."""
     known = recorded(checksums, settings.name, settings.hub, "revision")

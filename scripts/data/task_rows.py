@@ -87,9 +87,16 @@ def inline_choices(rows: Iterable[Row], spec: Mapping[str, Any]) -> Iterator[Row
         yield {**row, "stem": stem, "choices": [choice[:-1] if choice.endswith(".") else choice for choice in choices]}
 
 
-def with_support(rows: Iterable[Row], spec: Mapping[str, Any]) -> Iterator[Row]:
-    """Leave out SciQ's questions without a supporting text."""
-    return (row for row in rows if row["support"])
+def shuffled_answers(rows: Iterable[Row], spec: Mapping[str, Any]) -> Iterator[Row]:
+    """Put SciQ's right answer among its distractors: column choices; questions without supporting text are left out."""
+    import numpy as np
+
+    draw = np.random.RandomState(SHUFFLE_SEED)
+    for row in rows:
+        if row["support"]:
+            choices = [row[name] for name in ("distractor1", "distractor2", "distractor3", "correct_answer")]
+            draw.shuffle(choices)
+            yield {**row, "choices": choices}
 
 
 def with_text(rows: Iterable[Row], spec: Mapping[str, Any]) -> Iterator[Row]:
@@ -136,7 +143,7 @@ ROW_FUNCTIONS: dict[str, Callable[[Iterable[Row], Mapping[str, Any]], Iterator[R
         levelled_text,
         first_key,
         inline_choices,
-        with_support,
+        shuffled_answers,
         with_text,
         cause_or_effect,
         answers_of_a_question,

@@ -35,21 +35,23 @@ def column(row: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def fill(template: str, row: Mapping[str, Any]) -> str:
-    """Return a template filled from a row; a list is joined by spaces."""
+def fill(template: str, row: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """Return a template filled from a row, replacements made in each value; a list is joined by spaces."""
 
     def text(match: re.Match[str]) -> str:
         value = column(row, match.group(1))
-        return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        joined = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        return _replaced(joined, spec) if match.group(1) in spec.get("replace_in", [match.group(1)]) else joined
 
     return _FIELD.sub(text, template)
 
 
 def input_text(spec: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """Return a row's input: the template filled, texts replaced, stripped but for a space the template begins with."""
-    text = _replaced(fill(spec["input"], row), spec).strip()
-    # MetaICL takes a written-out "\n" for a line break, and one space of its separator stays before a context.
-    return " " * spec["input"].startswith(" ") + text.replace("\\n", " ")
+    """Return a row's input. A context stands before it, after the one space that MetaICL's separator leaves there."""
+    text = fill(spec["input"], row, spec).strip()
+    if "context" in spec:
+        text = " " + fill(spec["context"], row, spec).rstrip() + text
+    return text.replace("\\n", " ")  # a line break that is written out
 
 
 def _replaced(text: str, spec: Mapping[str, Any]) -> str:
@@ -61,7 +63,7 @@ def _replaced(text: str, spec: Mapping[str, Any]) -> str:
 def label_name(spec: Mapping[str, Any], value: Any) -> str | None:
     """Return the name of a class number (or of a class given by its name), None if rows of that class are left out."""
     names = spec["names"]
-    names = {str(number): name for number, name in enumerate(names)} if isinstance(names, list) else names
+    names = dict(zip(map(str, range(len(names))), names)) if isinstance(names, list) else names
     key = str(int(value)) if isinstance(value, (bool, float)) else str(value)
     if key in map(str, spec.get("skip", ())):
         return None
@@ -73,8 +75,9 @@ def label_name(spec: Mapping[str, Any], value: Any) -> str | None:
 def choice_texts(spec: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
     """Return the options of a row, in their order."""
     given = spec["choices"]
-    texts = [fill(template, row) for template in given] if isinstance(given, list) else column(row, given)
-    return [_replaced(str(text), spec).strip() for text in texts]
+    if isinstance(given, list):
+        return [fill(template, row, spec).strip() for template in given]
+    return [_replaced(str(text), spec).strip() for text in column(row, given)]
 
 
 def right_choice(spec: Mapping[str, Any], row: Mapping[str, Any], choices: Sequence[str]) -> str:
@@ -113,7 +116,7 @@ def example_of(task: str, spec: Mapping[str, Any], row: Mapping[str, Any]) -> Ex
         output = right_choice(spec, row, choices)
         options = list(dict.fromkeys(choices))
     else:
-        output = fill(spec["output"], row).split("\t")[0].strip()
+        output = fill(spec["output"], row, spec).split("\t")[0].strip()
     if not output or (options and output not in options):
         return None
     return {"task": task, "input": input_text(spec, row), "output": output, "options": options}

@@ -14,6 +14,7 @@ from typing import Any, Iterator, Sequence
 from scripts.common.errors import UserError
 
 BREAK = "\\n"
+CUT = " \\t "  # what MetaICL writes between a question and a context that it has cut
 MAX_WORDS = 200
 MAX_ANSWER_WORDS = 100
 ANSWER_IN_CONTEXT = (
@@ -74,7 +75,7 @@ def train_examples(name: str, lines: Sequence[str], seed: int, source: str) -> l
 def _around_answer(text: str, answer: str, draw: Any) -> str | None:
     """Return the question and a window of the context that holds the answer, None if no window does.
 
-    DEVIATION: MetaICL draws windows until one fits, for ever where none does; here one of those that fit is drawn.
+    DEVIATION: MetaICL draws windows until one fits, for ever where none does; here such a row is left out.
     """
     question, _, context = text.partition(BREAK)
     words = context.split(" ")
@@ -82,11 +83,14 @@ def _around_answer(text: str, answer: str, draw: Any) -> str | None:
     wanted = normalised(answer)
     if size < 1 or wanted not in normalised(context):
         return None
-    fitting = [s for s in range(len(words) - size + 1) if wanted in normalised(" ".join(words[s : s + size]))]
+    n_starts = len(words) - size + 1
+    fitting = {s for s in range(n_starts) if wanted in normalised(" ".join(words[s : s + size]))}
     if not fitting:
         return None
-    start = fitting[draw.randint(len(fitting))]
-    return f"{question}{BREAK}{' '.join(words[start : start + size])}"
+    start = -1
+    while start not in fitting:
+        start = int(draw.choice(n_starts))
+    return f"{question}{CUT}{' '.join(words[start : start + size])}"
 
 
 def test_examples(name: str, lines: Sequence[str], source: str) -> list[dict[str, Any]]:
@@ -95,12 +99,12 @@ def test_examples(name: str, lines: Sequence[str], source: str) -> list[dict[str
     for number, text, answer in pairs_of(lines, source, strict=True):
         parts = text.split(BREAK)
         if len(parts) == 3:  # question, options, context: the options come last
-            parts = [parts[0], f" {parts[2]} ", parts[1]]
+            parts = [parts[0], f"  {parts[2]} ", parts[1]]
         options: list[str] = []
         if parts[-1].strip().startswith("(A)"):
             options = [option.strip() for option in _LETTER.split(parts[-1])[2::2]]
             options = list(dict.fromkeys(option for option in options if option))
-            text = " ".join(parts[:-1])
+            text = " ".join(parts[:-1])  # the spaces are MetaICL's
         if answer not in options and not (not options and answer in ("yes", "no")):
             raise UserError(f"{source}:{number}: answer '{answer}' is none of the options; mend that line")
         examples.append({"task": f"unifiedqa:{name}", "input": text, "output": answer, "options": options})

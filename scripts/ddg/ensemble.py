@@ -53,7 +53,7 @@ def train_together(
         {"params": [weights[name] for name in names if weights[name].ndim > 2], "weight_decay": optimizer.weight_decay},
         {"params": [weights[name] for name in names if weights[name].ndim <= 2], "weight_decay": 0.0},
     ]
-    adamw = torch.optim.AdamW(groups, lr=optimizer.learning_rate)
+    adamw = torch.optim.AdamW(groups, lr=optimizer.learning_rate, fused=True)
     batches = [Shuffled(len(run.rows), batch_size, run.seed, "set batches") for run in runs]
     learner.train(dropout)
 

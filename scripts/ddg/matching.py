@@ -190,12 +190,8 @@ class Matcher:
         generated = [self.synthetic_rows[label][row] for label, rows in enumerate(batches) for row in rows]
         size = self.settings.learner.read_batch_size
         with autocast(self.student.device, self.dtype):
-            if self.settings.teacher == "off":
-                found, _ = read_states(self.student, [*real, *generated], size)
-                parts = found[: len(real)], found[len(real) :]
-            else:
-                parts = read_states(self.student, real, size)[0], read_states(self.teacher, generated, size)[0]
-        return parts[0].view(n_classes, -1, parts[0].shape[1]), parts[1].view(n_classes, -1, parts[1].shape[1])
+            one, other = read_states(self.student, real, size)[0], read_states(self.teacher, generated, size)[0]
+        return one.view(n_classes, -1, one.shape[1]), other.view(n_classes, -1, other.shape[1])
 
     def _refresh(self, outer: int) -> None:
         """Draw the texts of the next `interval` outer loops and put them into diverse batches.

@@ -45,7 +45,7 @@ class Stepper:
         self.settings, self.n_steps, self.what, self.done = settings, n_steps, what, 0
         groups = parameter_groups(model, settings.weight_decay)
         self.parameters = [value for group in groups for value in group["params"]]
-        self.adamw = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
     def step(self) -> float:
         """Clip, update, clear the gradients; return the gradient's norm before clipping.
@@ -82,5 +82,4 @@ class Stepper:
                 continue
             place, _, name = key.partition(".")
             value = self.parameters[int(place)]
-            moved = tensor.clone() if name == "step" else tensor.to(value.device).clone()
-            self.adamw.state[value][name] = moved
+            self.adamw.state[value][name] = tensor.to(value.device).clone()

@@ -201,6 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     learner = load_learner(
         args.learner, test.n_classes, settings.pooling, device=args.device, threads=args.threads, seed=0
     )
+    learner.encoder.set_attn_implementation("eager")  # the fused attention cannot be run for several learners at once
     rows = evaluate(learner, Start(learner), plans, test, settings)
     write_csv(args.runs_out, rows, RUN_COLUMNS)
 

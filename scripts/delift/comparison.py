@@ -108,6 +108,11 @@ def setting_of(pair: str, learning: str, percent: int) -> str:
     return f"{pair}/{learning}/percent_{percent}"
 
 
+def choice_setting(pair: str, percent: int) -> str:
+    """Return the `setting` of what was chosen, before anything is learnt from it."""
+    return f"{pair}/percent_{percent}"
+
+
 def pair_faults(
     compared: Comparison, datasets: Mapping[str, Mapping[str, Any]], further: Sequence[str], *, synthetic: bool
 ) -> list[str]:

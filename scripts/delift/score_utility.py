@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import logging
 import shutil
+import time
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
@@ -41,6 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", required=True, help="JSON: the fields of UtilitySettings")
     parser.add_argument("--block-out", required=True, help="utilities before scaling, (columns, targets) float32 .npy")
     parser.add_argument("--summary-out", required=True, help="JSON: which columns and targets, counts, distances")
+    parser.add_argument("--run-out", required=True, help="JSON: seconds that scoring took")
     return parser.parse_args(argv)
 
 
@@ -115,9 +117,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
 
     loaded = load_model(**model_options(args))
+    begin = time.perf_counter()
     block, summary, scratch = score_block(loaded, columns[args.start : args.stop], targets, settings, args.block_out)
     write_array(args.block_out, block)
     write_json(args.summary_out, {"start": args.start, **summary})
+    write_json(args.run_out, {"seconds": time.perf_counter() - begin})
     shutil.rmtree(scratch)
 
 

@@ -48,7 +48,7 @@ def embed(loaded: LoadedModel, texts: Sequence[str], *, pooling: str, max_tokens
             raise UserError(f"text {index}: it has no tokens; remove it or fill it in")
     width = max_tokens if pooling == "mean_with_padding" else 0
     loaded.model.eval()
-    batches = list(_batches([max(len(ids), width) for ids in encoded], batch_tokens))
+    batches = list(batches_by_length([max(len(ids), width) for ids in encoded], batch_tokens))
     with torch.inference_mode():
         parts = [_embed_batch(loaded, body, [encoded[i] for i in rows], pooling, width).cpu() for rows in batches]
     vectors = torch.cat(parts).numpy()[np.argsort(np.concatenate(batches))]
@@ -62,7 +62,7 @@ def _body(loaded: LoadedModel) -> Any:
     return loaded.model.get_encoder() if loaded.family == "encoder_decoder" else loaded.model.base_model
 
 
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     """Yield indices, longest first: as many rows of the longest one's length as `batch_tokens` allows, at least one."""
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     start = 0

@@ -78,7 +78,7 @@ class Distiller(nn.Module):
         """Draw placeholders and pooler anew.
 
         placeholders: `normal`, with the body's own initial spread, or `vocabulary`: embeddings of words drawn from
-        those with ids from 100 on. A pooler between equal widths starts as the identity.
+        those with ids from 100 on.
         """
         if placeholders not in PLACEHOLDER_STARTS:
             raise UserError(f"placeholder_start: '{placeholders}' is not one of {', '.join(PLACEHOLDER_STARTS)}")
@@ -92,9 +92,9 @@ class Distiller(nn.Module):
             drawn = table[words.to(table.device)]
         self.placeholders.copy_(drawn)
         if self.pooler is not None:
-            rows, columns = self.pooler.weight.shape
-            weight = torch.eye(rows) if rows == columns else torch.randn(rows, columns, generator=generator) * 0.02
-            self.pooler.weight.copy_(weight)
+            bound = self.pooler.weight.shape[1] ** -0.5  # torch's own start of a linear layer, from our generator
+            drawn_pooler = torch.rand(self.pooler.weight.shape, generator=generator) * 2 - 1
+            self.pooler.weight.copy_(drawn_pooler * bound)
             self.pooler.bias.zero_()
 
     @torch.no_grad()

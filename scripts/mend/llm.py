@@ -117,7 +117,7 @@ class LargeModel:
             for name in ("attention_dropout", "dropout", "activation_dropout", "layerdrop"):
                 if isinstance(getattr(part, name, None), float):
                     setattr(part, name, 0.0)
-        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.model.activation_checkpointing_enable()
         self.model.train()
 
     def embed(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean, run_step
-from scripts.common.files import PathLike, read_jsonl, to_json, write_json
+from scripts.common.files import PathLike, read_json, read_jsonl, to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
@@ -109,7 +109,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--meta-train", nargs="+", default=(), help="stage 2: classification rows (JSON lines)")
     parser.add_argument("--dev", help="stage 2: rows of held-out tasks, to choose the best checkpoint")
     parser.add_argument("--settings", required=True, help="JSON: what all variants share")
-    parser.add_argument("--variants", required=True, help="JSON: name -> settings of its own and 'start'")
+    parser.add_argument(
+        "--variants", required=True, help="JSON: name -> own settings; 'start': of --starts, or trained before"
+    )
     parser.add_argument("--format", required=True, help="JSON: how examples become tokens")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--checkpoints", required=True, help="folder of this job alone: what a killed job goes on from")
@@ -315,7 +317,7 @@ def train_variant(
     names = {field.name for field in dataclasses.fields(LoopSettings)}
     loop = LoopSettings(**{name: value for name, value in dataclasses.asdict(settings).items() if name in names})
     if settings.activation_checkpointing:
-        started.module.body.gradient_checkpointing_enable()
+        started.module.body.activation_checkpointing_enable()
         large.checkpoint_activations()
     scored: Callable[[], float] | None = (lambda: objective.score(started.module)) if objective.has_dev else None
     progress = train(
@@ -349,13 +351,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     variants = parse_variants(args.settings, args.variants)
     form: PromptFormat = parse_format(args.format)
     starts = named_folders(args.starts, "--starts")
-    for name, (start, _) in variants.items():
-        if start not in starts:
-            hint = did_you_mean(start, list(starts))
-            raise UserError(f"--variants: '{name}' starts from '{start}', which --starts does not name{hint}")
-    from scripts.lm.checkpoints import atomic_folder, digest_of_model, is_first_process
+    for number, (name, (start, _)) in enumerate(variants.items()):
+        known = [*starts, *list(variants)[:number]]
+        if start not in known:
+            hint = did_you_mean(start, known)
+            raise UserError(f"--variants: '{name}' starts from '{start}', neither of --starts nor trained before{hint}")
+    from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, digest_of_model, is_first_process
     from scripts.lm.load import load_model
-    from scripts.mend.distiller import save_distiller
     from scripts.mend.llm import LargeModel
 
     loaded = load_model(args.model, **model_options(args))
@@ -364,24 +366,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     form.check_window(large.window, "of --format")
     encoder = Encoder(loaded.tokenizer, form)
     data = read_data(args, {settings.stage for _, settings in variants.values()}, encoder)
-    key = {"model": digest_of_model(loaded.model), "data": data_digest(data)}
-    histories = {}
-    with atomic_folder(args.distillers_out) as temporary:
-        for name, (start, settings) in variants.items():
-            logger.info("variant %s", name)
-            started = start_distiller(starts[start], large, settings, args.seed, args.device, args.threads)
-            own = {**key, "variant": name, "start": digest_of_model(started.module)}
-            histories[name] = train_variant(
-                started, large, encoder, settings, data, seed=args.seed, key=own, checkpoints=args.checkpoints
+    shared = {"model": digest_of_model(loaded.model), "data": data_digest(data), "format": dataclasses.asdict(form)}
+    finished: dict[str, Path] = {}
+    for name, (start, settings) in variants.items():
+        logger.info("variant %s", name)
+        source = str(finished[start] / "distiller") if start in finished else starts[start]
+        started = start_distiller(source, large, settings, args.seed, args.device, args.threads)
+        key = {**shared, "variant": name, "start": digest_of_model(started.module), "seed": args.seed}
+        folder = checkpoint_folder(Path(args.checkpoints) / "finished", dataclasses.asdict(settings), key)
+        if not (folder / "history.json").is_file():
+            history = train_variant(
+                started, large, encoder, settings, data, seed=args.seed, key=key, checkpoints=args.checkpoints
             )
-            if is_first_process():
-                (temporary / name).mkdir()
-                training = {**dataclasses.asdict(settings), "seed": args.seed}
-                info = dataclasses.replace(started.info, format=dataclasses.asdict(form), training=training)
-                save_distiller(temporary / name, started.module, started.tokenizer, info)
+            keep(folder, started, form, settings, args.seed, history)
+        finished[name] = folder
     if is_first_process():
-        write_json(args.history_out, histories)
+        with atomic_folder(args.distillers_out) as temporary:
+            for name, folder in finished.items():
+                shutil.copytree(folder / "distiller", temporary / name)
+        write_json(args.history_out, {name: read_json(folder / "history.json") for name, folder in finished.items()})
         shutil.rmtree(args.checkpoints, ignore_errors=True)
+
+
+def keep(
+    folder: Path,
+    trained: LoadedDistiller,
+    form: PromptFormat,
+    settings: DistillSettings,
+    seed: int,
+    history: Mapping[str, Any],
+) -> None:
+    """Write a trained distiller and its history into a job's folder of finished ones; all processes wait for it."""
+    from scripts.lm.checkpoints import atomic_folder, is_first_process
+    from scripts.mend.distiller import save_distiller
+    from scripts.mend.training_loop import wait_for_all
+
+    if is_first_process():
+        training = {**dataclasses.asdict(settings), "seed": seed}
+        info = dataclasses.replace(trained.info, format=dataclasses.asdict(form), training=training)
+        with atomic_folder(folder / "distiller") as temporary:
+            save_distiller(temporary, trained.module, trained.tokenizer, info)
+        write_json(folder / "history.json", history)
+    wait_for_all()
 
 
 def data_digest(data: TrainingData) -> str:

@@ -260,3 +260,9 @@ def use_bfloat16(device: torch.device, precision: str) -> bool:
 
 def _shown(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+
+
+def wait_for_all() -> None:
+    """Wait until every process of the run has come here."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

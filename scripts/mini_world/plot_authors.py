@@ -57,9 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     right.axvline(0, color=INK, linewidth=0.8)
     right.set_xlabel("log-likelihood, right minus\ncareless answer (nats)")
     right.set_title("next answer")
-    entries = [axes.get_legend_handles_labels() for axes in (left, right)]
-    handles, labels = (sum((entry[part] for entry in entries), []) for part in (0, 1))
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    (scores, names), (authors, kinds) = (axes.get_legend_handles_labels() for axes in (left, right))
+    figure.legend([*scores, *authors], [*names, *kinds], loc="outside upper center", ncols=4)
     save(figure, rows, args)
 
 

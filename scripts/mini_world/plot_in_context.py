@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     right.set_xticks(measured.demonstrations("trained_20_classes"))
     for axes in (left, right):
         axes.set_xlabel("demonstrations")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
     save(figure, rows, args)
 
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import write_jsonl, write_text
+from scripts.common.files import write_jsonl
 from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import parse_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+    from scripts.mini_world.cards import Card
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 PREFIXES = ("predict:", "explain:")
@@ -238,45 +239,44 @@ def _loss(stack: Any, batch: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Any:
 
 def save(folder: Path, model: Any, tokenizer: Any, settings: PretrainSettings, seed: int, curve: Sequence[Any]) -> None:
     """Write model, tokenizer and model card to `folder`, whole or not at all."""
-    from scripts.lm.checkpoints import atomic_folder
+    from transformers.utils import logging as transformers_logging
 
+    from scripts.lm.checkpoints import atomic_folder
+    from scripts.mini_world.cards import write_card
+
+    transformers_logging.disable_progress_bar()
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        digest = hashlib.sha256((temporary / "model.safetensors").read_bytes()).hexdigest()
-        write_text(temporary / "README.md", model_card(model, settings, seed, curve, digest))
+        write_card(temporary, card(model, settings, seed, curve))
 
 
-def model_card(model: Any, settings: PretrainSettings, seed: int, curve: Sequence[Any], digest: str) -> str:
-    """Return the model card: what the model is, what it read, how well it fills gaps, and the weights' hash."""
-    size = sum(parameter.numel() for parameter in model.parameters())
+def card(model: Any, settings: PretrainSettings, seed: int, curve: Sequence[Mapping[str, float]]) -> Card:
+    """Return the model card: what the model is, what it read, how well it fills gaps."""
+    from scripts.mini_world.cards import Card, Measure
+
     config = model.config
-    lines = [
-        "# Mini T5",
-        "",
-        f"A T5 v1.1 of {size / 1e6:.2f} M parameters ({config.num_layers} + {config.num_decoder_layers} layers, "
-        f"{config.d_model} wide, {config.num_heads} heads, {config.vocab_size} words, tied and scaled head), "
-        "pre-trained from nothing by span corruption on unlabelled text of the synthetic reasoning sets "
-        "(scripts/data/synthetic_reasoning.py, `unlabelled_text`).",
-        "",
-        "It has read questions and what sums mean; no answer to a question, no rationale, no hidden value of an item.",
-        "",
-        f"- Steps: {settings.steps} of {settings.batch_size} texts; seed {seed}.",
-        f"- Weights: fp32, sha256 `{digest}`.",
-        "- Made by `python -m scripts.mini_world.train_t5`; settings below.",
-        "",
-        "| step | training loss | held-out loss |",
-        "| --- | --- | --- |",
-        *(f"| {point['step']} | {point['loss']:.3f} | {point['held_out']:.3f} |" for point in curve),
-        "",
-        f"Losses are in nats per hidden word, sentinels and end included; held out: {N_HELD_OUT} other texts.",
-        "",
-        "```json",
-        json.dumps({"seed": seed, "settings": dataclasses.asdict(settings)}, indent=1, sort_keys=True),
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
+    summary = (
+        f"A T5 v1.1 ({config.num_layers} + {config.num_decoder_layers} layers, {config.d_model} wide,"
+        f" {config.num_heads} heads, {config.vocab_size} words, tied and scaled head), pre-trained from nothing by span"
+        " corruption on unlabelled text of the synthetic reasoning sets (scripts/data/synthetic_reasoning.py,"
+        " `unlabelled_text`). It has read questions and what sums mean; no answer, no rationale, no hidden"
+        " value of an item."
+    )
+    last = curve[-1]
+    return Card(
+        title="Mini T5",
+        summary=summary,
+        module="scripts.mini_world.train_t5",
+        steps=settings.steps,
+        seed=seed,
+        settings=dataclasses.asdict(settings),
+        measures={"loss_train": Measure(last["loss"]), "loss_held_out": Measure(last["held_out"])},
+        legend=(
+            f"`loss_*`: nats per hidden word, sentinels and end included; train: mean since the point before; held out:"
+            f" {N_HELD_OUT} other texts."
+        ),
+    )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -243,11 +243,25 @@ def _load(args: argparse.Namespace) -> Any:
     loaded = load_model(
         args.from_pretrained, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads
     )
+    if args.model_type == "task_prefix":
+        check_prefixes(loaded.tokenizer, args.from_pretrained)
     if args.parallelize:
         from scripts.step_by_step.parallelize import spread_layers
 
         loaded = spread_layers(loaded)
     return loaded
+
+
+def check_prefixes(tokenizer: Any, model: str) -> None:
+    """Raise `UserError` if the tokenizer cannot tell the two tasks apart: one prefix must not look like the other."""
+    from scripts.step_by_step.encoding import EXPLAIN, PREDICT
+
+    first, second = (tokenizer(prefix, add_special_tokens=False)["input_ids"] for prefix in (PREDICT, EXPLAIN))
+    if first == second:
+        raise UserError(
+            f"--from_pretrained: the tokenizer of {model} reads '{PREDICT}' and '{EXPLAIN}' alike; "
+            "add the two words to it, or use --model_type standard or single_task"
+        )
 
 
 def _save(args: argparse.Namespace, loaded: Any, result: Any, facts: Mapping[str, Any]) -> None:

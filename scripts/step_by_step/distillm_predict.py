@@ -122,5 +122,5 @@ def _answers(
         for answer, text in zip(
             answers, predict(loaded, inputs, gen_max_len=LONGEST_REASONS, task="explain", **options)
         ):
-            answer["rationale"] = text
+            answer["predicted_rationale"] = text
     return answers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from typing import Callable, Sequence, Union
 
 from scripts.common.settings import check_choice
@@ -40,7 +41,10 @@ def evaluate(text: str) -> float:
     if len(text) > LONGEST:
         return math.nan
     try:
-        value = float(_value(ast.parse(text.strip(), mode="eval").body))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns of odd literals such as 3and
+            tree = ast.parse(text.strip(), mode="eval")
+        value = float(_value(tree.body))
     except (_NoValueError, SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return math.nan
     return value if math.isfinite(value) else math.nan

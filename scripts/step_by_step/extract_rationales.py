@@ -24,6 +24,7 @@ from scripts.step_by_step.prompts import FewShotPrompt, load_prompt
 LOG = logging.getLogger(__name__)
 
 BACKENDS = ("openai", "local")
+KEPT_TOGETHER = 64  # answers of a local model in one file of the cache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,13 +127,12 @@ def ask_endpoint(prompt: FewShotPrompt, inputs: Sequence[str], settings: Extract
 
 
 def ask_local(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSettings, cache: Path) -> list[str]:
-    """Return a local model's answers, cached in files of some batches each; the model is loaded when needed."""
+    """Return a local model's answers, cached in files of some answers each; the model is loaded when needed."""
     questions = [prompt.ask(text) for text in inputs]
-    size = settings.batch_size * 8
     answers: list[str] = []
     write: Callable[[Sequence[str]], list[str]] | None = None
-    for start in range(0, len(questions), size):
-        part = questions[start : start + size]
+    for start in range(0, len(questions), KEPT_TOGETHER):
+        part = questions[start : start + KEPT_TOGETHER]
         file = _cache_file(cache, prompt, part, settings, start)
         if file.is_file():
             kept = read_json(file)

@@ -160,3 +160,52 @@ def test_model_sources(models):
         registry.model_settings(models, "mini_causal")
     with pytest.raises(UserError, match=r"model 'gpt3': not in the registry \(did you mean 'gpt2'\?\)"):
         registry.model_source(models, "gpt3", downloads_root="d")
+
+
+PARTS = """own:
+  schema: teacher
+  reader: llm_outputs
+  licence: x
+  splits:
+    train:
+      parts: 2
+      file: a/train_{part}.json
+      url: https://x/0123456789012345678901234567890123456789/{part}.json
+      sha256: [SHA_0, SHA_1]
+    test: {file: a/test.json, url: https://x/0123456789012345678901234567890123456789/t.json}
+"""
+
+
+def test_a_split_of_several_files_becomes_several_splits(tmp_path):
+    (tmp_path / "datasets.yaml").write_text(PARTS, encoding="utf-8")
+    own = registry.load_registry("datasets", folder=tmp_path)
+    assert list(own["own"]["splits"]) == ["train_0", "train_1", "test"]
+    second = own["own"]["splits"]["train_1"]
+    assert (second["file"], second["sha256"]) == ("a/train_1.json", "SHA_1")
+    assert second["url"].endswith("/1.json")
+    assert registry.split_parts(own, "own", "train") == ["train_0", "train_1"]
+    assert registry.split_parts(own, "own", "test") == ["test"]
+    with pytest.raises(UserError, match=r"dataset 'own': no split 'valid'; it has train_0, train_1, test"):
+        registry.split_parts(own, "own", "valid")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("parts: 2", "parts: 3", r"own.splits.train.sha256: names 2 values for 3 parts; give one per part"),
+        ("parts: 2", "parts: 0", r"own.splits.train.parts: 0 is not a number from 1 on"),
+        ("parts: 2", "parts: many", r"own.splits.train.parts: 'many' is not a number from 1 on"),
+        ("train_{part}", "train", r"own.splits.train.file: lacks '{part}'"),
+    ],
+)
+def test_faults_of_parts(tmp_path, old, new, told):
+    (tmp_path / "datasets.yaml").write_text(PARTS.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=told):
+        registry.load_registry("datasets", folder=tmp_path)
+
+
+def test_the_teachers_of_real_sets_come_in_order(datasets):
+    parts = registry.split_parts(datasets, "esnli_palm", "train")
+    assert parts == [f"train_{number}" for number in range(100)]
+    files = [registry.find_split(datasets["esnli_palm"], "esnli_palm", part)["file"] for part in parts[9:11]]
+    assert files == ["step_by_step/esnli/llm_train_CoT_9.json", "step_by_step/esnli/llm_train_CoT_10.json"]

@@ -1,0 +1,95 @@
+"""Draw how the judge's grades are distributed, one stacked bar per method (DELIFT, LAJ)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import new_figure, save_figure, stamp_tier
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread, spreads_by
+from scripts.delift.collect_metrics import GRADES
+from scripts.delift.comparison import Comparison, label_of_pair, setting_of
+from scripts.delift.plot_subset_size import parse_args, reason_of, say_unavailable
+from scripts.delift.tabulate_artifact import LEARNING_LABELS, row_label
+
+COLUMNS = (
+    "pair",
+    "model",
+    "learning",
+    "method",
+    "percent",
+    "grade",
+    "mean_share",
+    "std",
+    "n_seeds",
+    "mean_grade",
+    "note",
+)
+SHADES = ("#d55e00", "#f0a36b", "#e0e0e0", "#7fb8da", "#0072b2")  # worst to best, told apart without red and green
+
+
+def bars(
+    spreads: dict[tuple[str, ...], Spread], compared: Comparison, pair: str, model: str, learning: str
+) -> list[dict[str, Any]]:
+    """Return what is drawn of one panel: a row per method and grade."""
+    rows = []
+    for method, percent in compared.rows("figure_laj"):
+        setting = setting_of(pair, learning, percent)
+        mean = spreads.get((setting, model, method, "judge_score"))
+        if mean is None:
+            continue
+        for grade in GRADES:
+            share = spreads[setting, model, method, f"share_of_grade_{grade}"]
+            values = (pair, model, learning, method, percent, grade, share.mean, share.std, share.n, mean.mean, "")
+            rows.append(dict(zip(COLUMNS, values)))
+    return rows
+
+
+def draw(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Draw the bars of one panel, the first method on top, with the mean grade beside each."""
+    names = list(dict.fromkeys((row["method"], row["percent"]) for row in rows))
+    for place, (method, percent) in enumerate(names):
+        left = 0.0
+        members = [row for row in rows if (row["method"], row["percent"]) == (method, percent)]
+        for row, shade in zip(members, SHADES):
+            label = f"grade {row['grade']}" if place == 0 else None
+            axes.barh(place, row["mean_share"], left=left, color=shade, height=0.75, label=label)
+            left += row["mean_share"]
+        axes.annotate(f"{members[0]['mean_grade']:.2f}", (1.01, place), va="center", fontsize=7, annotation_clip=False)
+    axes.set_yticks(range(len(names)), [row_label(method, percent) for method, percent in names])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the answers")
+    axes.grid(False)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args: argparse.Namespace = parse_args(argv)
+    compared = parse_settings(Comparison, args.settings)
+    rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_laj"]
+    spreads = spreads_by(rows, ("setting", "model", "method", "metric"))
+    wanted = [(*run, learning) for run in compared.runs("figure_laj") for learning in compared.figure_laj["learnings"]]
+    figure, grid = new_figure("double", 2.9, ncols=max(1, len(wanted)), squeeze=False)
+    drawn: list[dict[str, Any]] = []
+    for axes, (pair, model, learning) in zip(grid[0], wanted):
+        panel = bars(spreads, compared, pair, model, learning)
+        if panel:
+            draw(axes, panel)
+            axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}")
+        drawn += panel
+    if drawn:
+        figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(GRADES))
+    else:
+        reason = reason_of(args.notes, "figure_laj")
+        say_unavailable(grid[0][0], reason)
+        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
+    stamp_tier(figure, args.tier)
+    save_figure(figure, drawn, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+
+
+if __name__ == "__main__":
+    run_step(main)

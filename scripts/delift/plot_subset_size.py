@@ -1,0 +1,105 @@
+"""Draw how the result grows with the size of the subset, one line per method (DELIFT, ablation)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Sequence
+
+from scripts.common.artifacts import add_output_flags
+from scripts.common.errors import run_step
+from scripts.common.files import read_csv
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import FAINT, draw_line, new_figure, save_figure, stamp_tier
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread, spreads_by
+from scripts.delift.comparison import Comparison, label_of_pair, setting_of
+from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
+
+COLUMNS = ("pair", "model", "learning", "metric", "method", "percent", "mean", "std", "n_seeds", "low", "high", "note")
+
+
+def panels(compared: Comparison) -> list[tuple[str, str, str, str]]:
+    """Return (pair, model, way of learning, metric) of each panel."""
+    settings = compared.figure_subset_size
+    return [
+        (pair, model, learning, metric)
+        for pair, model in compared.runs("figure_subset_size")
+        for learning in settings["learnings"]
+        for metric in settings["metrics"]
+    ]
+
+
+def curve(
+    spreads: dict[tuple[str, ...], Spread], compared: Comparison, panel: tuple[str, str, str, str], method: str
+) -> list[tuple[int, Spread]]:
+    """Return (percent, value) of one method, rising; at 100 % every method has the whole pool."""
+    pair, model, learning, metric = panel
+    points = []
+    for percent in sorted(compared.figure_subset_size["percents"]):
+        name = "full" if percent == 100 else method
+        value = spreads.get((setting_of(pair, learning, percent), model, name, metric))
+        if value is not None:
+            points.append((percent, value))
+    return points
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
+    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
+    parser.add_argument("--settings", required=True, help="JSON: what the figures compare")
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
+    return parser.parse_args(argv)
+
+
+def reason_of(notes: str, artifact: str) -> str:
+    """Return why an artifact has nothing to draw."""
+    found = [row["reason"] for row in read_csv(notes, ("artifact", "reason")) if row["artifact"] == artifact]
+    return found[0] if found else "not measured in this run"
+
+
+def say_unavailable(axes: Any, reason: str) -> None:
+    """Write into an empty panel why it is empty."""
+    import textwrap
+
+    axes.set_axis_off()
+    text = "not available:\n" + "\n".join(textwrap.wrap(reason, 40))
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT, parse_math=False)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_args(argv)
+    compared = parse_settings(Comparison, args.settings)
+    rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_subset_size"]
+    spreads = spreads_by(rows, ("setting", "model", "method", "metric"))
+    drawn: list[dict[str, Any]] = []
+    wanted = panels(compared)
+    figure, grid = new_figure("double", 2.7, ncols=max(1, len(wanted)), squeeze=False)
+    for axes, panel in zip(grid[0], wanted):
+        for method in compared.figure_subset_size["methods"]:
+            points = curve(spreads, compared, panel, method)
+            if points:
+                draw_line(axes, [percent for percent, _ in points], [value for _, value in points], method)
+            for percent, value in points:
+                numbers = (percent, value.mean, value.std, value.n, value.low, value.high, "")
+                drawn.append(dict(zip(COLUMNS, (*panel, method, *numbers))))
+        pair, model, learning, metric = panel
+        header, unit, _ = METRICS[metric]
+        axes.set_title(f"{label_of_pair(pair)}, {model}")
+        axes.set_xlabel("subset size (% of the pool)")
+        axes.set_ylabel(f"{LEARNING_LABELS[learning]}: {header}" + (f" ({unit})" if unit else ""))
+    if drawn:
+        grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        reason = reason_of(args.notes, "figure_subset_size")
+        say_unavailable(grid[0][0], reason)
+        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
+    stamp_tier(figure, args.tier)
+    save_figure(figure, drawn, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,94 @@
+"""Write the table of the wall-clock time of choosing, by method (third version of the paper).
+
+Times are measured where the workflow ran, jobs beside each other included: an order of magnitude, no benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Mapping, Sequence
+
+from scripts.common.artifacts import Table, add_output_flags, save_table
+from scripts.common.errors import run_step
+from scripts.common.files import read_csv
+from scripts.common.plotting import method_label
+from scripts.common.settings import parse_settings
+from scripts.common.tables import Cell, Column, Missing
+from scripts.delift.collect_times import TIME_COLUMNS
+from scripts.delift.comparison import Comparison, label_of_pair
+
+PREPARATION = {
+    "utility": "utility",
+    "mean_utility": "utility",
+    "embedding": "embedding",
+    "deft_ucs": "embedding",
+    "herding": "embedding",
+    "k_center": "embedding",
+    "selectit": "baselines/selectit",
+    "less": "baselines/less",
+    "ifd": "baselines/ifd",
+}
+"""What must be computed of the pool before a method can choose; nothing for the others."""
+
+
+def time_row(
+    times: Mapping[tuple[str, str, str], float], compared: Comparison, pair: str, model: str, method: str
+) -> dict[str, Cell]:
+    """Return the seconds of one method: what it needs of the pool, the choice itself, both."""
+    needed = PREPARATION.get(compared.methods[method]["by"])
+    preparation: float | None = 0.0 if needed is None else times.get((pair, model, needed))
+    choice = times.get((pair, model, f"select/{method}"))
+    absent = Missing("Not measured in this run.")
+    return {
+        "pair": label_of_pair(pair),
+        "method": method_label(method),
+        "preparation": absent if preparation is None else preparation,
+        "choice": absent if choice is None else choice,
+        "total": absent if preparation is None or choice is None else preparation + choice,
+    }
+
+
+def time_table(times: Mapping[tuple[str, str, str], float], compared: Comparison) -> Table:
+    """Return the table of all methods, or a table that says why there is none."""
+    columns = [Column("pair", "Pair"), Column("method", "Method")]
+    columns += [
+        Column(key, header, "number", unit="s", decimals=2)
+        for key, header in (("preparation", "Scoring the pool"), ("choice", "Choosing"), ("total", "Both"))
+    ]
+    reason = compared.table_time["not_run"]
+    rows: list[dict[str, Cell]] = []
+    for pair, model in compared.runs("table_time"):
+        rows += [time_row(times, compared, pair, model, method) for method in compared.table_time["methods"]]
+    if not rows:
+        absent = Missing(f"Not run: {reason or 'no pair of this artifact can be run'}.")
+        rows = [
+            {"pair": "", "method": method_label(method), "preparation": absent, "choice": absent, "total": absent}
+            for method in compared.table_time["methods"]
+        ]
+    notes = [
+        "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models"
+        " (LESS: with its warm-up).",
+    ]
+    return Table(rows, columns, "DELIFT: wall-clock time of choosing, by method", notes)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", required=True, help="CSV of collect_times")
+    parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("csv", "md", "tex"))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the table."""
+    args = parse_args(argv)
+    rows = read_csv(args.times, TIME_COLUMNS)
+    times = {(row["pair"], row["model"], row["part"]): float(row["seconds"]) for row in rows}
+    save_table(time_table(times, parse_settings(Comparison, args.settings)), args)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,153 @@
+"""Step extract_rationales: a local model and an OpenAI-compatible endpoint, cached, with the parse rate."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.files import read_json
+from scripts.data.schemas import write_examples
+from scripts.step_by_step import extract_rationales, prepare_examples
+
+GOLD = [{"question": f"Is {word} a fruit?", "choices": ["yes", "no"], "answer": answer}
+        for word, answer in [("plum", "yes"), ("nail", "no"), ("pear", "yes"), ("brick", "no")]]  # fmt: skip
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """Prepared rows without a teacher, and the gold file they come from."""
+    gold = tmp_path / "gold.json"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in GOLD), encoding="utf-8")
+    settings = prepare_examples.PrepareSettings("fruit", "cqa", "none", "strict", "test")
+    write_examples(tmp_path / "rows.jsonl", prepare_examples.prepare([gold], [], settings)[0], "distillation")
+    return tmp_path / "rows.jsonl"
+
+
+def extract(questions, repo_root, prompt="cqa", **settings):
+    folder = questions.parent
+    values = {"format": "cqa", "backend": "local", "max_new_tokens": 8, "n_exemplars": 2, **settings}
+    extract_rationales.main(
+        [
+            *("--questions", str(questions), "--prompt", str(repo_root / f"config/prompts/step_by_step/{prompt}.yaml")),
+            *("--settings", json.dumps(values), "--cache", str(folder / "cache")),
+            *("--answers-out", str(folder / "answers.json"), "--report-out", str(folder / "report.json")),
+        ]
+    )
+    return read_json(folder / "answers.json"), read_json(folder / "report.json")
+
+
+def test_a_real_local_model_answers_once(questions, repo_root, monkeypatch):
+    model = {"model": str(repo_root / "resources/mini/causal"), "dtype": "float32", "device": "cpu"}
+    answers, report = extract(questions, repo_root, **model)
+    assert len(answers) == report["n"] == 4
+    assert not any("\nQ:" in answer or "\n\n" in answer for answer in answers)
+    assert report["n_read"] == 4 - sum(report["faults"].values())
+    assert extract(questions, repo_root, **model, batch_size=1)[0] == answers
+
+    def no_more(*args, **kwargs):
+        raise AssertionError("the answers are in the cache")
+
+    monkeypatch.setattr("scripts.lm.load.load_model", no_more)
+    assert extract(questions, repo_root, **model) == (answers, report)
+    with pytest.raises(AssertionError, match="in the cache"):
+        extract(questions, repo_root, **model | {"n_exemplars": 1})
+    (kept,) = (questions.parent / "cache").rglob("*.json")
+    kept.write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=f"{kept}: not cached answers; remove the file"):
+        extract(questions, repo_root, **model)
+
+
+class Teacher(ThreadingHTTPServer):
+    """An endpoint that knows its fruit, but answers one question in no form at all."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), TeacherHandler)
+        self.seen: list[dict] = []
+
+
+class TeacherHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.seen.append(body)
+        question = body["messages"][-1]["content"].rpartition("Q: ")[2]
+        text = "It grows on trees. So the answer is (a) yes.\n\nQ: Is"
+        if "brick" in question:
+            text = "I would rather not say."
+        elif "nail" in question:
+            text = "It is made of iron. So the answer is (b) no."
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def teacher():
+    server = Teacher()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_endpoint_is_asked_once_and_its_answers_are_prepared(questions, repo_root, teacher):
+    endpoint = {"base_url": f"http://127.0.0.1:{teacher.server_port}/v1", "model": "m", "parallel": 1}
+    options = {"backend": "openai", "endpoint": endpoint, "max_new_tokens": 60}
+    answers, report = extract(questions, repo_root, **options)
+    assert report == {
+        "n": 4, "n_read": 3, "parse_rate": 0.75, "n_correct": 3, "accuracy": 0.75,
+        "faults": {"marker_twice": 0, "no_label": 0, "no_marker": 1},
+    }  # fmt: skip
+    assert (teacher.seen[0]["max_tokens"], teacher.seen[0]["stop"]) == (60, ["\n\n", "\nQ:"])
+    assert teacher.seen[0]["messages"][0]["role"] == "system"
+    assert teacher.seen[0]["messages"][1]["content"].endswith("(a) yes\n(b) no\nA:")
+    assert teacher.seen[0]["messages"][1]["content"].count("So the answer is") == 2
+    assert extract(questions, repo_root, **options) == (answers, report)
+    assert len(teacher.seen) == 4
+
+    settings = prepare_examples.PrepareSettings("fruit", "cqa", "gpt", "strict", "test")
+    folder = questions.parent
+    rows, counts = prepare_examples.prepare([folder / "gold.json"], [folder / "answers.json"], settings)
+    assert [row["llm_label"] for row in rows] == ["yes", "no", "yes", ""]
+    assert rows[1]["rationale"] == "It is made of iron."
+    assert counts["answers"]["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"backend": "cloud"}, "backend: unknown value 'cloud'; use openai, local"),
+        ({"model": ""}, "model: no name given; the local backend needs a folder or hub id"),
+        ({"backend": "openai"}, "endpoint: is empty"),
+        (
+            {"backend": "openai", "endpoint": {"url": "x"}},
+            "endpoint: unknown key 'url'; known: api, attempts, base_url",
+        ),
+        ({"backend": "openai", "endpoint": {"model": "m"}}, "endpoint: base_url and model must be given"),
+        ({"max_new_tokens": 0, "model": "m"}, "max_new_tokens, batch_size: must be 1 or more"),
+        ({"limit": 0, "model": "m"}, "limit: is 0"),
+        ({"format": "svamp", "model": "m"}, "formats has no 'svamp', only cqa"),
+        ({"model": "/no/such/folder"}, "model /no/such/folder: no such folder"),
+    ],
+)
+def test_faults(questions, repo_root, changes, told):
+    with pytest.raises(UserError, match=told):
+        extract(questions, repo_root, **changes)
+
+
+def test_only_the_first_rows(questions, repo_root):
+    model = {"model": str(repo_root / "resources/mini/causal"), "dtype": "float32", "device": "cpu"}
+    assert len(extract(questions, repo_root, **model, limit=2)[0]) == 2

@@ -1,0 +1,217 @@
+"""Sampling and the training loop: what is read, resuming, the best checkpoint, stages and variants of the loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scripts.common.errors import UserError
+from scripts.lm.checkpoints import digest_of_model
+from scripts.mend.distiller import DistillerInfo, LoadedDistiller
+from scripts.mend.sampling import TaskSource, TextSource, check_sizes, encode_texts, rows_by_task
+from scripts.mend.train_distiller import DistillSettings, Objective, TrainingData, parse_variants, train_variant
+from scripts.mend.training_loop import LoopSettings, train
+from tests.unit.mend_tiny import DISTILL, FORMAT, distiller, encoder, large_model, task_rows
+
+LOOP = {
+    "steps": 6, "accumulation": 2, "learning_rate": 0.1, "warmup_ratio": 0.0, "weight_decay": 0.01, "clip_norm": 1.0,
+    "evaluate_steps": 0, "save_steps": 0, "precision": "auto",
+}  # fmt: skip
+TASKS = rows_by_task([row for name in "abc" for row in task_rows(name, 12, 0)])
+TEXTS = [tuple(range(3 + n, 3 + n + 20 + n)) for n in range(6)]
+
+
+def task_source(**changes: Any) -> TaskSource:
+    values = {"n_demonstrations": 3, "queries": 2, "batch_size": 2, "groups": 1, "seed": 1, **changes}
+    return TaskSource(tasks=TASKS, encoder=encoder(), **values)
+
+
+def test_demonstrations_and_queries_are_of_one_task_and_never_the_same_row() -> None:
+    source, known = task_source(), encoder()
+    of_task = {name: {known.example(row).ids for row in rows} for name, rows in TASKS.items()}
+    for number in range(10):
+        sets = source.sets(number)
+        for batches, teacher, pairs in zip(sets.distiller_ids, sets.teacher_ids, sets.pairs):
+            assert batches == [teacher]
+            demonstrations = {teacher[at : at + 6] for at in range(0, len(teacher), 6)}
+            (name,) = [name for name, all_ids in of_task.items() if demonstrations <= all_ids]
+            asked = {(*query, *answer, *known.ids(" B")) for query, answer in pairs}
+            assert len(demonstrations) == 3
+            assert len(asked) == 2
+            assert asked <= of_task[name] - demonstrations
+
+
+def test_micro_batches_are_known_by_their_number() -> None:
+    assert task_source().sets(3) == task_source().sets(3) != task_source().sets(4)
+    assert task_source(seed=2).sets(3) != task_source().sets(3)
+
+
+def test_texts_are_cut_and_come_once_before_any_comes_again() -> None:
+    source = TextSource(texts=TEXTS, encoder=encoder(), cut=0.8, batch_size=3, groups=2, seed=1)
+    first, second = source.sets(0), source.sets(1)
+    seen = [(*head, *query, *answer) for sets in (first, second) for head, ((query, answer),) in
+            zip(sets.teacher_ids, sets.pairs)]  # fmt: skip
+    assert sorted(seen) == sorted(TEXTS)
+    for batches, head, ((query, answer),) in zip(first.distiller_ids, first.teacher_ids, first.pairs):
+        assert len(batches) == 2
+        assert (*batches[0], *batches[1]) == head
+        assert len(head) == int(0.8 * (len(head) + len(query) + len(answer)))
+        assert len(query) == 1
+
+
+def test_unusable_training_data_is_refused() -> None:
+    with pytest.raises(UserError, match="task a: 12 examples, but 16 demonstrations need 17"):
+        check_sizes(TASKS, 17, "16 demonstrations")
+    with pytest.raises(UserError, match="f:1: field 'text' is missing"):
+        encode_texts([{"txt": "a"}], encoder(), "f")
+    with pytest.raises(UserError, match="f: no text has 10 tokens"):
+        encode_texts([{"text": "w1 w2"}], encoder(), "f")
+
+
+def least_squares(module: torch.nn.Module, number: int) -> dict[str, torch.Tensor]:
+    draw = torch.Generator().manual_seed(number)
+    x = torch.randn(8, 3, generator=draw)
+    return {"total": (module(x) - x.sum(1, keepdim=True)).square().mean()}
+
+
+def linear() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Linear(3, 1)
+
+
+@pytest.mark.parametrize("stop_after", [2, 5])
+def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path, stop_after: int) -> None:
+    settings = LoopSettings(**{**LOOP, "save_steps": 2, "evaluate_steps": 2})
+    scores = iter([0.3, 0.9, 0.1])
+    whole = linear()
+    expected = train(
+        whole, least_squares, settings, seed=1, key={}, checkpoints=tmp_path / "a", score=lambda: next(scores)
+    )
+    killed, scores = linear(), iter([0.3, 0.9, 0.1])
+    calls = 0
+
+    def until_killed(module: torch.nn.Module, number: int) -> dict[str, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls > 2 * stop_after:
+            raise KeyboardInterrupt
+        return least_squares(module, number)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, until_killed, settings, seed=1, key={}, checkpoints=tmp_path / "b", score=lambda: next(scores))
+    scores = iter([0.9, 0.1] if stop_after < 4 else [0.1])
+    resumed = linear()
+    found = train(
+        resumed, least_squares, settings, seed=1, key={}, checkpoints=tmp_path / "b", score=lambda: next(scores)
+    )
+    assert found == expected
+    assert digest_of_model(resumed) == digest_of_model(whole)
+    assert found.best_step == 4
+
+
+def test_checkpoints_of_other_settings_or_data_are_left_alone(tmp_path: Path) -> None:
+    settings = LoopSettings(**{**LOOP, "save_steps": 3})
+    first = train(linear(), least_squares, settings, seed=1, key={"data": 1}, checkpoints=tmp_path)
+    second = train(linear(), least_squares, settings, seed=1, key={"data": 2}, checkpoints=tmp_path)
+    assert first == second
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_rates_rise_and_fall_linearly() -> None:
+    settings = LoopSettings(**{**LOOP, "steps": 10, "warmup_ratio": 0.2, "learning_rate": 1.0})
+    assert [settings.rate(step) for step in (0, 1, 2, 6, 9)] == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.125])
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_in_one_line() -> None:
+    with pytest.raises(UserError, match="learning_rate: the loss became nan at step 1 of 6"):
+        train(linear(), lambda m, n: {"total": least_squares(m, n)["total"] * float("nan")}, LoopSettings(**LOOP),
+              seed=1, key={}, checkpoints=None)  # fmt: skip
+
+
+def run_variant(kind: str = "llama", **changes: Any) -> tuple[Any, dict[str, Any], Any]:
+    """Train a tiny distiller; return it, its history and the large model."""
+    settings = DistillSettings(**{**DISTILL, **changes})
+    large = large_model(kind)
+    module = distiller(kind, pooler="linear")
+    family = "encoder_decoder" if kind == "t5" else "causal"
+    started = LoadedDistiller(module, large.tokenizer, DistillerInfo(family, 3, 32, "linear", "", {}, {}))
+    data = TrainingData(TEXTS, TASKS, {"c": TASKS["c"]})
+    history = train_variant(started, large, encoder(), settings, data, seed=1, key={}, checkpoints="")
+    return module, history, large
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "t5"])
+@pytest.mark.parametrize("stage", [1, 2])
+def test_training_lowers_the_loss_and_leaves_the_large_model(kind: str, stage: int) -> None:
+    weights = {"lm_weight": 0.0} if stage == 1 else {}
+    changes = {"steps": 30, "learning_rate": 1e-2, "evaluate_steps": 0, "stage": stage, **weights}
+    _, history, large = run_variant(kind, **changes)
+    totals = history["losses"]["total"]
+    assert sum(totals[-5:]) < sum(totals[:5])
+    assert digest_of_model(large.model) == digest_of_model(large_model(kind).model)
+    assert ("lm" in history["losses"]) and (stage == 2 or not any(history["losses"]["lm"]))
+
+
+def test_lambda_zero_never_asks_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    settings = DistillSettings(**{**DISTILL, "kl_weight": 0.0})
+    large = large_model()
+    monkeypatch.setattr(large, "embed", lambda rows: asked.append(rows))
+    objective = Objective(large, encoder(), settings, TrainingData((), TASKS, {}), 1)
+    losses = objective.losses(distiller(pooler="linear"), 0)
+    assert not asked
+    assert float(losses["total"].detach()) == pytest.approx(float(losses["lm"]))
+
+
+def test_hidden_alignment_is_zero_for_the_teachers_own_embeddings() -> None:
+    settings = DistillSettings(**{**DISTILL, "hidden_weight": 1.0, "lm_weight": 0.0})
+    large = large_model()
+    objective = Objective(large, encoder(), settings, TrainingData((), TASKS, {}), 1)
+    table = large.model.get_input_embeddings()
+    same = objective.losses(lambda ids, mask: table(ids).detach().requires_grad_(), 0)
+    other = objective.losses(distiller(pooler="linear"), 0)
+    assert float(same["hidden"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(same["kl"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(other["hidden"]) > 0.01
+
+
+def test_the_best_checkpoint_is_kept() -> None:
+    _, history, _ = run_variant(steps=4, evaluate_steps=1)
+    scores = dict(history["scores"])
+    assert history["best"] == {"step": min(s for s in scores if scores[s] == max(scores.values())),
+                               "score": max(scores.values())}  # fmt: skip
+
+
+def test_stage_one_is_chosen_on_held_out_texts() -> None:
+    settings = DistillSettings(**{**DISTILL, "stage": 1, "dev_queries": 1})
+    texts = [tuple(range(3, 25)) for _ in range(19)] + [tuple(range(30, 50))]
+    objective = Objective(large_model(), encoder(), settings, TrainingData(texts, {}, {}), 1)
+    assert objective.held_out_texts == texts[-1:]
+    assert len(objective.source.texts) == 19
+    assert objective.score(distiller(pooler="linear")) < 0
+
+
+def test_variants_share_settings_and_differ_where_they_say() -> None:
+    found = parse_variants(_json(DISTILL), '{"a": {"start": "m"}, "b": {"start": "m", "kl_weight": 0.0}}')
+    assert found["a"] == ("m", DistillSettings(**DISTILL))
+    assert found["b"] == ("m", dataclasses.replace(found["a"][1], kl_weight=0.0))
+    with pytest.raises(UserError, match="unknown key 'lambda'"):
+        parse_variants(_json(DISTILL), '{"a": {"start": "m", "lambda": 1}}')
+    with pytest.raises(UserError, match="variant 'a' has no key 'start'"):
+        parse_variants(_json(DISTILL), '{"a": {}}')
+    with pytest.raises(UserError, match="one must be above 0"):
+        DistillSettings(**{**DISTILL, "lm_weight": 0.0, "kl_weight": 0.0})
+
+
+def _json(values: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(values)
+
+
+def test_format_of_the_tests_leaves_room() -> None:
+    assert FORMAT.llm_room == 39

@@ -1,0 +1,53 @@
+"""`snakemake rebuild_mini_models` at a tiny size, through the same rules and steps; the models as they are shipped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import REPO_ROOT, Workspace
+
+OVERLAY = "tests/overlays/tiny_models.yaml"
+SHIPPED = sorted(path for path in (REPO_ROOT / "resources" / "mini").iterdir() if path.is_dir())
+
+
+def weights(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.is_dir()
+    }
+
+
+def test_rebuilding_trains_every_model_and_puts_it_in_its_place(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work", "resources")
+    (workspace.folder / "tests").symlink_to(REPO_ROOT / "tests")
+    mini = workspace.folder / "resources" / "mini"
+    before = weights(mini)
+    run = workspace.run("rebuild_mini_models", configfiles=(OVERLAY,))
+    assert run.returncode == 0, run.stdout + run.stderr
+    after = weights(mini)
+    assert set(after) == set(before)
+    assert all(after[name] != before[name] for name in after)
+    for name, digest in after.items():
+        card = json.loads((mini / name / "card.json").read_text(encoding="utf-8"))
+        assert card["sha256"] == digest
+        curve = workspace.folder / "results" / "mini_models" / f"{name}_curve.jsonl"
+        assert curve.read_text(encoding="utf-8").strip()
+    assert workspace.planned("rebuild_mini_models", configfiles=(OVERLAY,)) == {"rebuild_mini_models"}
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_a_shipped_model_is_the_one_its_card_names(folder: Path) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert card["sha256"] == hashlib.sha256(content).hexdigest()
+    assert card["bytes"] == len(content)
+    assert card["sha256"] in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_all_shipped_models_together_stay_small() -> None:
+    assert sum(path.stat().st_size for path in (REPO_ROOT / "resources" / "mini").rglob("*")) < 16_000_000

@@ -3,10 +3,39 @@ from scripts.common.errors import UserError
 from scripts.data.task_registry import load_task_registry
 
 MEND = config["mend"]
+
+
+def mend_checked():
+    """Return the tasks and settings. Raises `UserError` where parts of the config do not fit together."""
+    settings = MEND["settings"]
+    tasks = load_task_registry("config/metaicl.yaml", settings)
+    for name in MEND["study_settings"]:
+        if name not in settings:
+            raise UserError(f"config: mend.study_settings: '{name}' is not in mend.settings; add it there or remove it")
+    if MEND["backbone"] not in MEND["table_2"]["backbones"]:
+        raise UserError(f"config: mend.backbone: '{MEND['backbone']}' is not in mend.table_2.backbones; add it there")
+    main, further = MEND["groups"]["main"], MEND["groups"]["ablation"]
+    for name in set(main) & set(further):
+        raise UserError(f"config: mend.groups: '{name}' is in main and in ablation; remove it from one")
+    others = ("zero_shot", "icl", "metaicl", "prompt_tuning")
+    shown = {
+        "table_2.methods": [name for name in MEND["table_2"]["methods"] if name not in others],
+        "table_4.methods": [name for name in MEND["table_4"]["methods"] if name != "no_finetuning"],
+        "figure_4.vectors": MEND["figure_4"]["vectors"].values(),
+        "figure_lambda.weights": MEND["figure_lambda"]["weights"].values(),
+        "figure_lambda.limit": [MEND["figure_lambda"]["limit"]],
+    }
+    for place, names in shown.items():
+        for name in names:
+            if name not in (main if place == "table_2.methods" else main + further):
+                raise UserError(f"config: mend.{place}: no group trains '{name}'; add it to mend.groups")
+    return tasks
+
+
 try:
-    MEND_TASKS = load_task_registry("config/metaicl.yaml", [*MEND["settings"], *MEND["study_settings"]])
+    MEND_TASKS = mend_checked()
 except UserError as fault:  # one line, as the check of the config gives
-    sys.exit(f"error: {fault}")
+    sys.exit(f"error: {fault}" if not str(fault).startswith("config:") else str(fault))
 MEND_TABLES = [
     "table_2",
     "table_3",

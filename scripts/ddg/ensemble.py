@@ -71,7 +71,8 @@ def train_together(
             )
         _clip(gradients, optimizer.clip_norm)
         for name in names:
-            weights[name].grad = gradients[name]
+            # vmap may return transposed gradients, which the fused AdamW of a CPU would read in the wrong order.
+            weights[name].grad = gradients[name].contiguous()
         for group in adamw.param_groups:
             group["lr"] = optimizer.learning_rate * step_share(step, steps, optimizer)
         adamw.step()

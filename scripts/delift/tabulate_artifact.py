@@ -69,10 +69,11 @@ def comparison_table(artifact: Artifact, compared: Comparison) -> Table:
             row[key] = artifact.cell(setting, method, metric, model=model)
         rows.append(row)
     caption = CAPTIONS[artifact.name]
-    if runs:
-        caption += "; this run: " + ", ".join(f"{label_of_pair(run['pair'])}, {run['model']}" for run in runs)
+    done = compared.runs(artifact.name)
+    if done:
+        caption += "; this run: " + ", ".join(f"{label_of_pair(pair)}, {model}" for pair, model in done)
     notes = []
-    if any(metric == "judge_score" for metric in settings["metrics"]) and runs:
+    if "judge_score" in settings["metrics"] and done:
         notes.append("LAJ: grades of the judge that the tier configures; the paper's is Prometheus-7b-v2.0.")
     return Table(rows, columns, caption, notes)
 

@@ -39,13 +39,17 @@ def shares(artifact: Artifact) -> list[dict[str, Any]]:
 
 def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str) -> None:
     """Draw the shares of demonstrations or vectors and of the query by layer."""
+    layers = sorted({row["layer"] for row in rows if row["reader"] == reader})
+    if not layers:
+        say_unavailable(axes, "not measured in this run")
+        return
     for name, part, method, dashes in LINES:
         line = sorted((r["layer"], r["share"]) for r in rows if (r["reader"], r["part"]) == (name, part))
         if name == reader and line:
             style = method_style(method)
             axes.plot(*zip(*line), color=style.color, marker=style.marker, linestyle=dashes, label=part)
     axes.set_ylim(0, 1)
-    axes.set_xticks(sorted({row["layer"] for row in rows if row["reader"] == reader}))
+    axes.set_xticks(layers)
     axes.set_xlabel("layer")
     axes.set_ylabel("share of attention")
     axes.set_title(TITLES[reader])

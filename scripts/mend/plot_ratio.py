@@ -94,7 +94,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 continue
             draw(axes, [{**point, "title": settings.title(setting)} for point in points], part)
         line[0].set_ylabel(SCORE_LABEL)
-    grid[0][0].legend(loc="lower right")
+    if grid[0][0].get_legend_handles_labels()[0]:
+        grid[0][0].legend(loc="lower right")
     save(figure, rows, COLUMNS, args)
 
 

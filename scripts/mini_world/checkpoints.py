@@ -123,7 +123,7 @@ def causal_card(trainer: Trainer) -> Card:
         if name != "step":
             measures[name] = share(value, n) if shared else Measure(value)
     return Card(
-        title="Mini causal LM",
+        title=f"Mini causal LM, {shape.layers} layers of {shape.width}",
         summary=(
             f"A Llama ({shape.layers} layers, {shape.width} wide, {shape.heads} heads, {shape.vocabulary} words, "
             f"window {shape.window}), trained from nothing on documents of the synthetic world "

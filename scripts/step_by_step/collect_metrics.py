@@ -181,7 +181,7 @@ def collect_model_sizes(out: Collection, plan: Plan, results: Mapping[Student, M
     """Add the number of parameters of every student model (the axis of figures 6 and 7)."""
     counts = {student.model: record["n_parameters"] for student, record in results.items()}
     for artifact in ("figure_6", "figure_7"):
-        for model in plan.models:
+        for model in sorted({student.model for student in plan.students(artifact)}):
             if model in counts:
                 out.add(artifact, "model", "size", "all", N_PARAMETERS, counts[model], 1, model)
 

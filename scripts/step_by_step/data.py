@@ -47,8 +47,11 @@ def read_answers(paths: Sequence[PathLike]) -> list[str]:
 
 
 def own_reasons(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows whose own columns serve as the teacher's: label and rationale of the generic format."""
-    return [{**row, "llm_label": row["label"]} for row in rows]
+    """Return rows whose own columns serve as the teacher's: rationale, and llm_label or, without it, label.
+
+    The fork knows the columns label and rationale only, so that --label_type gt and llm are the same there.
+    """
+    return [{**row, "llm_label": row["llm_label"] or row["label"]} for row in rows]
 
 
 def require_rationales(rows: Sequence[Mapping[str, Any]], source: PathLike) -> None:

@@ -26,6 +26,7 @@ from scripts.step_by_step.distillm_predict import (
     predict_parser,
     predict_rows,
 )
+from scripts.step_by_step.progress import Progress
 
 LOG = logging.getLogger(__name__)
 
@@ -280,35 +281,6 @@ def _save(args: argparse.Namespace, loaded: Any, result: Any, facts: Mapping[str
     chosen = f", at the step that was best on validation rows {100 * best:.2f} %" if best is not None else ""
     LOG.info("test accuracy: last step %.2f %%%s", 100 * last, chosen)
     LOG.info("saved: %s (model, metrics.json, predictions.jsonl)", args.output_dir)
-
-
-class Progress:
-    """Shows training: a bar on a terminal, a line now and then in a log."""
-
-    LINES = 20  # at most, beside those of evaluations
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, step: int, max_steps: int, values: Mapping[str, float]) -> None:
-        """Show that a step is done; `values` are the loss and, after an evaluation, accuracies."""
-        shown = {name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)}
-        if sys.stderr.isatty():
-            if self._bar is None:
-                from tqdm import tqdm
-
-                self._bar = tqdm(total=max_steps, initial=step - 1, unit="step", dynamic_ncols=True)
-            self._bar.set_postfix(shown, refresh=False)
-            self._bar.update(step - self._bar.n)
-        elif len(values) > 1 or step % max(1, max_steps // self.LINES) == 0:
-            LOG.info("step %d of %d: %s", step, max_steps, ", ".join(f"{name} {text}" for name, text in shown.items()))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ class Plan:
         """Return the data sets of an artifact: all, or those it names."""
         return [name for name in self.datasets if name in getattr(self, artifact).get("datasets", self.datasets)]
 
+    def models_of(self, artifact: str) -> list[str]:
+        """Return the models of an artifact: all, or those it names."""
+        return [name for name in self.models if name in getattr(self, artifact).get("models", self.models)]
+
     def has_teacher(self, dataset: str, teacher: str) -> bool:
         """Return whether a teacher's answers to a data set are registered; generic sets bring their own."""
         return self.formats[dataset] == "generic" or f"{dataset}_{teacher}" in self.known
@@ -99,9 +103,9 @@ class Plan:
         if artifact in ("figure_4", "figure_5"):
             models, shares = [self.main_model], settings["shares"]
         elif artifact in ("figure_6", "figure_7"):
-            models, shares = self.models, [1.0]
+            models, shares = self.models_of(artifact), [1.0]
         else:
-            models, shares = [name for name in self.models if name in settings["models"]], settings["shares"]
+            models, shares = self.models_of(artifact), settings["shares"]
         cells = [
             (name, model, method, label, self.teacher, share, False)
             for name in sets

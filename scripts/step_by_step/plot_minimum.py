@@ -31,12 +31,11 @@ DASHES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[dict[str, Any]]:
     """Draw one data set's curves; return their rows."""
-    settings = getattr(plan, artifact.name)
-    shares = sorted(settings["shares"])
+    shares = sorted(getattr(plan, artifact.name)["shares"])
     rows, missing = [], []
     for method in (baseline_of(artifact.name), DSS):
         style = method_style(method)
-        for number, model in enumerate(name for name in plan.models if name in settings["models"]):
+        for number, model in enumerate(plan.models_of(artifact.name)):
             drawn = []
             for share in shares:
                 value = artifact.cell(share_setting(dataset, share), method, LAST, model=model)

@@ -40,7 +40,7 @@ def draw_panel(
     rows, missing = [], []
     for method in (baseline_of(artifact.name), DSS):
         drawn = []
-        for model in plan.models:
+        for model in plan.models_of(artifact.name):
             value = artifact.cell(dataset, method, LAST, model=model)
             rows.append(row_of(dataset, model, method, value, n_parameters=sizes[model]))
             if isinstance(value, Spread):
@@ -88,6 +88,12 @@ def draw_augmented(
     return rows
 
 
+def augmented_models(artifact: str, plan: Plan) -> list[str]:
+    """Return the model whose augmented students a figure shows, none if it has no such students."""
+    shown = artifact == "figure_7" and any(name in plan.augment for name in plan.sets_of(artifact))
+    return [plan.figure_7["augmented_model"]] if shown else []
+
+
 def size_text(count: float) -> str:
     """Return a number of parameters as 220M or 0.2M."""
     return f"{count / 1e9:.3g}B" if count >= 1e9 else f"{count / 1e6:.3g}M"
@@ -105,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     plan = parse_settings(Plan, args.settings)
     artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    sizes = model_sizes(artifact, plan.models)
+    sizes = model_sizes(artifact, sorted({*plan.models_of(args.artifact), *augmented_models(args.artifact, plan)}))
     names = plan.sets_of(args.artifact)
     figure, axes = panels(names, 2.3)
     rows = [row for place, name in zip(axes, names) for row in draw_panel(place, artifact, plan, name, sizes)]

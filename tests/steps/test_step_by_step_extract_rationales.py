@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.data.schemas import write_examples
 from scripts.step_by_step import extract_rationales, prepare_examples
+from scripts.step_by_step.own_data import OwnData
 
 GOLD = [{"question": f"Is {word} a fruit?", "choices": ["yes", "no"], "answer": answer}
         for word, answer in [("plum", "yes"), ("nail", "no"), ("pear", "yes"), ("brick", "no")]]  # fmt: skip
@@ -76,9 +78,13 @@ class TeacherHandler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.seen.append(body)
         question = body["messages"][-1]["content"].rpartition("Q: ")[2]
+        if "Input: " in question:
+            question = body["messages"][-1]["content"].rpartition("Input: ")[2]
         text = "It grows on trees. So the answer is (a) yes.\n\nQ: Is"
         if "brick" in question:
             text = "I would rather not say."
+        elif "metformin" in question:
+            text = " A drug. So the answer is MedicationRequest?code=6809."
         elif "nail" in question:
             text = "It is made of iron. So the answer is (b) no."
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
@@ -124,6 +130,29 @@ def test_an_endpoint_is_asked_once_and_its_answers_are_prepared(questions, repo_
     assert [row["llm_label"] for row in rows] == ["yes", "no", "yes", ""]
     assert rows[1]["rationale"] == "It is made of iron."
     assert counts["answers"]["accuracy"] == 0.75
+
+
+def test_own_rows_get_reasons_and_train_a_student(repo_root, teacher, tmp_path):
+    """The README's way from rows without rationales to rows that distillm reads."""
+    own = repo_root / "resources/examples/healthcare/healthcare_train.json"
+    settings = prepare_examples.PrepareSettings("mine", "generic", "none", "strict", "train")
+    write_examples(tmp_path / "rows.jsonl", prepare_examples.prepare([own], [], settings)[0], "distillation")
+    endpoint = {"base_url": f"http://127.0.0.1:{teacher.server_port}/v1", "model": "m", "parallel": 1}
+    options = {"format": "generic", "backend": "openai", "endpoint": endpoint, "n_exemplars": 4, "prompt": "generic"}
+    answers, _ = extract(tmp_path / "rows.jsonl", repo_root, **options)
+    settings = dataclasses.replace(settings, teacher="gpt", unparsed="drop")
+    rows, report = prepare_examples.prepare([own], [tmp_path / "answers.json"], settings)
+    told = [row for row in rows if "metformin" in row["input"]]
+    assert len(told) == 3
+    assert all(row["rationale"] == "A drug." and row["llm_label"] == row["label"] for row in told)
+    assert report["answers"]["n_correct"] == 3
+    (tmp_path / "mine").mkdir()
+    for split in ("train", "test"):
+        write_examples(tmp_path / f"mine/generic_{split}.jsonl", rows, "distillation")
+    splits = OwnData(tmp_path / "mine", "generic", "generic", "strict").splits(fraction=1, run=0, with_rationales=True)
+    assert len(splits.train) + len(splits.valid) == 24
+    assert {row["llm_label"] for row in splits.test} == {"MedicationRequest?code=6809", "(a) yes"}
+    assert len(teacher.seen) == len(answers) == 24
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A small finished DELIFT run made by hand: two pairs, three subsets, answers and kernels, for tests of its last steps."""
+"""A small finished DELIFT run made by hand, two pairs with answers, subsets and kernels: for tests of last steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def artifact(**more: Any) -> dict[str, Any]:
 
 
 def comparison() -> dict[str, Any]:
-    """Return the settings of `Comparison`: table 1 of a pair of stage 1, table 3 of one of stage 2, the rest not run."""
+    """Return the settings of `Comparison`: table 1 on a pair of stage 1, table 3 on one of stage 2, others not run."""
     pairs = {
         "first": {"stage": 1, "pool": part("a", "train"), "reference": None},
         "second": {"stage": 2, "pool": part("b", "train"), "reference": part("b", "query")},

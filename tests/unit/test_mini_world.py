@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from scripts.common.errors import UserError
+from scripts.common.files import read_json
 from scripts.data.synthetic_documents import Author, author_document, classification_document
 from scripts.data.synthetic_instructions import FAULTS
 from scripts.data.synthetic_words import LABELS, RESPONSE, build_world
@@ -20,8 +22,10 @@ from scripts.mini_world.batches import (
     loss_positions,
     pad,
     plain_guides,
+    scrambled_groups,
     step_batches,
 )
+from scripts.mini_world.cards import Card, Measure, share, write_card
 from scripts.mini_world.measure import (
     AuthorGains,
     Reader,
@@ -29,6 +33,7 @@ from scripts.mini_world.measure import (
     auc,
     author_gains,
     batches_by_length,
+    continuation_odds,
     in_context_hits,
     same_instruction_hits,
     wilson,
@@ -439,3 +444,54 @@ def test_unknown_keys_of_the_mixture_are_refused():
 
     with pytest.raises(UserError, match="unknown key 'author_document'"):
         parse_settings(Mixture, '{"author_document": 3}')
+
+
+def test_scrambled_groups_are_disjoint_and_of_trained_topics(world):
+    topics = [0, 3, 7]
+    groups = scrambled_groups(world, topics, random.Random(1))
+    assert [len(group) for group in groups] == [len(world.topics[topic]) for topic in topics]
+    words = [word for group in groups for word in group]
+    assert len(set(words)) == len(words)
+    assert set(words) <= {word for topic in world.trained_topics for word in world.topics[topic]}
+    assert not any(set(group) == set(topic) for group in groups for topic in world.topics)
+
+
+def test_scrambled_documents_show_no_held_out_word(world, token_ids):
+    mixture = dataclasses.replace(SMALL_MIXTURE, scrambled_share=1.0)
+    batch = step_batches(world, mixture, token_ids, random.Random(5), guided=False)[0]
+    held_out = {token_ids[word] for topic in world.held_out_topics for word in world.topics[topic]}
+    assert not held_out & set(batch.ids.view(-1).tolist())
+    whole = dataclasses.replace(SMALL_MIXTURE, scrambled_share=0.0)
+    other = step_batches(world, whole, token_ids, random.Random(5), guided=False)[0]
+    assert not torch.equal(batch.ids, other.ids)
+
+
+def test_the_order_of_fault_weights_does_not_matter(world, token_ids):
+    turned = dataclasses.replace(SMALL_MIXTURE, fault_weights=dict(reversed(list(SMALL_MIXTURE.fault_weights.items()))))
+    one, same = (step_batches(world, m, token_ids, random.Random(6), guided=False) for m in (SMALL_MIXTURE, turned))
+    assert all(torch.equal(a.ids, b.ids) for a, b in zip(one, same))
+
+
+def test_continuation_odds_count_every_answer_with_its_end(world, token_ids):
+    uniform = Reader(world, token_ids, lambda ids, positions: torch.zeros(len(positions), len(token_ids)))
+    odds = continuation_odds(uniform, "empty", seed=1, n_trials=12)
+    assert odds.shape == (12, 2)
+    words = -odds / math.log(len(token_ids))  # how many words the right answer has more than the empty one
+    assert np.allclose(words, words.round(), atol=1e-4)
+    assert (words >= 1).all()
+    assert np.array_equal(words[:, 0], words[:, 1])
+
+
+def test_cards_hold_size_and_hash_and_show_intervals_of_shares(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(3, 4), "b": torch.zeros(5)}, tmp_path / "model.safetensors")
+    measures = {"right": share(0.5, 10), "loss": Measure(1.25)}
+    write_card(tmp_path, Card("A title", "What it is.", "scripts.x", 7, 1, {"x": 2}, measures, "L."))
+    content = read_json(tmp_path / "card.json")
+    assert (content["parameters"], content["steps"]) == (17, 7)
+    assert content["bytes"] == (tmp_path / "model.safetensors").stat().st_size
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f"| right | 0.500 | {wilson(5, 10)[0]:.3f} to {wilson(5, 10)[1]:.3f} | 10 |" in text
+    assert "| loss | 1.250 | — | — |" in text
+    assert content["sha256"] in text

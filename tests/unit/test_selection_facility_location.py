@@ -1,4 +1,4 @@
-"""Facility location, mutual information, conditional gain: submodular relations, greedy against naive and brute force."""
+"""Facility location, mutual information, conditional gain: relations, lazy against naive, brute force, apricot."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_stochastic_greedy_is_seeded_and_near_greedy():
     assert min(run(seed).value for seed in range(5)) >= (1 - 1 / math.e - 0.01) * exact
 
 
-@pytest.mark.parametrize("n, budget", [(200, 60), (1000, 100)])
+@pytest.mark.parametrize("n, budget", [(200, 60), (1000, 50)])
 def test_agrees_with_apricot(n, budget):
     apricot = pytest.importorskip("apricot", reason="needs apricot-select (envs/dev.yaml)")
     half = np.random.default_rng(n).random((n, n)).astype(np.float32)

@@ -177,7 +177,7 @@
       draw(`bars-${name}`, [{
         type: "bar", orientation: "h", y: at.map(label), x: at.map((method) => values[name][method][String(state.size)]),
         marker: { color: at.map((method) => data.methods[method].color) }, hovertemplate: "%{y}: %{x:.4f}<extra></extra>",
-      }], { xaxis: shown({}), yaxis: shown({ autorange: "reversed" }), margin: { l: 110, r: 20, t: 10, b: 40 }, showlegend: false });
+      }], { xaxis: shown({}), yaxis: shown({ autorange: "reversed" }), margin: { l: 110, r: 20, t: 10, b: 40 }, showlegend: false, bargap: 0.4 });
       get(`curve-${name}-title`).textContent = `${OBJECTIVES[name]} by size`;
       get(`bars-${name}-title`).textContent = `${OBJECTIVES[name]} at ${state.size} %`;
     }

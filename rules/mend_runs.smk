@@ -21,8 +21,8 @@ def mend_checked():
     shown = {
         "table_2.methods": [name for name in MEND["table_2"]["methods"] if name not in others],
         "table_4.methods": [name for name in MEND["table_4"]["methods"] if name != "no_finetuning"],
-        "figure_4.vectors": MEND["figure_4"]["vectors"].values(),
-        "figure_lambda.weights": MEND["figure_lambda"]["weights"].values(),
+        "figure_4.distillers": MEND["figure_4"]["distillers"],
+        "figure_lambda.distillers": MEND["figure_lambda"]["distillers"],
         "figure_lambda.limit": [MEND["figure_lambda"]["limit"]],
     }
     for place, names in shown.items():
@@ -289,6 +289,12 @@ def mend_pairs(wildcards, kind):
     return ["--distillers" if kind == "distilled" else "--tuned", *pairs] if pairs else []
 
 
+def mend_sweep(artifact, key):
+    """Return {value of a setting: distiller trained with it}, ascending."""
+    values = {name: MEND["variants"][name].get(key, MEND["finetune"][key]) for name in MEND[artifact]["distillers"]}
+    return {f"{values[name]:g}": name for name in sorted(values, key=values.get)}
+
+
 # What the last steps need to know, as one JSON text.
 MEND_SETTINGS = as_json(
     {
@@ -301,7 +307,8 @@ MEND_SETTINGS = as_json(
         },
         **{key: MEND[key] for key in ("pretrain", "finetune", "tune", "prompt_tuning", "ablation_steps", "efficiency")},
         **{key: MEND[key] for key in ("table_2", "table_3", "table_4", "table_separators", "table_unseen_labels")},
-        **{key: MEND[key] for key in ("figure_4", "figure_lambda")},
+        "figure_4": {**MEND["figure_4"], "distillers": mend_sweep("figure_4", "n_vectors")},
+        "figure_lambda": {**MEND["figure_lambda"], "distillers": mend_sweep("figure_lambda", "kl_weight")},
         "format": MEND["backbones"][MEND["backbone"]]["format"],
     }
 )

@@ -142,7 +142,7 @@ class Collector:
                 for name in settings.table_separators["formats"]:
                     form = "default" if name == settings.format else name
                     self.score("table_separators", setting, method, Condition(format=form), place=name)
-            for value, method in settings.figure_lambda["weights"].items():
+            for value, method in settings.figure_lambda["distillers"].items():
                 self.score("figure_lambda", setting, method, Condition(), place=f"lambda_{value}")
             self.score("figure_lambda", setting, settings.figure_lambda["limit"], Condition(), place="lambda_inf")
             self.unseen_labels(setting)
@@ -177,7 +177,7 @@ class Collector:
             for method in figure["methods"]
             for number in figure["n_demonstrations"]
         ]
-        cells += [(method, None, f"vectors_{size}", "mend") for size, method in figure["vectors"].items()]
+        cells += [(method, None, f"vectors_{size}", "mend") for size, method in figure["distillers"].items()]
         for method, number, place, name in cells:
             condition = Condition(n_demonstrations=number)
             rows = self.found(self.settings.backbone, setting, method, condition, "score")

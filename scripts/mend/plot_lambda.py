@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure: one panel for each setting."""
     args = parse_figure_args(argv, __doc__)
     artifact, settings = read_artifact(args, "figure_lambda")
-    weights = {**settings.figure_lambda["weights"], "inf": settings.figure_lambda["limit"]}
+    weights = {**settings.figure_lambda["distillers"], "inf": settings.figure_lambda["limit"]}
     names = list(settings.study_settings)
     figure, grid = new_figure(
         "double" if len(names) > 1 else "single", 2.3, ncols=len(names), squeeze=False, sharey=True

@@ -40,7 +40,7 @@ def points_of(artifact: Artifact, settings: Comparison, setting: str, part: str)
             for n in figure["n_demonstrations"]
         ]
     else:
-        cells = [("mend", usual, int(size), f"vectors_{size}") for size in figure["vectors"]]
+        cells = [("mend", usual, int(size), f"vectors_{size}") for size in figure["distillers"]]
     points = []
     for method, number, vectors, place in cells:
         value = artifact.cell(f"{setting}/{place}", method, "score_percent", model=settings.model)

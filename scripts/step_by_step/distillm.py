@@ -204,6 +204,7 @@ def train_model(args: argparse.Namespace) -> None:
                  100 * report["parse_rate"])  # fmt: skip
     write_json(args.output_dir / SAVED_SETTINGS, _saved(args))  # marks the folder as ours
     loaded = _load(args)
+    check_labels(loaded.tokenizer, [row["label"] for row in (*splits.train, *splits.test)])
     from scripts.step_by_step.training import TrainSettings, train_student
 
     settings = TrainSettings(
@@ -263,6 +264,23 @@ def check_prefixes(tokenizer: Any, model: str) -> None:
             f"--from_pretrained: the tokenizer of {model} reads '{PREDICT}' and '{EXPLAIN}' alike; "
             "add the two words to it, or use --model_type standard or single_task"
         )
+
+
+def check_labels(tokenizer: Any, labels: Sequence[str]) -> None:
+    """Say how many labels hold text that the tokenizer has no token for: a student can never write them.
+
+    T5's vocabulary lacks braces and angle brackets, for example. Raises `UserError` if all labels do.
+    """
+    unknown = tokenizer.unk_token_id
+    bad = [label for label in labels if unknown in tokenizer(label, add_special_tokens=False)["input_ids"]]
+    if unknown is None or not bad:
+        return
+    fault = (
+        f"{len(bad)} of {len(labels)} labels hold characters or words that the tokenizer lacks (such as {bad[0]!r:.60})"
+    )
+    if len(bad) == len(labels):
+        raise UserError(f"--from_pretrained: {fault}; reword the labels or take another model")
+    LOG.warning("--from_pretrained: %s; the model can never write them", fault)
 
 
 def _save(args: argparse.Namespace, loaded: Any, result: Any, facts: Mapping[str, Any]) -> None:

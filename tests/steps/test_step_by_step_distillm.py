@@ -15,6 +15,7 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl
 from scripts.step_by_step import distillm
 from tests.unit.lm_tiny import save, tiny
+from tests.workspace import REPO_ROOT
 
 EXAMPLE = "resources/examples/healthcare"
 DEFAULTS = {  # flag -> default of the original repository, or of the fork where only it has the flag
@@ -30,9 +31,10 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Folder of a tiny T5 whose tokenizer knows the two prefixes."""
+    """Folder of a tiny T5 whose tokenizer knows the two prefixes and the labels of the example."""
     loaded = tiny("t5")
-    loaded.tokenizer.add_tokens(["predict:", "explain:"])
+    labels = {row["label"] for row in read_json(REPO_ROOT / EXAMPLE / "healthcare_test.json")}
+    loaded.tokenizer.add_tokens(["predict:", "explain:", *sorted(labels)])
     loaded.model.resize_token_embeddings(len(loaded.tokenizer))
     return str(save(loaded, tmp_path_factory.mktemp("model") / "t5"))
 
@@ -244,6 +246,20 @@ def test_labels_that_were_never_seen_are_counted(model, tmp_path, caplog):
     test = [*ROWS[:3], {**ROWS[3], "label": "w7"}, {**ROWS[4], "label": "w8"}]
     train(write_rows(tmp_path / "mine", ROWS, test), model)
     assert "2 of 5 test rows have a label that no training row has ('w7', 'w8')" in caplog.text
+
+
+def test_labels_that_the_model_cannot_write_are_counted(model, tmp_path, caplog):
+    rows = [{**row, "label": "{w1}"} if i < 3 else row for i, row in enumerate(ROWS)]
+    train(write_rows(tmp_path / "mine", rows, ROWS[:2]), model)
+    assert re.search(
+        r"\d of 12 labels hold characters or words that the tokenizer lacks \(such as '{w1}'\)", caplog.text
+    )
+    rows = [{**row, "label": "{w1}"} for row in ROWS]
+    told = (
+        r"12 of 12 labels hold characters or words that the tokenizer lacks .*; reword the labels or take another model"
+    )
+    with pytest.raises(UserError, match=told.replace("12 of 12", "22 of 22")):
+        train(write_rows(tmp_path / "other", rows), model, out="x")
 
 
 @pytest.mark.parametrize(

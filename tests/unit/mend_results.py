@@ -36,9 +36,9 @@ SETTINGS: dict[str, Any] = {
     "figure_4": {
         "methods": ["icl", "mend"],
         "n_demonstrations": [4, 16],
-        "vectors": {"2": "vectors_2", "8": "mend_short"},
+        "distillers": {"2": "vectors_2", "8": "mend_short"},
     },
-    "figure_lambda": {"weights": {"0": "lm_only", "1": "mend_short"}, "limit": "kl_only"},
+    "figure_lambda": {"distillers": {"0": "lm_only", "1": "mend_short"}, "limit": "kl_only"},
     "format": "plain",
 }
 RUNS = ["big/x/main", "big/x/robustness", "big/x/ablation"]

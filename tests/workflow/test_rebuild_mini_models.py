@@ -51,3 +51,14 @@ def test_a_shipped_model_is_the_one_its_card_names(folder: Path) -> None:
 
 def test_all_shipped_models_together_stay_small() -> None:
     assert sum(path.stat().st_size for path in (REPO_ROOT / "resources" / "mini").rglob("*")) < 16_000_000
+
+
+@pytest.mark.parametrize("name", ["causal", "small", "encoder"])
+def test_the_config_holds_the_settings_that_made_the_shipped_model(name: str) -> None:
+    import yaml
+
+    mini_world = yaml.safe_load((REPO_ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["mini_world"]
+    made_by = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))[
+        "settings"
+    ]
+    assert made_by == {"settings": {**mini_world["world"], **mini_world[name]}, "seed": mini_world["seed"]}

@@ -1,0 +1,290 @@
+"""Distilling Step-by-Step from trained students to tables and figures: the plan, the steps, what is missing and why."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.files import read_json, read_jsonl
+from scripts.data.schemas import write_examples
+from scripts.mini_world.train_t5 import main as train_t5
+from scripts.step_by_step import collect_metrics, plot_minimum, plot_shares, plot_sizes, tabulate_artifact, train_models
+from scripts.step_by_step.collect_metrics import LAST, SELECTED, SMALLEST, smallest_shares
+from scripts.step_by_step.plan import DSS, TRAINED_ARTIFACTS, Plan, Student, share_setting, split_setting
+
+REPO = Path(__file__).resolve().parents[2]
+METHODS = {
+    "standard_finetuning": {"train": "standard"},
+    "standard_distillation": {"train": "standard"},
+    DSS: {"train": "task_prefix"},
+    "single_task": {"train": "single_task"},
+    "pinto": {"train": "pinto"},
+}
+PLAN = Plan(
+    datasets=["mini_cqa"],
+    formats={"mini_cqa": "cqa", "mini_generic": "generic", "mini_svamp": "svamp", "mini_asdiv": "asdiv"},
+    augment={"mini_svamp": "mini_asdiv"},
+    teacher="palm",
+    other_teacher="neox",
+    models=["mini_t5"],
+    runs=[0, 1],
+    methods=METHODS,
+    figure_4={"shares": [0.5, 1.0]},
+    figure_5={"shares": [0.5, 1.0]},
+    figure_6={},
+    figure_7={"augmented_model": "mini_t5"},
+    figure_8={"models": ["mini_t5"], "shares": [0.5, 1.0]},
+    figure_9={"models": ["mini_t5"], "shares": [0.5, 1.0]},
+    table_1={},
+    table_2={},
+    known=["mini_cqa", "mini_cqa_palm"],
+)
+SHAPE = {
+    "d_model": 16, "d_kv": 4, "d_ff": 16, "layers": 1, "heads": 4, "buckets": 8, "max_distance": 16, "texts": 40,
+    "steps": 3, "batch_size": 4, "learning_rate": 0.01, "warmup_steps": 1, "weight_decay": 0.0, "clip": 1.0,
+    "noise_share": 0.25, "mean_span": 2.0, "curve_every": 2,
+}  # fmt: skip
+TRAIN = {
+    "method": "task_prefix", "alpha": 0.5, "max_steps": 3, "eval_steps": 2, "batch_size": 4, "grad_steps": 1,
+    "lr": 0.01, "gen_max_len": 4, "form": "cqa",
+}  # fmt: skip
+
+
+# ---- the plan --------------------------------------------------------------------------------------------------------
+
+
+def test_each_student_is_trained_once_and_every_artifact_finds_its_own():
+    trainable = PLAN.trainable()
+    assert len(set(trainable)) == len(trainable)
+    shown = {student for artifact in TRAINED_ARTIFACTS for student in PLAN.students(artifact)}
+    assert set(trainable) == {student for student in shown if student.teacher == "palm"}
+    jobs = PLAN.jobs(together=True)
+    assert sorted(name for _, _, name in jobs) == ["pinto", "single_task", "standard", "task_prefix"]
+    assert sum(map(len, jobs.values())) == len(trainable)
+    apart = PLAN.jobs(together=False)
+    assert {len(students) for students in apart.values()} == {len(PLAN.runs)}
+    assert all(len({dataclasses.replace(s, run=0) for s in students}) == 1 for students in apart.values())
+
+
+def test_what_was_not_released_has_a_reason():
+    (first, *_) = [s for s in PLAN.students("table_1") if s.teacher == "neox"]
+    assert PLAN.obstacle(first) == "no answers of neox to mini_cqa are registered: they were not released"
+    plan = dataclasses.replace(PLAN, datasets=["mini_svamp"], known=["mini_svamp_palm"])
+    augmented = [s for s in plan.students("figure_7") if s.augmented]
+    assert {s.method for s in augmented} == {"standard_distillation", DSS}
+    assert "so the added rows have no labels" in plan.obstacle(augmented[0])
+    both = dataclasses.replace(plan, known=["mini_svamp_palm", "mini_asdiv_palm"])
+    assert both.obstacle(augmented[0]) == ""
+    assert ("mini_asdiv", "palm") in both.teacher_sets()
+
+
+def test_paper_grid_has_the_cells_of_the_figures():
+    plan = dataclasses.replace(PLAN, datasets=["mini_cqa", "mini_generic"], models=["mini_t5", "t5_v1_1_base"])
+    assert len(plan.cells("figure_4")) == 2 * 2 * 2
+    assert len(plan.cells("figure_6")) == 2 * 2 * 2 + 2
+    assert len(plan.cells("figure_8")) == 2 * 1 * 2 * 2
+    assert {cell[3] for cell in plan.cells("figure_9")} == {"llm"}
+    assert split_setting(share_setting("mini_cqa", 0.125)) == ("mini_cqa", 12.5)
+
+
+def test_smallest_share_is_monotone_in_the_target():
+    rows = [
+        {"dataset": "a", "model": "m", "method": DSS, "share": share, "accuracy": accuracy}
+        for share, values in ((25, (40, 50)), (50, (60, 70)), (75, (55, 65)), (100, (80, 90)))
+        for accuracy in values
+    ]
+    found = [smallest_shares(rows, {"a": target})["a", "m", DSS] for target in (40, 45, 60, 64, 65, 80, 85, 99)]
+    assert found == [25, 50, 75 - 25, 50, 100, 100, None, None]
+    known = [math.inf if share is None else share for share in found]
+    assert known == sorted(known)
+
+
+# ---- the steps -------------------------------------------------------------------------------------------------------
+
+
+def example(number: int) -> dict[str, object]:
+    first, second = ("lamp", "coin", "book", "chair")[number % 4], ("table", "spoon", "plate")[number % 3]
+    label = ("even", "odd")[number % 2]
+    return {
+        "id": str(number), "input": f"sum of {first} and {second} ?", "label": label, "llm_label": label,
+        "rationale": f"{first} {number % 5} sum {number % 9} {label}", "options": ["even", "odd"],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a tiny model, rows, and the results of all students of PLAN."""
+    base = tmp_path_factory.mktemp("students")
+    train_t5(
+        ["--settings", json.dumps(SHAPE), "--seed", "0", "--threads", "1", "--curve-out", str(base / "curve.jsonl"),
+         "--model-out", str(base / "model")]
+    )  # fmt: skip
+    write_examples(base / "train.jsonl", [example(n) for n in range(40)], "distillation")
+    write_examples(base / "test.jsonl", [example(n) for n in range(40, 48)], "distillation")
+    for (_, _, name), students in PLAN.jobs(together=True).items():
+        assert run_job(base, students, f"{name}.json", method=name) is None
+    answers = {"accuracy": 0.4, "parse_rate": 0.9, "n_blank_labels": 2}
+    report = {"answers": answers, "n_rows": 8}
+    (base / "report.json").write_text(json.dumps(report))
+    collect_metrics.main(
+        ["--results", *(str(base / f"{name}.json") for name in ("standard", "task_prefix", "single_task", "pinto")),
+         "--teachers", "mini_cqa/palm/test", "--reports", str(base / "report.json"), "--settings", plan_json(),
+         "--metrics-out", str(base / "metrics.csv"), "--notes-out", str(base / "notes.csv")]
+    )  # fmt: skip
+    return base
+
+
+def plan_json(plan: Plan = PLAN) -> str:
+    return json.dumps(dataclasses.asdict(plan))
+
+
+def run_job(base: Path, students, out: str, *, together: bool = True, method: str = "task_prefix", **changes) -> None:
+    settings = {"train": {**TRAIN, "method": method, **changes}, "together": together, "dropout": None}
+    train_models.main(
+        ["--teachers", "palm", "--train", str(base / "train.jsonl"), "--test", str(base / "test.jsonl"),
+         "--students", json.dumps([dataclasses.asdict(s) for s in students]), "--settings", json.dumps(settings),
+         "--model", str(base / "model"), "--dtype", "float32", "--device", "cpu", "--threads", "1",
+         "--checkpoints", str(base / "checkpoints"), "--results-out", str(base / out),
+         "--predictions-out", str(base / out.replace(".json", ".predictions.jsonl")),
+         "--facts-out", str(base / out.replace(".json", ".run.json"))]
+    )  # fmt: skip
+
+
+def test_pretraining_learns_nothing_of_answers_and_says_so(folder):
+    card = read_json(folder / "model" / "card.json")
+    assert card["parameters"] < 20_000
+    assert "no answer" in card["summary"]
+    curve = read_jsonl(folder / "curve.jsonl")
+    assert [point["step"] for point in curve] == [2, 3]
+    assert read_json(folder / "model" / "config.json")["decoder_start_token_id"] == 0
+
+
+def test_stack_and_single_runs_give_the_same_results(folder):
+    students = [s for s in PLAN.jobs(together=True)["mini_cqa", "mini_t5", "task_prefix"] if s.label_type == "gt"]
+    run_job(folder, students, "apart.json", together=False)
+    together = {json.dumps(r["student"]): r for r in read_json(folder / "task_prefix.json")}
+    for record in read_json(folder / "apart.json"):
+        other = together[json.dumps(record["student"])]
+        assert [e["test_accuracy"] for e in record["history"]] == [e["test_accuracy"] for e in other["history"]]
+        assert record["metrics"]["last_loss"] == pytest.approx(other["metrics"]["last_loss"], abs=1e-4)
+        assert record["metrics"]["n_train"] == other["metrics"]["n_train"]
+    assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").rglob("*.json"))
+
+
+def test_predictions_and_facts_lie_beside_the_results(folder):
+    records = read_json(folder / "single_task.json")
+    rows = read_jsonl(folder / "single_task.predictions.jsonl")
+    assert len(rows) == len(records) * 8
+    assert {row["student"] for row in rows} == {Student(**record["student"]).name for record in records}
+    by_hand = sum(row["correct"] for row in rows if row["student"].endswith("-0")) / 8
+    assert by_hand == records[0]["metrics"]["test_accuracy_last"]
+    assert "seconds" in read_json(folder / "single_task.run.json")
+    assert "seconds" not in (folder / "single_task.json").read_text()
+
+
+def test_sub_sample_and_held_out_rows_are_those_of_the_released_code(folder):
+    sizes = {
+        (record["student"]["share"], record["metrics"]["n_train"], record["metrics"]["n_valid"])
+        for record in read_json(folder / "standard.json")
+    }
+    assert sizes == {(0.5, 18, 2), (1.0, 36, 4)}
+
+
+def test_bad_jobs_are_one_line(folder):
+    student = PLAN.students("table_2")[0]
+    with pytest.raises(UserError, match="--teachers: no rows of 'neox'"):
+        run_job(folder, [dataclasses.replace(student, teacher="neox")], "bad.json")
+    with pytest.raises(UserError, match="--augmentation: student .* needs the rows"):
+        run_job(folder, [dataclasses.replace(student, augmented=True)], "bad.json")
+    with pytest.raises(UserError, match="--students: expected a list"):
+        run_job(folder, [], "bad.json")
+    with pytest.raises(UserError, match="alpha: 2 is not in"):
+        run_job(folder, [student], "bad.json", alpha=2)
+    assert not (folder / "bad.json").exists()
+
+
+def test_metrics_hold_every_cell_or_a_reason(folder):
+    with open(folder / "metrics.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with open(folder / "notes.csv", newline="") as stream:
+        notes = list(csv.DictReader(stream))
+    for artifact in TRAINED_ARTIFACTS:
+        for student in PLAN.students(artifact):
+            setting = collect_metrics.setting_name(student, artifact)
+            method = collect_metrics.method_name(PLAN, student, artifact)
+            key = (artifact, setting, "mini_t5", method)
+            found = [r for r in rows if (r["artifact"], r["setting"], r["model"], r["method"]) == key]
+            missing = [n for n in notes if (n["artifact"], n["setting"], n["model"], n["method"]) == key]
+            assert bool(missing) == bool(PLAN.obstacle(student))
+            assert missing or {r["metric"] for r in found} >= {LAST, SELECTED}
+    lines = {r["value"] for r in rows if r["method"] == "few_shot_cot" and r["metric"] == LAST}
+    assert lines == {"40"}
+    assert [r["value"] for r in rows if r["artifact"] == "table_3"] == ["8", "36", "4"]
+    assert any(r["metric"] == SMALLEST for r in rows) or any("no share" in n["reason"] for n in notes)
+
+
+PUBLISHED = REPO / "config" / "published" / "step_by_step.csv"
+
+
+def draw(folder, module, artifact, kinds, plan=PLAN):
+    outputs = [part for kind in kinds for part in (f"--{kind}-out", str(folder / f"{artifact}.{kind}"))]
+    module.main(
+        ["--artifact", artifact, "--settings", plan_json(plan), "--metrics", str(folder / "metrics.csv"),
+         "--notes", str(folder / "notes.csv"), "--published", str(PUBLISHED), "--tier", "mini", *outputs]
+    )  # fmt: skip
+    with open(folder / f"{artifact}.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize("artifact", sorted(tabulate_artifact.BUILDERS))
+def test_tables_show_ours_beside_the_papers(folder, artifact):
+    rows = draw(folder, tabulate_artifact, artifact, ("csv", "md", "tex"))
+    text = (folder / f"{artifact}.md").read_text()
+    if artifact == "table_1":
+        assert [row["esnli_published"] for row in rows] == ["88.38", "89.12", "89.51"]
+        assert rows[1]["mini_cqa_mean"] == ""
+        assert "not released" in text
+        assert rows[0]["mini_cqa_n"] == "2"
+    if artifact == "table_2":
+        assert rows[1]["svamp_published"] == "63"
+    if artifact == "table_3":
+        assert [rows[0][split] for split in ("train", "valid", "test")] == ["36", "4", "8"]
+        assert {row["dataset"]: row["train_published"] for row in rows}["svamp"] == "720"
+    if artifact == "table_teachers":
+        assert rows[0]["accuracy_percent"] == "40"
+        assert {row["rows"]: row["accuracy_percent_published"] for row in rows}["cqa_test"] == "77.23"
+
+
+@pytest.mark.parametrize(
+    ("module", "artifact", "n_ours"),
+    [
+        (plot_shares, "figure_4", 2 * 2 + 1),
+        (plot_shares, "figure_5", 2 * 2 + 1),
+        (plot_sizes, "figure_6", 2 + 1 + 1),
+        (plot_sizes, "figure_7", 2 + 1),
+        (plot_minimum, "figure_8", 2 * 2 + 2 + 1),
+        (plot_minimum, "figure_9", 2 * 2 + 2 + 1),
+    ],
+)
+def test_figures_draw_the_whole_grid_and_write_it_down(folder, module, artifact, n_ours):
+    rows = draw(folder, module, artifact, ("pdf", "png", "csv"))
+    assert len([row for row in rows if row["source"] == "measured"]) == n_ours
+    assert all(row["mean"] or row["note"] for row in rows)
+    assert (folder / f"{artifact}.png").stat().st_size > 5000
+    before = (folder / f"{artifact}.pdf").read_bytes()
+    draw(folder, module, artifact, ("pdf", "png", "csv"))
+    assert (folder / f"{artifact}.pdf").read_bytes() == before
+
+
+def test_missing_result_is_named(folder, tmp_path):
+    with pytest.raises(UserError, match="no result of student .*; give its file with --results"):
+        collect_metrics.main(
+            ["--results", str(folder / "pinto.json"), "--settings", plan_json(), "--metrics-out",
+             str(tmp_path / "m.csv"), "--notes-out", str(tmp_path / "n.csv")]
+        )  # fmt: skip

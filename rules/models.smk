@@ -198,13 +198,12 @@ rule rebuild_mini_models:
     conda:
         "../envs/workflow.yaml"
     params:
-        models=MINI_MODELS,
-        trained="results/mini_models",
         shipped="resources/mini",
     shell:
-        "(for model in {params.models}; do"
-        " rm -rf {params.shipped}/.$model"
-        " && cp -r {params.trained}/$model {params.shipped}/.$model"
+        "(for trained in {input.models:q}; do"
+        " model=$(basename $trained)"
+        " && rm -rf {params.shipped}/.$model"
+        " && cp -r $trained {params.shipped}/.$model"
         " && rm -rf {params.shipped}/$model"
         " && mv {params.shipped}/.$model {params.shipped}/$model"
         " || exit 1; done) > {log:q} 2>&1"

@@ -89,6 +89,33 @@ use rule mini_world_train_causal as mini_world_train_encoder with:
         checkpoint="results/mini_models/encoder.checkpoint",
 
 
+rule mini_world_train_t5:
+    """Pre-train a small T5, which has to learn the answers later, on unlabelled text."""
+    input:
+        script="scripts/mini_world/train_t5.py",
+        code=code_of("scripts/mini_world/train_t5.py"),
+    output:
+        model=directory("results/mini_models/{t5}"),
+        curve="results/mini_models/{t5}_curve.jsonl",
+    log:
+        "results/mini_models/logs/train_{t5}.log",
+    benchmark:
+        "results/mini_models/benchmarks/train_{t5}.tsv"
+    wildcard_constraints:
+        t5="t5(_small)?",
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: json_text(config["step_by_step"]["mini_models"][wildcards.t5]),
+        seed=config["mini_world"]["seed"],
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q} --seed {params.seed} --threads 1"
+        " --curve-out {output.curve:q} --model-out {output.model:q}"
+        " > {log:q} 2>&1"
+
+
 rule mini_world_evaluate_causal:
     """Measure how good the shipped model is at learning in context and at telling careful from careless authors."""
     input:

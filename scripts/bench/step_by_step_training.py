@@ -69,7 +69,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def read_rows(shared: Path, n: int) -> tuple[list[dict[str, str]], str]:
     """Return rows of CQA with PaLM's rationales, and where they are from; random words of like lengths without them."""
-    folder = shared / "step_by_step" / "cqa"
+    folder = shared / "data" / "step_by_step" / "cqa"
     if not folder.is_dir():
         logging.warning("no %s: rows of random words stand in for CQA", folder)
         return synthetic_rows(n), "random words, about as long as CQA's"

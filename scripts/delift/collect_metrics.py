@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UserError(f"--scores: expected one CSV and one JSONL of {'/'.join(run)}; give both once")
     measured = {run: read_measured(scores[run][0], scored[run][0], subsets[run]) for run in scores}
     out = Collection("delift", "")
-    for artifact in (*TABLES, "figure_subset_size"):
+    for artifact in (*TABLES, "figure_subset_size", "figure_stages"):
         collect_results(out, compared, artifact, measured)
     collect_grades(out, compared, measured)
     collect_quality(out, compared, measured)

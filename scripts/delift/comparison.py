@@ -33,6 +33,7 @@ class Comparison:
     table_selection_quality: Mapping[str, Any]
     figure_subset_size: Mapping[str, Any]
     figure_laj: Mapping[str, Any]
+    figure_stages: Mapping[str, Any]
 
     @property
     def artifacts(self) -> tuple[str, ...]:

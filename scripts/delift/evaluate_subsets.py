@@ -2,7 +2,8 @@
 
 One job serves several subsets and all their seeds. `icl`: the nearest chosen examples stand before each test prompt;
 `peft`, `fft`: the model is fine-tuned with adapters, or wholly. A unit is `<method>/percent_<n>`; without a folder of
-subsets it is the model as it is. What is finished rests in the checkpoint folder, under a name made of everything it
+subsets it is the model as it is. What the model learns beside every subset (stage 3: the data at hand) is given apart.
+What is finished rests in the checkpoint folder, under a name made of everything it
 depends on, until the job is done: a job that is killed and started again does only what is missing.
 """
 
@@ -16,6 +17,8 @@ import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+import numpy as np
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
@@ -81,13 +84,18 @@ class Evaluation:
         self.test = read_examples(args.test, "instruction")
         self.base: LoadedModel | None = None
         self.digest = digest_of_files(self.model["source"])
+        beside = read_examples(args.beside, "instruction") if args.beside else []
+        self.beside = [{**row, "id": f"beside {row['id']}"} for row in beside]
         if self.learning == "icl":
-            self.pool = read_examples(_needed(args.pool, "--pool"), "instruction")
+            pool = read_examples(_needed(args.pool, "--pool"), "instruction")
+            self.pool = [*pool, *self.beside]
             self.place = {row["id"]: index for index, row in enumerate(self.pool)}
-            ids = [row["id"] for row in self.pool]
-            self.vectors = read_embeddings(_needed(args.embeddings, "--embeddings"), ids, args.pool)
-            asked = [row["id"] for row in self.test]
-            self.queries = read_embeddings(_needed(args.queries, "--queries"), asked, args.test)
+            vectors = [read_embeddings(_needed(args.embeddings, "--embeddings"), _ids(pool), args.pool)]
+            if beside:
+                path = _needed(args.beside_embeddings, "--beside-embeddings")
+                vectors.append(read_embeddings(path, _ids(beside), args.beside))
+            self.vectors = np.concatenate(vectors)
+            self.queries = read_embeddings(_needed(args.queries, "--queries"), _ids(self.test), args.test)
 
     def base_model(self) -> LoadedModel:
         """Return the model as it is, loaded once."""
@@ -98,8 +106,9 @@ class Evaluation:
         return self.base
 
     def run(self, rows: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
-        """Learn from the rows and return an answer per test row, in their order."""
+        """Learn from the rows and what stands beside them; return an answer per test row, in their order."""
         seed_all(seed)
+        rows = [*rows, *self.beside]
         if self.learning == "icl":
             loaded = self.base_model()
             prompts, shown = self._prompts_with_shots(loaded, rows)
@@ -139,7 +148,7 @@ class Evaluation:
             "learning": self.learning,
             "model": self.digest,
             "settings": [dataclasses.asdict(part) for part in (self.prompt, self.shots, self.finetune, self.generate)],
-            "rows": [dict(row) for row in rows],
+            "rows": [dict(row) for row in (*rows, *self.beside)],
             "test": [dict(row) for row in self.test],
             "seed": seed,
         }
@@ -160,13 +169,16 @@ def digest_of_files(source: str) -> str:
     return digest.hexdigest()
 
 
-def read_unit(name: str, folder: str, seeds: Sequence[int]) -> Unit:
-    """Return a unit's chosen rows; the folder "none" is an empty subset (the model as it is)."""
+def read_unit(name: str, folder: str, seeds: Sequence[int], *, always_trained: bool) -> Unit:
+    """Return a unit's chosen rows; the folder "none" is an empty subset.
+
+    The empty subset needs one seed only, unless the model is trained on other rows all the same (`always_trained`).
+    """
     method, _, percent = name.partition("/")
     if not method or not percent:
         raise UserError(f"--units: '{name}' is not of the form <method>/percent_<n>")
     if folder == "none":
-        return Unit(name, {seeds[0]: []})
+        return Unit(name, {seed: [] for seed in (seeds if always_trained else seeds[:1])})
     rows = {}
     for seed in seeds:
         path = Path(folder) / percent / f"seed_{seed}.jsonl"
@@ -199,6 +211,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--subsets", nargs="+", required=True, help="folder of each unit's method, or none")
     parser.add_argument("--seeds", nargs="+", type=int, required=True)
     parser.add_argument("--test", required=True, help="JSONL, schema instruction")
+    parser.add_argument("--beside", help="JSONL, schema instruction: what is learnt beside every subset")
+    parser.add_argument("--beside-embeddings", help="icl: embeddings of --beside")
     parser.add_argument("--pool", help="icl: JSONL, schema instruction, the pool the subsets were chosen from")
     parser.add_argument("--embeddings", help="icl: embeddings of the pool")
     parser.add_argument("--queries", help="icl: embeddings of the test prompts")
@@ -208,6 +222,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--answers-out", required=True, help="folder: <method>/percent_<n>.jsonl and status.json")
     parser.add_argument("--run-out", required=True, help="JSON: seconds per unit")
     return parser.parse_args(argv)
+
+
+def _ids(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows]
 
 
 def _needed(value: str | None, name: str) -> str:
@@ -227,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     seconds, status = {}, {}
     with whole_folder(args.answers_out) as folder:
         for name, subsets in zip(args.units, args.subsets):
-            unit = read_unit(name, subsets, args.seeds)
+            unit = read_unit(name, subsets, args.seeds, always_trained=bool(job.beside))
             answers, seconds[name] = evaluate(job, unit, kept)
             status[name] = {"n_examples": {str(seed): len(rows) for seed, rows in unit.rows.items()}}
             write_jsonl(folder / f"{name}.jsonl", answers)

@@ -113,6 +113,10 @@ def distillation_loss(
     places = torch.zeros(len(is_answer), dtype=torch.long, device=student.device)
     places[is_answer] = targets
     given = teacher if kl_weight else None
+    counted = (kl_shares > 0) | (lm_shares > 0)
+    if not bool(counted.all()):  # the output layer is the dear part: no work for positions of weight 0
+        student, places, kl_shares, lm_shares = (one[counted] for one in (student, places, kl_shares, lm_shares))
+        given = None if given is None else given[counted]
     parts = _ChunkedLoss.apply(student, given, places, kl_shares, lm_shares, head, temperature, chunk)
     values = parts.detach()
     return LossSums(parts.sum(), values[0] / (kl_weight or 1.0), values[1] / (lm_weight or 1.0))

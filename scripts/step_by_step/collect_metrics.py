@@ -86,19 +86,19 @@ def collect_teachers(out: Collection, plan: Plan, reports: Mapping[tuple[str, st
     """
     for (dataset, teacher, split), report in reports.items():
         answers, n = report["answers"], report["n_rows"]
-        shown = WITH_TEACHER if split == "test" and teacher == plan.teacher and dataset in plan.datasets else ()
-        for artifact in shown:
-            out.add(artifact, dataset, FEW_SHOT, "all", LAST, 100 * answers["accuracy"], n, model=teacher)
+        for artifact in WITH_TEACHER:
+            if split == "test" and teacher == plan.teacher and dataset in plan.sets_of(artifact):
+                out.add(artifact, dataset, FEW_SHOT, "all", LAST, 100 * answers["accuracy"], n, model=teacher)
         for name, value in (
             ("accuracy_percent", 100 * answers["accuracy"]),
             ("parse_rate_percent", 100 * answers["parse_rate"]),
             ("n_blank_labels", answers["n_blank_labels"]),
         ):
             out.add("table_teachers", f"{dataset}_{split}", FEW_SHOT, "all", name, value, n, model=teacher)
-    for name in plan.datasets:
-        if (name, plan.teacher, "test") not in reports:
-            reason = f"{name} has no answers of a few-shot teacher: its rationales stand in its own rows"
-            for artifact in WITH_TEACHER:
+    for artifact in WITH_TEACHER:
+        for name in plan.sets_of(artifact):
+            if (name, plan.teacher, "test") not in reports:
+                reason = f"{name} has no answers of a few-shot teacher: its rationales stand in its own rows"
                 out.note(artifact, name, FEW_SHOT, reason, model="")
 
 

@@ -117,8 +117,10 @@ def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], arg
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
     found: dict[str, Any] = {}
     for place in axes:
+        low, high = place.get_ylim()
+        place.set_ylim(max(low, -2), min(high, 102))  # an interval may reach beyond what an accuracy can be
         for handle, label in zip(*place.get_legend_handles_labels()):
             found.setdefault(label, handle)
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(3, max(1, len(found))))
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=3 if len(axes) > 1 else 1)
     stamp_tier(figure, args.tier)
     save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)

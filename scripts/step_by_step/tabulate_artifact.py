@@ -31,18 +31,18 @@ def accuracy_table(artifact: Artifact, plan: Plan, rows: Sequence[tuple[str, str
 
     Ours stand twice: at the last step, and at the step with the best validation accuracy.
     """
+    ours = plan.sets_of(artifact.name)
     columns = [Column("method", "Method")]
-    columns += [Column(name, f"{name}, last step", "spread", unit=PERCENT, decimals=2) for name in plan.datasets]
+    columns += [Column(name, f"{name}, last step", "spread", unit=PERCENT, decimals=2) for name in ours]
     columns += [
-        Column(f"{name}_selected", f"{name}, best validation", "spread", unit=PERCENT, decimals=2)
-        for name in plan.datasets
+        Column(f"{name}_selected", f"{name}, best validation", "spread", unit=PERCENT, decimals=2) for name in ours
     ]
     paper = published_settings(artifact, LAST)
     columns += [Column(f"{name}_published", name, "published", unit=PERCENT, decimals=2) for name in paper]
     body = []
     for method, label in rows:
         row: dict[str, Cell] = {"method": label}
-        for name in plan.datasets:
+        for name in ours:
             row[name] = artifact.cell(name, method, LAST, model=plan.main_model)
             row[f"{name}_selected"] = artifact.cell(name, method, SELECTED, model=plan.main_model)
         row.update({f"{name}_published": artifact.published_value(name, method, LAST) for name in paper})
@@ -50,7 +50,7 @@ def accuracy_table(artifact: Artifact, plan: Plan, rows: Sequence[tuple[str, str
     notes = [
         "Accuracy on the test rows. The released code reports the last of its steps or the best by the test rows; here"
         " the best step is chosen by the validation rows.",
-        *artifact.published_note(plan.main_model, ", ".join(plan.datasets)),
+        *artifact.published_note(plan.main_model, ", ".join(ours)),
     ]
     return Table(body, columns, caption, notes)
 

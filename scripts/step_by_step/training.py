@@ -392,11 +392,15 @@ def _decoded(loaded: LoadedModel, outputs: Sequence[Sequence[int]]) -> list[str]
 
 
 def _through_tokens(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
-    """Return texts as they come back from the tokenizer: the form in which outputs can equal them."""
+    """Return texts as they come back from the tokenizer: the form in which outputs can equal them.
+
+    A text with a word that the tokenizer lacks stays as it is, so that no output equals it: decoding leaves such words
+    out, and an output without them would count as right.
+    """
     encoded = encode_texts(loaded.tokenizer, texts, 10**6)
-    return _decoded(
-        loaded, [encoded.ids[encoded.starts[i] : encoded.starts[i + 1]].tolist() for i in range(len(encoded))]
-    )
+    rows = [encoded.ids[encoded.starts[i] : encoded.starts[i + 1]].tolist() for i in range(len(encoded))]
+    unknown = loaded.tokenizer.unk_token_id
+    return [text if unknown in row else back for text, row, back in zip(texts, rows, _decoded(loaded, rows))]
 
 
 def _result(

@@ -116,6 +116,23 @@ def test_in_context_the_nearest_chosen_examples_come_best_first(in_context: Path
     assert counts["random/percent_50"]["n_examples"] == {"0": 4, "1": 4}
 
 
+def test_what_stands_beside_every_subset_is_learnt_too(given: Path, tmp_path: Path) -> None:
+    """The rows beside bear the pool's ids and the vector that test row 1 is nearest to: only they can come first."""
+    rows = read_jsonl(given / "pool.jsonl")[:2]
+    write_jsonl(tmp_path / "beside.jsonl", rows)
+    vectors = np.roll(np.eye(8, dtype=np.float32), -1, axis=0)[:2]
+    write_tensors(tmp_path / "beside.safetensors", {"embeddings": vectors}, ids=[row["id"] for row in rows])
+    beside = {"beside": str(tmp_path / "beside.jsonl"), "beside-embeddings": str(tmp_path / "beside.safetensors")}
+    shown = read_jsonl(run(given, tmp_path / "icl", "icl", **beside) / "initial/percent_0.jsonl")
+    assert {row["seed"] for row in shown} == {0, 1}  # the model is not as it was, so every seed counts
+    assert next(row["shots"] for row in shown if row["id"] == "t1") == ["beside p0", "beside p1"]
+    trained = read_jsonl(run(given, tmp_path / "fft", "fft", **beside) / "initial/percent_0.jsonl")
+    alone = read_jsonl(run(given, tmp_path / "alone", "fft") / "initial/percent_0.jsonl")
+    assert [row["loglik_nats"] for row in trained[:4]] != [row["loglik_nats"] for row in alone]
+    with pytest.raises(UserError, match="--beside-embeddings: learning in context needs it"):
+        run(given, tmp_path / "lacking", "icl", beside=beside["beside"])
+
+
 def test_likelihoods_are_those_of_the_plain_computation(given: Path, in_context: Path) -> None:
     import torch
 

@@ -73,6 +73,7 @@ def comparison() -> dict[str, Any]:
             "metrics": ["rouge_1"],
         },
         "figure_laj": {**artifact(runs=one), "learnings": ["peft"]},
+        "figure_stages": {**artifact(), "learnings": ["peft"], "metrics": ["rouge_1"]},
     }
 
 

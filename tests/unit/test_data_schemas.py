@@ -24,6 +24,7 @@ GOOD = {
         "options": ["2", "3"],
     },
     "teacher": {"text": ""},
+    "text": {"text": "a page of the web"},
     "dialogue": {"id": "81", "category": "writing", "turns": ["a", "b"], "references": ["", "c"]},
     "evaluation": {"id": "0", "group": "g", "instruction": "i", "input": "", "baseline_output": "b", "reference": ""},
     "truth": {"id": "0", "good": True, "family": "copy", "fault": ""},

@@ -18,7 +18,7 @@ from scripts.mini_world.train_t5 import PretrainSettings, build_tokenizer, new_m
 from scripts.step_by_step.encoding import MASKED, BatchOrder, EncodedTask, FlatTexts, encode_tasks, make_batch
 from scripts.step_by_step.splits import Splits
 from scripts.step_by_step.students import SingleStudent, StackedStudents, TaskLosses
-from scripts.step_by_step.training import Run, TrainSettings, learning_rate, predict, train_many, train_student
+from scripts.step_by_step.training import Exam, Run, TrainSettings, learning_rate, predict, train_many, train_student
 
 SHAPE = PretrainSettings(
     d_model=32, d_kv=8, d_ff=48, layers=2, heads=4, buckets=8, max_distance=16, texts=1, steps=1, batch_size=1,
@@ -251,6 +251,13 @@ def test_eight_rows_are_learnt_by_heart_in_both_tasks(tokenizer):
     assert [row["rationale"] for row in result.predictions] == [row["rationale"] for row in rows]
     assert result.metrics["test_accuracy_selected"] is None
     assert result.best_state is None
+
+
+def test_label_that_the_tokenizer_lacks_is_never_right(tokenizer):
+    rows = [{**example(0), "label": "{unseen}"}, {**example(1), "label": "odd"}]
+    exam = Exam(load(tokenizer), Splits(rows, [], rows), SETTINGS)
+    assert exam.correct("test", ["", "odd"]) == [False, True]
+    assert exam.correct("test", ["<unk>", ""]) == [False, False]
 
 
 def test_same_seed_gives_the_same_numbers_and_another_seed_others(tokenizer):

@@ -1,0 +1,300 @@
+"""Evaluation B: real, distilled or retrieved texts as demonstrations in a prompt (dossier ddg, 2.4; LongICLBench).
+
+A protocol is a wording (config/prompts/ddg), an order of the demonstrations and its scorers. order `rounds`: round r
+shows r texts of every class, one of each in turn; `shuffled`: the same texts in a random order (DiLM's own evaluation).
+Scorers: generate (the likeliest text, read back and compared with the label), labels (the likeliest whole label),
+first_token (DiLM: the likeliest first token). Round 0 is the prompt without demonstrations.
+Retrieval chooses as many demonstrations for each query on its own, the nearest last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Sequence
+
+from scripts.common.errors import UserError, run_step
+from scripts.common.files import write_csv, write_jsonl
+from scripts.common.seeding import generator
+from scripts.common.settings import parse_settings
+from scripts.ddg.distilled import TextSet, read_set, set_path
+from scripts.ddg.intervals import wilson
+from scripts.ddg.prompting import Prompt, read_prompt
+from scripts.ddg.rounds import read_n_queries, select_queries, select_rounds
+from scripts.ddg.settings import check_choice, check_whole
+from scripts.ddg.texts import Task, read_task
+from scripts.lm.flags import add_model_flags, model_options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scripts.ddg.in_context import Prefix, Reader
+
+logger = logging.getLogger(__name__)
+
+ORDERS = ("rounds", "shuffled")
+SCORERS = ("generate", "labels", "first_token")
+LABEL_NORMS = ("sum", "mean")
+RETRIEVERS = ("bm25", "knn")
+ZERO_SHOT = "zero_shot"
+RUN_COLUMNS = ("protocol", "scorer", "method", "round", "seed", "draw", "accuracy", "low", "high", "n", "prefix_tokens")
+
+
+@dataclasses.dataclass(frozen=True)
+class InContextSettings:
+    """Evaluation B's settings; the papers' values stand in the config.
+
+    dpc, draws: which sets are read (the first `draws` with `dpc` texts a class). turns: rounds of the test split that
+    queries are drawn from. orders, scorers: of each protocol by name. instruct: whether the prompt lists the labels.
+    label_norm: sum or mean over a label's tokens. retrieval_rounds: rounds whose number of demonstrations is retrieved.
+    batch_size: queries a pass; batch_tokens: tokens a scorer's row.
+    """
+
+    text_columns: Sequence[str]
+    dpc: int
+    draws: int
+    turns: int
+    orders: dict[str, str]
+    scorers: dict[str, Sequence[str]]
+    instruct: bool
+    label_norm: str
+    retrieval_rounds: Sequence[int]
+    batch_size: int
+    batch_tokens: int
+
+    def __post_init__(self) -> None:
+        for name in ("dpc", "draws", "turns", "batch_size", "batch_tokens"):
+            check_whole(name, getattr(self, name), 1)
+        check_choice("label_norm", self.label_norm, LABEL_NORMS)
+        if set(self.orders) != set(self.scorers):
+            raise UserError("orders, scorers: name the same protocols in both")
+        for name, order in self.orders.items():
+            check_choice(f"orders.{name}", order, ORDERS)
+            for scorer in self.scorers[name]:
+                check_choice(f"scorers.{name}", scorer, SCORERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """A wording with its order and scorers."""
+
+    name: str
+    prompt: Prompt
+    order: str
+    scorers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """Demonstrations to evaluate: a method, and which of its sets."""
+
+    method: str
+    seed: int
+    draw: int
+
+
+class Evaluation:
+    """Asks the chosen queries behind any demonstrations and keeps accuracies and answers."""
+
+    def __init__(self, reader: Reader, test: Task, queries: Sequence[int], settings: InContextSettings) -> None:
+        self.reader = reader
+        self.settings = settings
+        self.columns, self.names = test.columns, test.label_names
+        self.texts = [test.texts[row] for row in queries]
+        self.right = [test.labels[row] for row in queries]
+        self.rows: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+
+    def demonstrations(self, protocol: Protocol, given: TextSet, chosen: Sequence[int]) -> str:
+        """Return a prompt's beginning: instruction and the chosen demonstrations."""
+        shown = [
+            protocol.prompt.shown(given.columns, given.texts[row], self.names[given.labels[row]]) for row in chosen
+        ]
+        return protocol.prompt.head(self.names, self.settings.instruct) + "".join(shown)
+
+    def evaluate_set(self, protocol: Protocol, arm: Arm, given: TextSet, rounds: Sequence[int]) -> None:
+        """Evaluate the rounds of one set, each going on from the one before."""
+        prefix: Prefix | None = None
+        for number in sorted(rounds):
+            chosen = select_rounds(given.labels, number)
+            if protocol.order == "shuffled":
+                order = generator(arm.seed, "prompt order", arm.method, arm.draw, number).permutation(len(chosen))
+                chosen = [chosen[place] for place in order]
+            prefix = self.reader.extend(self.demonstrations(protocol, given, chosen), prefix)
+            self.ask(protocol, arm, number, [prefix] * len(self.texts))
+
+    def evaluate_retrieval(self, protocol: Protocol, arm: Arm, pool: Task, ranked: Sequence[Sequence[int]]) -> None:
+        """Evaluate demonstrations retrieved for each query: ranked rows of the pool, the nearest first."""
+        given = TextSet(pool.columns, pool.texts, pool.labels)
+        for number in self.settings.retrieval_rounds:
+            n_shown = number * len(self.names)
+            prefixes = [
+                self.reader.extend(self.demonstrations(protocol, given, list(reversed(rows[:n_shown]))))
+                for rows in ranked
+            ]
+            self.ask(protocol, arm, number, prefixes)
+
+    def ask(self, protocol: Protocol, arm: Arm, number: int, prefixes: Sequence[Prefix]) -> None:
+        """Ask all queries behind their prefixes with every scorer of the protocol."""
+        groups: dict[int, list[int]] = {}
+        for row, prefix in enumerate(prefixes):
+            groups.setdefault(id(prefix), []).append(row)
+        for scorer in protocol.scorers:
+            found = [""] * len(self.texts)
+            for rows in groups.values():
+                answers = self.answer(protocol.prompt, scorer, prefixes[rows[0]], rows)
+                for row, answer in zip(rows, answers):
+                    found[row] = answer
+            self.keep(protocol, scorer, arm, number, found, prefixes)
+
+    def answer(self, prompt: Prompt, scorer: str, prefix: Prefix, rows: Sequence[int]) -> list[str]:
+        """Return one label (or, written freely, any text) for each of the queries `rows`."""
+        queries = [prompt.asked(self.columns, self.texts[row]) for row in rows]
+        if scorer == "generate":
+            written = self.reader.write(prefix, queries, prompt.max_new_tokens)
+            return [prompt.read(text, self.texts[row]) for text, row in zip(written, rows)]
+        lead = prompt.answer
+        bare = [query[: -len(lead)] if lead and query.endswith(lead) else query for query in queries]
+        if scorer == "labels":
+            scores = self.reader.label_scores(prefix, bare, lead, self.names, self.settings.label_norm)
+        else:
+            scores = self.reader.first_token_scores(prefix, bare, lead, self.names)
+        return [prompt.plain(self.names[place]) for place in scores.argmax(axis=1)]
+
+    def keep(
+        self,
+        protocol: Protocol,
+        scorer: str,
+        arm: Arm,
+        number: int,
+        found: Sequence[str],
+        prefixes: Sequence[Prefix],
+    ) -> None:
+        """Keep one accuracy with its interval, and the answers it comes from."""
+        right = [protocol.prompt.plain(self.names[label]) for label in self.right]
+        n_right = sum(answer == label for answer, label in zip(found, right))
+        low, high = wilson(n_right, len(right))
+        tokens = sum(len(prefix.ids) for prefix in prefixes) / len(prefixes)
+        key = (protocol.name, scorer, arm.method, number, arm.seed, arm.draw)
+        values = (f"{n_right / len(right):.9g}", f"{low:.9g}", f"{high:.9g}", len(right), f"{tokens:.9g}")
+        self.rows.append(dict(zip(RUN_COLUMNS, (*key, *values))))
+        self.answers.append({**dict(zip(RUN_COLUMNS, key)), "answers": list(found), "right": right})
+
+
+def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: argparse.Namespace) -> list[list[int]]:
+    """Return, for each query, the places of the `k` nearest texts of the pool, the nearest first."""
+    if by == "bm25":
+        from scripts.selection.bm25 import BM25
+
+        index = BM25([" ".join(text) for text in pool.texts])
+        return [index.nearest(" ".join(text), k) for text in texts]
+    import numpy as np
+
+    from scripts.ddg.learners import embeddings_of, load_learner
+    from scripts.ddg.settings import Reading
+
+    if not args.encoder:
+        raise UserError("--encoder: missing; nearest neighbours (knn) need an encoder")
+    encoder = load_learner(args.encoder, pool.n_classes, "first", device=args.device, threads=args.threads, seed=0)
+    reading = Reading("first", int(encoder.encoder.config.max_position_embeddings), 256)
+
+    def directions(given: Sequence[Sequence[str]]) -> np.ndarray:
+        points = np.asarray(embeddings_of(encoder, given, reading), dtype=np.float64)
+        return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+    likeness = directions(texts) @ directions(pool.texts).T
+    return np.argsort(-likeness, axis=1, kind="stable")[:, :k].tolist()
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="*", default=[], help="METHOD=FOLDER of sets, seed_{n}/dpc_{d}/draw_{k}.jsonl")
+    parser.add_argument("--retrieve", nargs="*", default=[], help="METHOD=bm25 or METHOD=knn")
+    parser.add_argument("--examples", help="training rows to retrieve from")
+    parser.add_argument("--encoder", help="encoder whose embeddings are compared; only for knn")
+    parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
+    parser.add_argument("--prompts", required=True, nargs="+", help="PROTOCOL=FILE, e.g. one of config/prompts/ddg")
+    add_model_flags(parser)
+    parser.add_argument("--settings", required=True, help="JSON: InContextSettings")
+    parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the sets to read")
+    parser.add_argument("--round", required=True, nargs="+", type=int, help="texts of each class shown, e.g. 1 2 3 4 5")
+    parser.add_argument("--test-number", required=True, type=str, help="queries asked, or full: all test rows")
+    parser.add_argument("--runs-out", required=True, help="CSV: one row a protocol, scorer, set and round")
+    parser.add_argument("--answers-out", required=True, help="JSON lines: the answers behind each row")
+    return parser.parse_args(argv)
+
+
+def pairs(flag: str, given: Sequence[str]) -> dict[str, str]:
+    """Return NAME=VALUE arguments as a mapping. Raises `UserError` for one without '=' or a repeated name."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if not mark or not name or not value or name in found:
+            raise UserError(f"{flag} {text}: expected NAME=VALUE, each name once")
+        found[name] = value
+    return found
+
+
+def read_protocols(given: Sequence[str], settings: InContextSettings) -> list[Protocol]:
+    """Return the protocols with their wording. Raises `UserError` for a protocol without a prompt or the other way."""
+    files = pairs("--prompts", given)
+    if set(files) != set(settings.orders):
+        raise UserError(f"--prompts: give one for each protocol of the settings: {', '.join(settings.orders)}")
+    return [
+        Protocol(name, read_prompt(files[name]), settings.orders[name], tuple(settings.scorers[name])) for name in files
+    ]
+
+
+def read_arms(
+    sets: dict[str, str], settings: InContextSettings, args: argparse.Namespace, n_classes: int
+) -> list[tuple[Arm, TextSet]]:
+    """Return the sets to evaluate. Raises `UserError` for a round that asks for more texts than the sets hold."""
+    if args.round and max(args.round) > settings.dpc:
+        raise UserError(f"--round {max(args.round)}: the sets hold {settings.dpc} texts a class; take a larger dpc")
+    found = []
+    for method, folder in sets.items():
+        for seed in args.seeds:
+            for draw in range(settings.draws):
+                path = set_path(Path(folder), seed, settings.dpc, draw)
+                found.append((Arm(method, seed, draw), read_set(path, settings.text_columns, n_classes)))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Evaluate all demonstrations."""
+    args = parse_args(argv)
+    settings = parse_settings(InContextSettings, args.settings)
+    test = read_task(args.test, settings.text_columns)
+    protocols = read_protocols(args.prompts, settings)
+    arms = read_arms(pairs("--sets", args.sets), settings, args, test.n_classes)
+    queries = select_queries(test.labels, settings.turns, read_n_queries(args.test_number))
+    retrievers = pairs("--retrieve", args.retrieve)
+    for name, by in retrievers.items():
+        check_choice(f"--retrieve {name}", by, RETRIEVERS)
+    if retrievers and not args.examples:
+        raise UserError("--examples: missing; retrieval needs the training rows")
+    from scripts.ddg.in_context import Reader
+    from scripts.lm.load import load_model
+
+    reader = Reader(load_model(**model_options(args)), settings.batch_size, settings.batch_tokens)
+    evaluation = Evaluation(reader, test, queries, settings)
+    nothing = TextSet(test.columns, (), ())
+    for protocol in protocols:
+        evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
+        for arm, given in arms:
+            evaluation.evaluate_set(protocol, arm, given, args.round)
+        for name, by in retrievers.items():
+            pool = read_task(args.examples, settings.text_columns)
+            most = max(settings.retrieval_rounds, default=0) * test.n_classes
+            ranked = retrieve(by, pool, evaluation.texts, most, args)
+            evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
+        logger.info("protocol %s: %d queries, %d sets", protocol.name, len(queries), len(arms))
+    write_csv(args.runs_out, evaluation.rows, RUN_COLUMNS)
+    write_jsonl(args.answers_out, evaluation.answers)
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,165 @@
+"""In-context learning with many queries behind the same demonstrations (dossier ddg, 2.4 and 8.3).
+
+The demonstrations are run once; a further round adds only its own. Where two texts begin with the same tokens, what was
+run for the first serves the second: the cache is cut back to what they share. Equal to running every prompt whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Sequence
+
+import numpy as np
+
+from scripts.common.errors import UserError
+from scripts.lm.generate import continue_cached
+from scripts.lm.next_token import next_token_logprobs
+from scripts.lm.prompts import leading_ids, plain_ids
+from scripts.lm.score import Continuation, PrefixCache, Scorer
+
+if TYPE_CHECKING:
+    from scripts.lm.load import LoadedModel
+
+NORMS = ("sum", "mean")
+SEAM_LETTERS = 400
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefix:
+    """Demonstrations that have been run: their text, token ids and cache (None where there are no tokens)."""
+
+    text: str
+    ids: tuple[int, ...]
+    cache: PrefixCache | None
+
+
+class Reader:
+    """Runs prefixes and asks queries behind them. batch_size: queries a pass; batch_tokens: tokens a scorer's row."""
+
+    def __init__(self, loaded: LoadedModel, batch_size: int, batch_tokens: int) -> None:
+        self.loaded = loaded
+        self.batch_size = batch_size
+        self.scorer = Scorer(loaded.model, batch_tokens=batch_tokens)
+        self.leading = tuple(leading_ids(loaded.tokenizer))
+
+    def whole_ids(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a text that begins a prompt."""
+        return (*self.leading, *plain_ids(self.loaded.tokenizer, text))
+
+    def extend(self, text: str, past: Prefix | None = None) -> Prefix:
+        """Run a prefix, taking over from `past` what both begin with. Raises `UserError` if the window is too short."""
+        ids = self.whole_ids(text)
+        if not ids:
+            return Prefix(text, (), None)
+        shared = 0
+        if past is not None and past.cache is not None:
+            pairs = enumerate(zip(past.ids, ids))
+            shared = next((place for place, (old, new) in pairs if old != new), min(len(past.ids), len(ids)))
+        if past is not None and shared == len(ids) == len(past.ids):
+            return Prefix(text, ids, past.cache)
+        shared = min(shared, len(ids) - 1)  # at least one token is run: its state predicts what follows
+        cache = cut_back(past.cache, shared) if shared and past is not None and past.cache is not None else None
+        return Prefix(text, ids, self.scorer.prefill(ids[shared:], past=cache))
+
+    def tails(self, prefix: Prefix, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids that `texts` add to a prefix.
+
+        Only the prefix's last lines are split again. Raises `UserError` where a token would span the seam.
+        """
+        if not prefix.text:
+            return [list(self.whole_ids(text)) for text in texts] if not prefix.ids else self._plain(texts)
+        tokenizer = self.loaded.tokenizer
+        place = prefix.text.rfind("\n", 0, max(0, len(prefix.text) - SEAM_LETTERS))
+        anchor = prefix.text[place + 1 :]
+        before = plain_ids(tokenizer, anchor)
+        found = []
+        for number, text in enumerate(texts):
+            ids = plain_ids(tokenizer, anchor + text)
+            first = number == 0 and self.whole_ids(prefix.text + text) != (*prefix.ids, *ids[len(before) :])
+            if ids[: len(before)] != before or first:
+                raise UserError(
+                    "prompt: a token spans the seam between demonstrations and query; end the demonstration (or the"
+                    " introduction) with a line break and begin the query with a word"
+                )
+            found.append(ids[len(before) :])
+        return found
+
+    def _plain(self, texts: Sequence[str]) -> list[list[int]]:
+        return [plain_ids(self.loaded.tokenizer, text) for text in texts]
+
+    def write(self, prefix: Prefix, queries: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
+        """Return what the model writes behind each query, the likeliest token each time."""
+        from transformers import DynamicCache
+
+        cache = None
+        if prefix.cache is not None:
+            cache = DynamicCache(list(zip(prefix.cache.keys, prefix.cache.values)))
+        return continue_cached(
+            self.loaded,
+            prefix.ids,
+            cache,
+            self.tails(prefix, queries),
+            max_new_tokens=max_new_tokens,
+            batch_size=self.batch_size,
+            stop=stop,
+        )
+
+    def label_scores(
+        self, prefix: Prefix, queries: Sequence[str], lead: str, labels: Sequence[str], norm: str
+    ) -> np.ndarray:
+        """Return (queries, labels) log-probabilities, in nats, of each label behind query and `lead`.
+
+        norm: sum over a label's tokens, or mean. Blanks at the end of `lead` belong to the label's tokens.
+        """
+        asked, answers = self._split(prefix, queries, lead, labels)
+        if all(len(own) == 1 for own in answers):
+            firsts = [own[0] for own in answers]
+            return finite(next_token_logprobs(self.loaded, prefix.cache, asked, firsts, self.batch_size))
+        pairs = [Continuation(tuple(query), tuple(own)) for query in asked for own in answers]
+        scores = self.scorer.score(prefix.cache, pairs)
+        divisor = scores.n_tokens if norm == "mean" else 1
+        return finite((scores.logprob_sums / divisor).reshape(len(queries), len(labels)))
+
+    def first_token_scores(
+        self, prefix: Prefix, queries: Sequence[str], lead: str, labels: Sequence[str]
+    ) -> np.ndarray:
+        """Return (queries, labels) log-probabilities of each label's first token, as DiLM scores.
+
+        Raises `UserError` if two labels begin with the same token.
+        """
+        asked, answers = self._split(prefix, queries, lead, labels)
+        firsts = [own[0] for own in answers]
+        for place, token in enumerate(firsts):
+            if token in firsts[:place]:
+                raise UserError(
+                    f"first_token: labels '{labels[firsts.index(token)]}' and '{labels[place]}' begin with the same"
+                    " token; use the scorer labels, which reads them whole"
+                )
+        return finite(next_token_logprobs(self.loaded, prefix.cache, asked, firsts, self.batch_size))
+
+    def _split(
+        self, prefix: Prefix, queries: Sequence[str], lead: str, labels: Sequence[str]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Return the token ids of each query with its lead, and those of each label behind it."""
+        bare = lead.rstrip(" ")
+        blanks = lead[len(bare) :]
+        asked = self.tails(prefix, [query + bare for query in queries])
+        ends = self.tails(prefix, [queries[0] + bare + blanks + label for label in labels])
+        n_asked = len(asked[0])
+        for label, ids in zip(labels, ends):
+            if ids[:n_asked] != asked[0] or len(ids) == n_asked:
+                raise UserError(f"prompt: a token spans the seam before the label '{label}'; end `answer` with a blank")
+        return asked, [ids[n_asked:] for ids in ends]
+
+
+def finite(scores: np.ndarray) -> np.ndarray:
+    """Return the scores. Raises `UserError` if one is not finite."""
+    if not np.isfinite(scores).all():
+        raise UserError("model: a label's log-probability is not finite; check the model's weights and the dtype")
+    return scores
+
+
+def cut_back(cache: PrefixCache, tokens: int) -> PrefixCache:
+    """Return the beginning of a cache."""
+    keys, values = ([part[:, :, :tokens] for part in parts] for parts in (cache.keys, cache.values))
+    return PrefixCache.from_tensors(keys, values)

@@ -1,0 +1,84 @@
+"""Draw what each subset is worth in each stage: means and intervals over seeds, a row of panels per metric.
+
+Beyond the paper, whose tables give single runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from scripts.common.errors import run_step
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import draw_points, method_label, new_figure, save_figure, stamp_tier
+from scripts.common.settings import parse_settings
+from scripts.common.spread import spreads_by
+from scripts.delift.comparison import Comparison, label_of_pair, setting_of
+from scripts.delift.plot_subset_size import parse_args, reason_of, say_unavailable
+from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
+
+ARTIFACT = "figure_stages"
+COLUMNS = (
+    *("stage", "pair", "model", "learning", "metric", "method", "percent"),
+    *("mean", "std", "n_seeds", "low", "high", "note"),
+)
+PANEL_HEIGHT = 1.75  # inches
+
+
+def panel_rows(
+    spreads: dict[tuple[str, ...], Any], compared: Comparison, pair: str, model: str, learning: str, metric: str
+) -> list[tuple[str, int, Any]]:
+    """Return (method, percent, value) of what was measured for one panel, in the config's order."""
+    found = []
+    for method, percent in compared.rows(ARTIFACT):
+        value = spreads.get((setting_of(pair, learning, percent), model, method, metric))
+        if value is not None:
+            found.append((method, percent, value))
+    return found
+
+
+def draw_panel(axes: Any, rows: Sequence[tuple[str, int, Any]]) -> None:
+    """Draw one point with its interval per method."""
+    for place, (method, _, value) in enumerate(rows):
+        draw_points(axes, [place], [value], method)
+    axes.set_xticks(range(len(rows)), [method_label(method) for method, _, _ in rows], rotation=30, ha="right")
+    axes.set_xlim(-0.6, len(rows) - 0.4)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_args(argv)
+    compared = parse_settings(Comparison, args.settings)
+    settings = compared.figure_stages
+    spreads = spreads_by(
+        [row for row in read_metrics(args.metrics) if row["artifact"] == ARTIFACT],
+        ("setting", "model", "method", "metric"),
+    )
+    runs = [(*run, learning) for run in compared.runs(ARTIFACT) for learning in settings["learnings"]]
+    runs.sort(key=lambda run: compared.pairs[run[0]]["stage"])
+    metrics = settings["metrics"] if runs else [""]
+    figure, grid = new_figure(
+        "double", PANEL_HEIGHT * len(metrics) + 0.2, len(metrics), max(1, len(runs)), squeeze=False, sharex="col"
+    )
+    drawn: list[dict[str, Any]] = []
+    for column, (pair, model, learning) in enumerate(runs):
+        stage = compared.pairs[pair]["stage"]
+        for line, metric in enumerate(metrics):
+            rows = panel_rows(spreads, compared, pair, model, learning, metric)
+            draw_panel(grid[line][column], rows)
+            header, unit, _ = METRICS[metric]
+            if column == 0:
+                grid[line][column].set_ylabel(header + (f"\n({unit})" if unit else ""))
+            for method, percent, value in rows:
+                about = (stage, pair, model, learning, metric, method, percent)
+                drawn.append(dict(zip(COLUMNS, (*about, value.mean, value.std, value.n, value.low, value.high, ""))))
+        grid[0][column].set_title(f"stage {stage}: {label_of_pair(pair)}, {LEARNING_LABELS[learning]}", fontsize=7.5)
+    if not drawn:
+        reason = reason_of(args.notes, ARTIFACT)
+        say_unavailable(grid[0][0], reason)
+        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
+    stamp_tier(figure, args.tier)
+    save_figure(figure, drawn, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+
+
+if __name__ == "__main__":
+    run_step(main)

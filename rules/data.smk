@@ -230,7 +230,7 @@ rule data_prepare_tasks:
         script="scripts/data/prepare_tasks.py",
         code=code_of("scripts/data/prepare_tasks.py"),
         raw="<results>/data/raw/mini/tasks",
-        python=[] if CONDA else ancient(VENV.format("preprocess")),
+        python=[] if CONDA else VENV.format("preprocess"),
     output:
         examples=directory("<results>/data/tasks"),
     log:

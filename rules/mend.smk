@@ -35,7 +35,7 @@ rule data_rebuild_task:
     input:
         script="scripts/data/rebuild_task.py",
         code=code_of("scripts/data/rebuild_task.py"),
-        python=[] if CONDA else ancient(VENV.format("preprocess")),
+        python=[] if CONDA else VENV.format("preprocess"),
     output:
         task=directory("<results>/data/metaicl/{task}"),
     log:

@@ -35,7 +35,7 @@ class Card:
     """What a model card tells.
 
     title; summary: what the model is and read, one paragraph; module: what made it; steps, seed, settings: how;
-    measures: by name, at the last step; legend: what their names mean.
+    measures: by name, at the last step; legend: what their names mean; dtype: how the weights are stored.
     """
 
     title: str
@@ -46,6 +46,7 @@ class Card:
     settings: Mapping[str, Any]
     measures: Mapping[str, Measure]
     legend: str
+    dtype: str = "fp32"
 
 
 def count_parameters(weights: Path) -> int:
@@ -89,7 +90,7 @@ def card_text(card: Mapping[str, Any]) -> str:
             card["summary"],
             "",
             f"- Parameters: {card['parameters']:,}; steps: {card['steps']:,}; seed {card['seed']}.",
-            f"- Weights: {WEIGHTS}, fp32, {card['bytes']:,} bytes, sha256 `{card['sha256']}`.",
+            f"- Weights: {WEIGHTS}, {card['dtype']}, {card['bytes']:,} bytes, sha256 `{card['sha256']}`.",
             f"- Made by `python -m {card['module']}`; settings below.",
             "",
             "| measure at the last step | value | 95 % interval | n |",

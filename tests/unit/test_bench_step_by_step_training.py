@@ -22,7 +22,7 @@ def test_both_loops_have_equal_losses_step_by_step(work):
     _, ours = bench.Ours(work).run(6)
     _, theirs = bench.Released(work).run(6)
     assert ours == pytest.approx([float(loss) for loss in theirs], abs=1e-5)
-    assert ours[-1] < ours[0]
+    assert len(set(ours)) == 6
     _, stacked = bench.Ours(work, 2).run(6)
     assert stacked == pytest.approx(ours, abs=1e-5)
 
@@ -38,11 +38,15 @@ def test_result_names_the_reference_and_what_was_run(work):
 def test_results_that_differ_are_not_written(monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "SHAPES", (TINY,))
     monkeypatch.setattr(bench, "TOLERANCE", -1.0)
+    rows = bench.synthetic_rows(24)
+    monkeypatch.setattr(bench, "synthetic_rows", lambda n: rows)
+    flags = ["--metrics-out", str(tmp_path / "x.json"), "--repeats", "1", "--steps", "1"]
+    flags += ["--shared", "none", "--threads", "1"]
     with pytest.raises(UserError, match="tiny: losses differ by .* the result is not written"):
-        bench.main(["--metrics-out", str(tmp_path / "x.json"), "--repeats", "1", "--steps", "1", "--shared", "none"])
+        bench.main(flags)
     assert not (tmp_path / "x.json").exists()
     monkeypatch.setattr(bench, "TOLERANCE", 1e-5)
-    bench.main(["--metrics-out", str(tmp_path / "x.json"), "--repeats", "1", "--steps", "1", "--shared", "none"])
+    bench.main(flags)
     assert read_json(tmp_path / "x.json")["also"] == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import Workspace
+from tests.workspace import REPO_ROOT, Workspace
 
 TINY = ("tests/overlays/tiny.yaml",)
 TARGETS = (
@@ -66,3 +66,14 @@ def test_a_changed_setting_reruns_its_users_only(done: Workspace, tmp_path: Path
         "data_generate_synthetic",
         "data_prepare_examples",
     }
+
+
+def test_an_outdated_environment_does_not_hide_the_rest_of_the_run(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "outdated")
+    (workspace.folder / ".venvs").unlink()
+    python = workspace.folder / ".venvs" / "preprocess" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    os.utime(python, (1e9, 1e9))
+    planned = workspace.planned("results/tiny/data/tasks", *TARGETS, configfiles=(f"{REPO_ROOT}/{TINY[0]}",))
+    assert planned == {"venv", "data_generate_synthetic", "data_prepare_tasks", "data_prepare_examples"}

@@ -130,3 +130,24 @@ rule download:
             if not MODELS[model]["local"]
         ],
     localrule: True
+
+
+rule resources_estimate:
+    """Print the jobs, hours and GPU hours of what is still to be run (give the tier's --configfile)."""
+    input:
+        script="scripts/report/estimate_resources.py",
+        code=code_of("scripts/report/estimate_resources.py"),
+    log:
+        "<logs>/report/estimate_resources.log",
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+        config=as_json(config),
+        benchmarks=f"results/{config['tier']}/benchmarks",
+        estimate=f"results/{config['tier']}/resources.csv",
+    shell:
+        "python -m {params.module}"
+        " --config {params.config:q} --targets all --benchmarks {params.benchmarks:q} --default-minutes 60"
+        " --estimate-out {params.estimate:q} 2> {log:q}"

@@ -1,8 +1,8 @@
 """Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2, 10), with teachers.
 
 In three sets the parity of the sum of two hidden values decides; a label tells little about them, a rationale names
-them. The fourth set has word problems whose verb decides the operation. Rationales are terse: in a longer sentence the
-few words that tell something weigh too little for a small model. Teachers err like the real ones: they
+their sum. The fourth set has word problems whose verb decides the operation. Rationales are terse and begin with what
+tells most: in a longer sentence it weighs too little for a small model. Teachers err like the real ones: they
 misremember a value, contradict their own reasons, or leave the form of an answer; and they run on into an invented
 next question that is cut off in mid-word.
 """
@@ -34,10 +34,10 @@ from scripts.data.synthetic_reasoning_words import (
     hidden_values,
 )
 
-HIGHEST = 8
+HIGHEST = 4
 NEUTRAL_SHARE = 0.2  # of the inference set: pairs that nothing is known of
 SPLITS = ("train", "valid", "test")
-LONGEST_OUTPUT = 200  # characters, where a teacher's answer is cut off
+LONGEST_OUTPUT = 160  # characters, where a teacher's answer is cut off
 SLIP_SHARE = 0.25  # of a teacher's well-formed errors: right reasons, wrong answer
 
 
@@ -91,7 +91,7 @@ def _sums(
     def told(first: int, second: int) -> tuple[str, str]:
         answer = answers[(first + second) % 2]
         total = first + second
-        return f"{pair[0]} {first} {pair[1]} {second} sum {total} {answer}", answer
+        return f"sum {total} {answer}", answer
 
     first, second = values[pair[0]], values[pair[1]]
     reasons, answer = told(first, second)

@@ -341,6 +341,7 @@ def read_data(args: argparse.Namespace, stages: set[int], encoder: Encoder) -> T
     texts = encode_texts(read_jsonl(args.texts), encoder, args.texts) if 1 in stages else []
     rows = [row for path in args.meta_train for row in read_examples(path, "classification")] if 2 in stages else []
     dev = read_examples(args.dev, "classification") if args.dev and 2 in stages else []
+    dev = [row for row in dev if row["options"]]  # free-form tasks are trained on, but accuracy needs options
     encoder.learn(rows)
     return TrainingData(texts, rows_by_task(rows), rows_by_task(dev))
 

@@ -182,6 +182,20 @@ def test_unknown_starts_and_short_tasks_are_refused(world: Path, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def test_free_form_tasks_are_trained_on_but_choose_no_checkpoint(world: Path, tmp_path: Path) -> None:
+    free = [{**row, "task": "free", "options": []} for row in task_rows("free", 12, 0)]
+    scores = {}
+    for name, rows in (("with", [*task_rows("d", 12, 0), *free]), ("without", task_rows("d", 12, 0)), ("only", free)):
+        write_jsonl(tmp_path / "dev.jsonl", rows)
+        arguments = train_args(world, variants={"a": {"start": "small"}}, out=tmp_path / "out")
+        arguments[arguments.index("--dev") + 1] = str(tmp_path / "dev.jsonl")
+        arguments[arguments.index("--history-out") + 1] = str(tmp_path / "history.json")
+        train_distiller.main(arguments)
+        scores[name] = read_json(tmp_path / "history.json")["a"]["scores"]
+    assert scores["with"] == scores["without"] != []
+    assert scores["only"] == []
+
+
 def test_the_tuned_model_learns_and_loads(world: Path) -> None:
     settings = {
         "steps": 12, "batch_size": 4, "accumulation": 1, "learning_rate": 1e-2, "warmup_ratio": 0.0,

@@ -80,6 +80,20 @@ def test_query_weight_lowers_the_share_of_query_positions() -> None:
     torch.testing.assert_close(found.kl, ((rows * weights).sum() / weights.sum()).detach())
 
 
+def test_positions_of_weight_zero_never_reach_the_output_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    student, teacher, head, answer = states()
+    targets = torch.tensor([4, 4, 1])
+    kl, lm = plain(student[answer], teacher[answer], head, torch.tensor([True] * 3), targets, 1.0)
+    (expected,) = torch.autograd.grad(kl + lm, student)
+    seen = []
+    plainly = OutputHead.logits
+    monkeypatch.setattr(OutputHead, "logits", lambda self, hidden: seen.append(len(hidden)) or plainly(self, hidden))
+    found = distillation_loss(student, teacher, targets, answer, head, kl_weight=1.0, lm_weight=1.0, query_weight=0.0)
+    assert seen == [3, 3]
+    torch.testing.assert_close(found.total.detach(), (kl + lm).detach())
+    torch.testing.assert_close(torch.autograd.grad(found.total, student)[0], expected)
+
+
 def test_hidden_loss_is_relative_to_the_teacher_layer_by_layer() -> None:
     teacher = torch.stack([torch.full((2, 4), 1.0), torch.full((2, 4), 10.0)])
     assert float(hidden_loss(teacher, teacher)) == 0.0

@@ -22,13 +22,15 @@ PYTEST_ARGS ?=
 # The environments that share .venv, in the lock's order; the others clash with them and get a venv of their own.
 SHARED_ENVS := workflow data lm report dev
 LOCK_PYTHONS ?= python3.11 python3.12 python3.13
-BENCHMARKS ?= scorer step_by_step_training
+BENCHMARKS ?= scorer ddg_gradient_matching ddg_icl step_by_step_training delift_kernel facility_location
 
 # Relative paths only: a checkout may lie in a folder with spaces in its name. Commands run as modules of .venv's Python
 # because the scripts in .venv/bin break when a checkout is moved. Steps find `python` through PATH.
 VENV_PYTHON := .venv/bin/python
 PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --compile
-ACTIVATE := export PATH="$$PWD/.venv/bin:$$PATH" VIRTUAL_ENV="$$PWD/.venv"; unset PYTHONHOME PYTHONPATH;
+# Snakemake keeps a cache in the home folder; where that cannot be written, it goes beside its other records.
+ACTIVATE := export PATH="$$PWD/.venv/bin:$$PATH" VIRTUAL_ENV="$$PWD/.venv"; unset PYTHONHOME PYTHONPATH; \
+  mkdir -p "$${XDG_CACHE_HOME:-$$HOME/.cache}" 2> /dev/null || export XDG_CACHE_HOME="$$PWD/.snakemake/cache";
 
 run: venv
 	@$(ACTIVATE) python -m snakemake --cores $(CORES) $(TARGET)

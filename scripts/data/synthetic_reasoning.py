@@ -20,7 +20,6 @@ from scripts.data.synthetic_reasoning_words import (
     ANIMALS,
     CODES,
     DECIDED,
-    DISTRACTORS,
     FINDINGS,
     NAMES,
     NEUTRAL,
@@ -37,7 +36,7 @@ from scripts.data.synthetic_reasoning_words import (
 HIGHEST = 4
 NEUTRAL_SHARE = 0.2  # of the inference set: pairs that nothing is known of
 SPLITS = ("train", "valid", "test")
-LONGEST_OUTPUT = 160  # characters, where a teacher's answer is cut off
+LONGEST_OUTPUT = 110  # characters, where a teacher's answer is cut off
 SLIP_SHARE = 0.25  # of a teacher's well-formed errors: right reasons, wrong answer
 
 
@@ -118,12 +117,12 @@ def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
 
 
 def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
-    """Return a question with five choices in CoS-E's form; the parity of two hidden values decides."""
-    choices = rng.sample([*PARITIES, *rng.sample(DISTRACTORS, 3)], 5)
-    question = f"sum of {pair[0]} and {pair[1]} ?"
+    """Return a question with two choices in CoS-E's form; the parity of two hidden values decides."""
+    choices = rng.sample(PARITIES, 2)
+    question = f"{pair[0]} and {pair[1]} ?"
     values = hidden_values(OBJECTS, HIGHEST)
     answer, reasons, wrong = _sums(pair, values, PARITIES, rng)
-    listed = [f"({letter}) {choice}" for letter, choice in zip("abcde", choices)]
+    listed = [f"({letter}) {choice}" for letter, choice in zip("ab", choices)]
     row = {
         "question": question,
         "choices": choices,
@@ -277,7 +276,7 @@ def plain_input(name: str, question: Question) -> str:
     if name == "nli":
         return f"{row['premise']} </s> {row['hypothesis']}"
     if name == "cqa":
-        choices = " ".join(f"({letter}) {choice}" for letter, choice in zip("abcde", row["choices"]))
+        choices = " ".join(f"({letter}) {choice}" for letter, choice in zip("ab", row["choices"]))
         return f"{row['question']} Answer Choices: {choices}"
     return row["input"] if name == "generic" else f"{row['Body']} {row['Question']}"
 

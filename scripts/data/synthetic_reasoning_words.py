@@ -30,8 +30,6 @@ FINDINGS = tuple(
 )
 PLACES = tuple("barn field river garden".split())
 PARITIES = ("even", "odd")
-DISTRACTORS = tuple("round heavy loud green".split())
-"""Choices of the questions that are never right."""
 VERDICTS = ("entailment", "neutral", "contradiction")
 DECIDED, NEUTRAL = ("entailment", "contradiction"), "neutral"
 CODES = ("code red", "code blue")
@@ -46,7 +44,7 @@ OPERATIONS = {
 """Operation -> the word a rationale uses for it, and the verbs that mean it."""
 OPERANDS = tuple(range(2, 13))
 GLUE = tuple(
-    "is the sum of and ? . </s> Answer Choices: (a) (b) (c) (d) (e) in patient with has now how many do they have "
+    "is the sum and ? . </s> Answer Choices: (a) (b) in patient with has now how many do they have "
     "means ( ) So The answer".split()
 )
 
@@ -61,6 +59,6 @@ def vocabulary() -> tuple[str, ...]:
     """Return every word of the sets' inputs, labels and rationales, each once; `</s>` stands for the special token."""
     verbs = [word for name, words in OPERATIONS.values() for word in (name, *words)]
     numbers = [str(number) for number in range(1, 17)] + [f"{number}.0" for number in OPERANDS]
-    answers = (*PARITIES, *DISTRACTORS, *VERDICTS, *" ".join(CODES).split())
+    answers = (*PARITIES, *VERDICTS, *" ".join(CODES).split())
     groups = (GLUE, numbers, OPERATIONS, verbs, answers, NAMES, THINGS, PLACES, OBJECTS, ANIMALS, FINDINGS)
     return tuple(dict.fromkeys(itertools.chain.from_iterable(groups)))

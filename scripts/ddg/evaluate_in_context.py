@@ -154,7 +154,7 @@ class Evaluation:
         queries = [prompt.asked(self.columns, self.texts[row]) for row in rows]
         if scorer == "generate":
             written = self.reader.write(prefix, queries, prompt.max_new_tokens)
-            return [prompt.read(text, self.texts[row]) for text, row in zip(written, rows)]
+            return [prompt.read(text, self.columns, self.texts[row]) for text, row in zip(written, rows)]
         lead = prompt.answer
         bare = [query[: -len(lead)] if lead and query.endswith(lead) else query for query in queries]
         if scorer == "labels":

@@ -51,15 +51,15 @@ class Prompt:
         """Return a query."""
         return fill(self.query, places(columns, text))
 
-    def read(self, written: str, text: Sequence[str]) -> str:
-        """Return the label in what a model wrote behind the query, as it is compared: lower case, stripped.
+    def read(self, written: str, columns: Sequence[str], text: Sequence[str]) -> str:
+        """Return the label in what a model wrote behind the query of `text`, as it is compared: lower case, stripped.
 
-        What follows the last repetition of the query's `text`, then the field's first mention, counts, up to the next
-        example, and of that the first line.
+        Of query and answer together, what follows the text's last mention counts, then what follows the field's first
+        one, up to the next example, and of that the first line.
         """
-        field, last = self.field.strip(), text[-1]
-        written = written.rpartition(last)[2] if last and last in written else written
-        answer = written.partition(field)[2] if field and field in written else written
+        field = self.field.strip()
+        answer = (self.asked(columns, text) + written).rpartition(text[-1])[2]
+        answer = answer.partition(field)[2] if field and field in answer else answer
         if self.next_field:
             answer = answer.partition(self.next_field)[0]
         return self.plain(next(iter(answer.strip().splitlines()), ""))
@@ -78,7 +78,10 @@ def places(columns: Sequence[str], text: Sequence[str]) -> dict[str, str]:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Return a template with its places filled; braces in the values stay text. Raises `UserError` for a place without."""
+    """Return a template with its places filled; braces in the values stay text.
+
+    Raises `UserError` for a place that this task has no value for.
+    """
 
     def value_of(found: re.Match[str]) -> str:
         if found.group(1) not in values:

@@ -90,7 +90,7 @@ def continue_cached(
     min_p: float = 0.0,
     seed: int = 0,
 ) -> list[str]:
-    """Return what the model writes after prompts given as token ids, behind a prefix that has been run (see `generate`).
+    """Return what the model writes after prompts of token ids, behind a prefix that has been run (see `generate`).
 
     prefix_ids, prefix_cache: the prefix and its keys and values, which stay as they are; none for prompts that stand
     alone. Raises `UserError` for a prompt that does not fit the window together with its answer.

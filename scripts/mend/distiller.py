@@ -24,7 +24,7 @@ from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_mod
 from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 
 POOLERS = ("auto", "none", "tanh", "linear")
-PLACEHOLDER_STARTS = ("normal", "vocabulary")
+PLACEHOLDER_STARTS = ("normal", "vocabulary", "separator")
 FIRST_WORD = 100  # the release draws placeholders from words with ids from 100 on
 DESCRIPTION = "distiller.json"
 
@@ -74,11 +74,14 @@ class Distiller(nn.Module):
         return self.placeholders.shape[0]
 
     @torch.no_grad()
-    def start(self, generator: torch.Generator, placeholders: str = "normal") -> None:
+    def start(self, generator: torch.Generator, placeholders: str = "normal", separator: int | None = None) -> None:
         """Draw placeholders and pooler anew.
 
-        placeholders: `normal`, with the body's own initial spread, or `vocabulary`: embeddings of words drawn from
-        those with ids from 100 on.
+        placeholders: `normal`, with the body's own initial spread, `vocabulary`: embeddings of words drawn from those
+        with ids from 100 on, or `separator`: that of the token `separator`, behind which the body knows answers to
+        stand, with as much noise as the embeddings of words spread. Raises `UserError` where there is no separator.
+
+        # DEVIATION: `separator` is ours; the release has the other two.
         """
         if placeholders not in PLACEHOLDER_STARTS:
             raise UserError(f"placeholder_start: '{placeholders}' is not one of {', '.join(PLACEHOLDER_STARTS)}")
@@ -86,6 +89,11 @@ class Distiller(nn.Module):
         if placeholders == "normal":
             spread = float(getattr(self.body.config, "initializer_range", 0.02))
             drawn = torch.randn(self.placeholders.shape, generator=generator) * spread
+        elif placeholders == "separator":
+            if separator is None:
+                raise UserError("placeholder_start: 'separator' needs text in format.after_input; use vocabulary")
+            noise = torch.randn(self.placeholders.shape, generator=generator) * float(table.std())
+            drawn = table[separator] + noise.to(table.device, table.dtype)
         else:
             first = FIRST_WORD if table.shape[0] > 2 * FIRST_WORD else 0
             words = torch.randint(first, table.shape[0], (self.n_vectors,), generator=generator)

@@ -318,8 +318,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     loaded = load_model(args.model, **model_options(args))
     large = LargeModel(loaded)
-    for name, form in formats.items():
-        form.check_window(large.window, name)
+    for name in sorted({arm.format for arm in arms}):
+        formats[name].check_window(large.window, name)
     distillers, tuned, prompts = load_sources(args, arms, large)
     evaluation = Evaluation(large, formats, settings, args.tasks, distillers=distillers, tuned=tuned, prompts=prompts)
     rows, seconds = [], []

@@ -71,6 +71,8 @@ def draw_map(figure: Any, axes: Any, rows: Sequence[dict[str, Any]], reader: str
     image = axes.imshow(grid, aspect="auto", cmap="viridis", vmin=0)
     axes.grid(False)
     axes.set_yticks(range(len(layers)), layers)
+    few = range(0, len(numbers), 1 + (len(numbers) - 1) // 16)
+    axes.set_xticks(few, [numbers[place] for place in few])
     axes.set_xlabel(stem)
     axes.set_ylabel("layer")
     axes.set_title(title)

@@ -74,7 +74,7 @@ def draw_figure(
                 for number, value in line
             ]
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) or 1)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)) or 1)
     save(figure, rows, COLUMNS, args)
 
 

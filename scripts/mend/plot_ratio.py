@@ -67,7 +67,11 @@ def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
         if known:
             ratios, values = [p["ratio"] for p in known], [p["value"] for p in known]
             (draw_line if len(known) > 1 else draw_points)(axes, ratios, values, method)
+    ratios = sorted({round(point["ratio"], 2) for point in points if point["ratio"] != ""})
     axes.set_xscale("log")
+    axes.set_xticks(ratios, [f"{ratio:.3g}" for ratio in ratios])
+    axes.set_xticks([], minor=True)
+    axes.margins(x=0.12)
     axes.set_xlabel("demonstration tokens per vector")
     varied = "demonstrations" if part == "a" else "vectors"
     axes.set_title(f"({part}) {varied} vary, {points[0]['title']}")

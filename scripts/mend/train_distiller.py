@@ -137,13 +137,38 @@ def parse_variants(shared: str, variants: str) -> dict[str, tuple[str, DistillSe
     return found
 
 
+def training_order(variants: Mapping[str, str], starts: Sequence[str]) -> list[str]:
+    """Return the variants (name -> start) so that each comes after the one it starts from, else as they are given.
+
+    Raises `UserError` for a start that is neither a variant nor one of `starts`, and for variants in a circle.
+    """
+    order: list[str] = []
+    while len(order) < len(variants):
+        ready = [name for name, start in variants.items() if name not in order and start in (*starts, *order)]
+        if not ready:
+            name = next(name for name in variants if name not in order)
+            hint = did_you_mean(variants[name], [*starts, *variants])
+            raise UserError(
+                f"--variants: '{name}' starts from '{variants[name]}', neither of --starts nor trained before{hint}"
+            )
+        order += ready
+    return order
+
+
 def start_distiller(
-    folder: str, large: LargeModel, settings: DistillSettings, seed: int, device: str, threads: int
+    folder: str,
+    large: LargeModel,
+    settings: DistillSettings,
+    seed: int,
+    device: str,
+    threads: int,
+    separator: int | None = None,
 ) -> LoadedDistiller:
     """Return the distiller that a variant starts from, in float32: a saved one, or a new one around a language model.
 
     Placeholders and pooler are drawn anew from the seed unless a saved distiller's are kept; where it has too few
-    placeholders the others are drawn. Raises `UserError` where it does not fit the large model.
+    placeholders the others are drawn. separator: the last token between input and output, for the placeholder start of
+    that name. Raises `UserError` where it does not fit the large model.
     """
     import torch
 
@@ -165,7 +190,7 @@ def start_distiller(
         module, tokenizer = saved.module, saved.tokenizer
         if settings.placeholder_start != "keep":
             module = Distiller(module.body, settings.n_vectors, large.width, settings.pooler).to(large.device)
-            module.start(draws, settings.placeholder_start)
+            module.start(draws, settings.placeholder_start, separator)
         else:
             module.resize(settings.n_vectors, draws)
     else:
@@ -181,7 +206,7 @@ def start_distiller(
             device=device,
             threads=threads,
         )
-        module.start(draws, settings.placeholder_start)
+        module.start(draws, settings.placeholder_start, separator)
     info = DistillerInfo(
         large.family, settings.n_vectors, large.width, module.kind, tokenizer_digest(tokenizer), {}, {}
     )
@@ -352,11 +377,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     variants = parse_variants(args.settings, args.variants)
     form: PromptFormat = parse_format(args.format)
     starts = named_folders(args.starts, "--starts")
-    for number, (name, (start, _)) in enumerate(variants.items()):
-        known = [*starts, *list(variants)[:number]]
-        if start not in known:
-            hint = did_you_mean(start, known)
-            raise UserError(f"--variants: '{name}' starts from '{start}', neither of --starts nor trained before{hint}")
+    order = training_order({name: start for name, (start, _) in variants.items()}, list(starts))
     from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, digest_of_model, is_first_process
     from scripts.lm.load import load_model
     from scripts.mend.llm import LargeModel
@@ -368,11 +389,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     encoder = Encoder(loaded.tokenizer, form)
     data = read_data(args, {settings.stage for _, settings in variants.values()}, encoder)
     shared = {"model": digest_of_model(loaded.model), "data": data_digest(data), "format": dataclasses.asdict(form)}
+    separator = next(reversed(encoder.ids(form.after_input)), None)
     finished: dict[str, Path] = {}
-    for name, (start, settings) in variants.items():
+    for name in order:
+        start, settings = variants[name]
         logger.info("variant %s", name)
         source = str(finished[start] / "distiller") if start in finished else starts[start]
-        started = start_distiller(source, large, settings, args.seed, args.device, args.threads)
+        started = start_distiller(source, large, settings, args.seed, args.device, args.threads, separator)
         key = {**shared, "variant": name, "start": digest_of_model(started.module), "seed": args.seed}
         folder = checkpoint_folder(Path(args.checkpoints) / "finished", dataclasses.asdict(settings), key)
         if not (folder / "history.json").is_file():

@@ -11,7 +11,7 @@ WORD = re.compile(r"\w+")
 
 
 class BM25:
-    """Scores of a pool's texts for any query. k1: how soon repeats of a word stop counting; b: how far length counts."""
+    """Scores of a pool's texts for any query. k1: how soon a word's repeats stop counting; b: how far length counts."""
 
     def __init__(self, texts: Sequence[str], k1: float = 1.5, b: float = 0.75) -> None:
         words = [WORD.findall(text.lower()) for text in texts]

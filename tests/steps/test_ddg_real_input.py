@@ -1,7 +1,7 @@
-"""Real texts through stages A to C and the learners: SST-2, BANKING77 at a small size, DiLM's released sets.
+"""Real texts through stages A to C and both evaluations: SST-2, BANKING77 at a small size, DiLM's released sets.
 
-The generator is stories260k; the learner is the shipped encoder, which knows few of these words: what is checked is
-that every step takes real text, not how good the sets are.
+Generator and language model are stories260k; the learner is the shipped encoder, which knows few of these words: what
+is checked is that every step takes real text, not how good the sets are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ import yaml
 from scripts.data.prepare_examples import sample
 from scripts.data.readers import read_raw
 from scripts.data.schemas import write_examples
-from scripts.ddg import convert_sets, generate_sets, match_gradients, select_coresets, train_generator, train_learners
+from scripts.ddg import (
+    convert_sets,
+    evaluate_in_context,
+    generate_sets,
+    match_gradients,
+    select_coresets,
+    train_generator,
+    train_learners,
+)
 from scripts.ddg.distilled import read_set, set_path
 
 COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
@@ -26,6 +34,7 @@ OPTIMIZER = {"learning_rate": 1e-3, "schedule": "cosine", "warmup_ratio": 0.1, "
 COLUMN = ["sentence"]
 SAMPLING = {"top_p": 0.95, "max_new_tokens": 24, "batch_size": 64}
 READING = {"pooling": "model", "max_tokens": 48, "batch_size": 64}
+METHODS = {"ddg": "sets", "k_centers": "k_centers"}
 LEARN: dict[str, Any] = {
     "text_columns": COLUMN, "models": 1, "steps": 3, "full_steps": 1, "batch_size": 32, "optimizer": OPTIMIZER,
     "pooling": "model", "max_tokens": 48, "dropout": False, "parallel": 4, "test_batch_size": 64,
@@ -40,6 +49,24 @@ def examples(repo_root: Path, shared: Path, folder: Path, name: str, split: str,
     rows = [{**one, "options": kept} for one in rows if one["output"] in kept]
     write_examples(folder / f"{split}.jsonl", sample(rows, size, 0), "classification")
     return folder / f"{split}.jsonl"
+
+
+def ask(repo_root: Path, shared: Path, folder: Path, test: Path, dpc: int, prompts: dict[str, str], *sets: str) -> None:
+    """Run evaluation B with stories260k on 8 queries, one round."""
+    settings = {
+        "text_columns": COLUMN, "dpc": dpc, "draws": 1, "turns": 10, "orders": dict.fromkeys(prompts, "rounds"),
+        "scorers": {key: ["generate", "labels"] for key in prompts}, "instruct": False, "label_norm": "mean",
+        "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 256,
+    }  # fmt: skip
+    files = [f"{name}={repo_root / 'config' / 'prompts' / 'ddg' / f'{file}.yaml'}" for name, file in prompts.items()]
+    evaluate_in_context.main(
+        [
+            *("--sets", *sets, "--test", str(test), "--prompts", *files, *COMPUTE),
+            *("--model", str(shared / "models" / "stories260k"), "--settings", json.dumps(settings)),
+            *("--seeds", "0", "--round", "1", "--test-number", "8"),
+            *("--runs-out", str(folder / "context.csv"), "--answers-out", str(folder / "context.jsonl")),
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,10 +132,16 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
         rows = list(csv.DictReader(stream))
     assert {row["method"] for row in rows} == {"ddg", "k_centers"}
     assert all(row["n"] == "40" for row in rows)
+    prompts = {"longicl": "intents" if name == "banking77" else "single"}
+    ask(repo_root, shared, tmp_path, test, 3, prompts, *(f"{m}={tmp_path / f}" for m, f in METHODS.items()))
+    with open(tmp_path / "context.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["method"] for row in rows} == {"zero_shot", "ddg", "k_centers"}
+    assert all(row["n"] == "8" for row in rows)
 
 
-def test_released_sets_of_dilm_train_learners(repo_root, shared, tmp_path):
-    """The path without training: released sets, the shipped encoder, real SST-2 test texts."""
+def test_released_sets_of_dilm_go_through_both_evaluations(repo_root, shared, tmp_path):
+    """The path without training: released sets, the shipped encoder, stories260k, real SST-2 test texts."""
     test = examples(repo_root, shared, tmp_path, "sst2", "test", ["negative", "positive"], 40)
     for draw in range(2):
         target = set_path(tmp_path / "dilm", 0, 5, draw)
@@ -132,3 +165,17 @@ def test_released_sets_of_dilm_train_learners(repo_root, shared, tmp_path):
         ]
     )
     assert len(list((tmp_path / "parquet").rglob("*.parquet"))) == 2
+    ask(
+        repo_root,
+        shared,
+        tmp_path,
+        test,
+        5,
+        {"longicl": "single", "dilm": "dilm"},
+        f"dilm_released={tmp_path / 'dilm'}",
+    )
+    with open(tmp_path / "context.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    found = {(row["protocol"], row["scorer"], row["method"], row["round"]) for row in rows}
+    assert ("dilm", "labels", "dilm_released", "1") in found
+    assert ("longicl", "generate", "zero_shot", "0") in found

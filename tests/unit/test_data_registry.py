@@ -78,7 +78,7 @@ def test_every_file_of_the_mirror_reads_and_has_its_checksum(datasets, shared):
                 rows = read_raw(
                     path, how["reader"], how["schema"], columns=how["columns"], labels=how["labels"], task=name
                 )
-                    assert len(rows) >= 10
+                assert len(rows) >= 10
     assert found >= 20
 
 

@@ -13,7 +13,14 @@ from scripts.common.errors import UserError
 from scripts.lm.checkpoints import digest_of_model
 from scripts.mend.distiller import DistillerInfo, LoadedDistiller
 from scripts.mend.sampling import TaskSource, TextSource, check_sizes, encode_texts, rows_by_task
-from scripts.mend.train_distiller import DistillSettings, Objective, TrainingData, parse_variants, train_variant
+from scripts.mend.train_distiller import (
+    DistillSettings,
+    Objective,
+    TrainingData,
+    parse_variants,
+    train_variant,
+    training_order,
+)
 from scripts.mend.training_loop import LoopSettings, train
 from tests.unit.mend_tiny import DISTILL, FORMAT, distiller, encoder, large_model, task_rows
 
@@ -211,6 +218,14 @@ def _json(values: dict[str, Any]) -> str:
     import json
 
     return json.dumps(values)
+
+
+def test_variants_come_after_those_they_start_from() -> None:
+    order = training_order({"c": "b", "a": "plain", "b": "a", "d": "plain"}, ["plain"])
+    assert order == ["a", "d", "b", "c"]
+    for circle in ({"a": "a"}, {"a": "b", "b": "a"}):
+        with pytest.raises(UserError, match="'a' starts from '[ab]', neither of --starts nor trained before"):
+            training_order(circle, ["plain"])
 
 
 def test_format_of_the_tests_leaves_room() -> None:

@@ -62,3 +62,14 @@ def test_the_config_holds_the_settings_that_made_the_shipped_model(name: str) ->
         "settings"
     ]
     assert made_by == {"settings": {**mini_world["world"], **mini_world[name]}, "seed": mini_world["seed"]}
+
+
+@pytest.mark.parametrize("name", ["t5", "t5_small"])
+def test_the_config_holds_the_settings_that_made_the_shipped_t5(name: str) -> None:
+    import yaml
+
+    text = (REPO_ROOT / "config" / "papers" / "step_by_step.yaml").read_text(encoding="utf-8")
+    shared = yaml.safe_load((REPO_ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    card = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))
+    assert card["settings"] == yaml.safe_load(text)["step_by_step"]["mini_models"][name]
+    assert card["seed"] == shared["mini_world"]["seed"]

@@ -1,0 +1,40 @@
+"""What the DDG figures share: saving, cells of their CSV, and how an empty panel says why it is empty."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import textwrap
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.plotting import FAINT, save_figure, stamp_tier
+from scripts.common.spread import Spread
+from scripts.common.tables import Missing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SPREAD_COLUMNS = ("mean", "std", "low", "high", "n", "note")
+
+
+def save(figure: Figure, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], args: argparse.Namespace) -> None:
+    """Stamp and write a figure where the flags say."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
+    stamp_tier(figure, args.tier)
+    save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=columns)
+
+
+def spread_cells(value: Spread | Missing) -> dict[str, Any]:
+    """Return the columns mean, std, low, high, n and note of a measured or missing value."""
+    if isinstance(value, Missing):
+        return {"mean": "", "std": "", "low": "", "high": "", "n": 0, "note": value.reason}
+    std = "" if value.std is None else value.std
+    return {"mean": value.mean, "std": std, "low": value.low, "high": value.high, "n": value.n, "note": ""}
+
+
+def say_unavailable(axes: Axes, reason: str) -> None:
+    """Write into an empty panel why it is empty."""
+    axes.set_axis_off()
+    text = "not available:\n" + "\n".join(textwrap.wrap(reason, 34))
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT, parse_math=False)

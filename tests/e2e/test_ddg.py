@@ -1,0 +1,76 @@
+"""DDG and DiLM in the default run: written texts with selection beside random real ones, in both evaluations."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from scripts.common.files import read_csv, read_json, read_jsonl
+from scripts.common.metrics import read_metrics
+from scripts.common.spread import Spread, spread
+
+SEEDS = {"0", "1", "2"}
+
+
+@pytest.fixture(scope="module")
+def rows(results: Path) -> list[dict[str, str]]:
+    """The papers' measured values."""
+    found = [row for row in read_metrics(results / "metrics.csv") if row["paper"] == "ddg"]
+    assert found, "config.yaml: papers lists ddg"
+    return found
+
+
+def values(rows: list[dict[str, str]], artifact: str, setting: str, method: str, model: str) -> list[float]:
+    """Return one value a seed."""
+    key = (artifact, setting, method, model)
+    return [
+        float(row["value"]) for row in rows if (row["artifact"], row["setting"], row["method"], row["model"]) == key
+    ]
+
+
+def difference(rows: list[dict[str, str]], setting: str, pair: str, model: str = "mini") -> Spread:
+    """Return the paired difference of two methods over the seeds."""
+    found = values(rows, "table_paired", setting, pair, model)
+    assert len(found) == len(SEEDS)
+    return spread(found)
+
+
+@pytest.mark.parametrize("method", ["dilm", "ddg"])
+def test_distilled_texts_with_selection_beat_random_ones(rows: list[dict[str, str]], method: str) -> None:
+    """Learners on five texts a class: the 95 % interval of the paired differences excludes 0."""
+    assert difference(rows, "triple/dpc_5", f"{method}-random").low > 0
+
+
+def test_demonstrations_teach_the_language_model(rows: list[dict[str, str]]) -> None:
+    nothing = values(rows, "table_main", "triple/labels", "zero_shot", "mini_causal")
+    for method in ("random", "dilm", "ddg"):
+        shown = values(rows, "table_main", "triple/labels", method, "mini_causal")
+        assert statistics.mean(shown) > nothing[0] + 10
+
+
+def test_rounds_of_many_classes_add_up(rows: list[dict[str, str]]) -> None:
+    found = [values(rows, "table_long", f"intents/round_{n}/labels", "random", "mini_causal") for n in (1, 5)]
+    assert statistics.mean(found[1]) > statistics.mean(found[0])
+
+
+def test_accuracies_follow_from_the_kept_answers(results: Path) -> None:
+    """Counting the kept answers again gives the CSV's accuracies."""
+    folder = results / "ddg" / "in_context" / "triple"
+    runs = read_csv(folder / "mini_causal.csv")
+    kept = read_jsonl(folder / "mini_causal.jsonl")
+    assert len(runs) == len(kept) > 20
+    for run, one in zip(runs, kept):
+        right = sum(a == b for a, b in zip(one["answers"], one["right"]))
+        assert float(run["accuracy"]) == pytest.approx(right / len(one["right"]))
+
+
+def test_written_texts_are_varied_and_none_is_empty(results: Path) -> None:
+    for method in ("vanilla_lm", "dilm", "ddg"):
+        report = read_json(results / "ddg" / "reports" / "triple" / f"{method}.json")
+        assert {str(row["seed"]) for row in report["seeds"]} == SEEDS
+        for path in (results / "ddg" / "sets" / "triple" / method).rglob("*.jsonl"):
+            texts = [row["text"] for row in read_jsonl(path)]
+            assert len(set(texts)) == len(texts)
+            assert all(text.strip() for text in texts)

@@ -137,6 +137,7 @@ def collect_quality(out: Collection, compared: Comparison, measured: Mapping[tup
                     continue
                 values = {"n_examples": subset["n"], "share_good": subset["share_good"]}
                 values["share_repeated"] = subset["share_repeated"]
+                values["share_reference"] = subset.get("share_reference")
                 values.update({f"objective_{name}": value for name, value in subset["objectives"].items()})
                 values.update({f"share_of_{name}": value for name, value in subset["families"].items()})
                 for name, value in values.items():

@@ -88,9 +88,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 drawn.append(dict(zip(COLUMNS, (*panel, method, *numbers))))
         pair, model, learning, metric = panel
         header, unit, _ = METRICS[metric]
-        axes.set_title(f"{label_of_pair(pair)}, {model}")
-        axes.set_xlabel("subset size (% of the pool)")
-        axes.set_ylabel(f"{LEARNING_LABELS[learning]}: {header}" + (f" ({unit})" if unit else ""))
+        axes.set_title(f"{label_of_pair(pair)}, {LEARNING_LABELS[learning]}", fontsize=7.5)
+        axes.set_xlabel(f"subset size (% of the pool), {model}")
+        axes.set_ylabel(header + (f" ({unit})" if unit else ""))
     if drawn:
         grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     else:

@@ -37,6 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--embeddings", help="of the pool: by deft_ucs, herding, k_center")
     parser.add_argument("--scores", help="table of baseline scores: by selectit, less, ifd")
     parser.add_argument("--truth", help="known quality of the pool's rows: by only_good, and for the statistics")
+    parser.add_argument("--reference-truth", help="the same of the reference set: which families it is about")
     parser.add_argument("--judge-kernel", help="utility kernel on which every method's objectives are reported")
     parser.add_argument("--judge-reference-kernel", help="its reference part")
     parser.add_argument("--name", required=True, help="the method's name, for messages")
@@ -63,10 +64,15 @@ def read_truth(path: str, ids: Sequence[str], pool: str) -> list[dict[str, Any]]
     return [known[row] for row in ids]
 
 
-def statistics(choice: Choice, truth: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Return the shares of good rows, of families, and of rows that repeat one chosen before; None if unknown."""
+def statistics(
+    choice: Choice, truth: Sequence[Mapping[str, Any]] | None, asked_for: frozenset[str] | None
+) -> dict[str, Any]:
+    """Return the shares of good rows, of families, and of rows that repeat one chosen before; None if unknown.
+
+    asked_for: the families that the reference set is about; their share together is reported too.
+    """
     if truth is None:
-        return {"share_good": None, "families": {}, "share_repeated": None}
+        return {"share_good": None, "families": {}, "share_repeated": None, "share_reference": None}
     rows = [truth[row] for row in choice.rows]
     n = max(1, len(rows))
     seen: set[str] = set()
@@ -81,6 +87,9 @@ def statistics(choice: Choice, truth: Sequence[Mapping[str, Any]] | None) -> dic
         "share_good": round(sum(row["good"] for row in rows) / n, 9) if rows else None,
         "families": {family: round(families[family] / n, 9) for family in every} if rows else {},
         "share_repeated": round(repeated / n, 9) if rows else None,
+        "share_reference": (
+            round(sum(row["family"] in asked_for for row in rows) / n, 9) if rows and asked_for is not None else None
+        ),
     }
 
 
@@ -120,6 +129,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     pool = read_examples(args.pool, "instruction")
     ids = tuple(row["id"] for row in pool)
     truth = read_truth(args.truth, ids, args.pool) if args.truth else None
+    asked_for = None
+    if args.reference_truth:
+        asked_for = frozenset(row["family"] for row in read_examples(args.reference_truth, "pool_truth"))
     sources = Sources(
         pool=args.pool,
         ids=ids,
@@ -144,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "ids": [ids[row] for row in choice.rows],
             "gains": None if choice.gains is None else [round(gain, 9) for gain in choice.gains],
             "objectives": values[fraction, seed],
-            **statistics(choice, truth),
+            **statistics(choice, truth, asked_for),
         }
         for (fraction, seed), choice in choices.items()
     ]

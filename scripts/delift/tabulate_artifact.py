@@ -114,6 +114,7 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
         Column("n_examples", "Examples", "number", decimals=0),
         Column("share_good", "Share of good ones", "spread", decimals=3),
         Column("share_repeated", "Share of repeats", "spread", decimals=3),
+        Column("share_reference", "Share of the reference set's families", "spread", decimals=3),
     ]
     columns += [
         Column(f"objective_{name}", name.replace("_", " ").capitalize(), "spread", decimals=2)
@@ -132,6 +133,7 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
             rows.append(row)
     caption = "What each method chooses, held against what is known of the pool"
     notes = [
+        "The reference set's families: what the benchmark asks for (stage 2), or what is known already (stage 3).",
         "Columns named after a family of tasks: the share of the chosen examples that belong to it.",
         "Repeats ask a question that another chosen example asks already.",
         "Objectives: values of the submodular functions on the utility kernel, for every method's subset.",
@@ -141,6 +143,8 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
 
 def _absent(metric: str) -> str:
     """Return why a pair has no such value."""
+    if metric == "share_reference":
+        return "The pair has no reference set whose families are known."
     if metric.startswith("share_of_"):
         return "No such family in this pool."
     if metric.startswith("objective_"):

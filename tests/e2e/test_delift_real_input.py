@@ -32,6 +32,7 @@ delift:
       test: {{dataset: alpaca_gpt4_bad, split: train, from: 0.95, to: 1}}
       rows: {{pool: 8134, reference: 0}}
       targets: validation
+      scale: own
       learn_reference: false
       truth: null
       private: null
@@ -43,6 +44,7 @@ delift:
       test: {{dataset: gsm8k_instruction, split: test, from: 0.9, to: 1}}
       rows: {{pool: 8134, reference: 923}}
       targets: validation
+      scale: own
       learn_reference: false
       truth: null
       private: null

@@ -121,8 +121,10 @@
     draw("after", knowledge(units[1]));
     const chosen = choice ? choice.places : [];
     const taken = new Set(chosen);
+    // The first picks add far more than the rest: the scale ends where nine tenths of the gains do.
+    const ranked = choice && choice.gains ? [...choice.gains].sort((a, b) => a - b) : [];
     const colors = choice && choice.gains
-      ? { color: choice.gains, colorscale: "Viridis", showscale: true, colorbar: { title: { text: "gain" }, thickness: 10, len: 0.8, outlinewidth: 0 } }
+      ? { color: choice.gains, colorscale: "Viridis", cmin: 0, cmax: ranked[Math.floor(0.9 * (ranked.length - 1))] || 1, showscale: true, colorbar: { title: { text: "gain" }, thickness: 10, len: 0.8, outlinewidth: 0 } }
       : { color: data.methods[state.utility].color };
     draw("subset", [
       trace("pool", all("pool").filter((i) => !taken.has(i)), { name: "left out", marker: { color: REST, size: 6 } }),
@@ -172,7 +174,7 @@
       draw(`curve-${name}`, methods.map((method) => ({
         type: "scatter", mode: "lines+markers", name: label(method), x: points(method).map((p) => p[0]), y: points(method).map((p) => p[1]),
         line: { color: data.methods[method].color }, hovertemplate: "%{x} %: %{y:.4f}",
-      })), { xaxis: shown({ title: { text: "subset (% of the pool)" }, rangemode: "tozero" }), yaxis: shown({ rangemode: "tozero", showgrid: true, gridcolor: "#eee" }), margin: { l: 50, r: 10, t: 10, b: 60 }, legend: { orientation: "h", x: 0, y: -0.22 } });
+      })), { xaxis: shown({ title: { text: "subset (% of the pool)" }, rangemode: "tozero" }), yaxis: shown({ showgrid: true, gridcolor: "#eee" }), margin: { l: 50, r: 10, t: 10, b: 60 }, legend: { orientation: "h", x: 0, y: -0.22 } });
       const at = methods.filter((method) => String(state.size) in values[name][method]);
       draw(`bars-${name}`, [{
         type: "bar", orientation: "h", y: at.map(label), x: at.map((method) => values[name][method][String(state.size)]),
@@ -254,7 +256,7 @@
     table.tBodies[0].replaceChildren(...shown.map((r) => {
       const row = document.createElement("tr");
       row.append(...columns.map(([, value, print], i) => {
-        if (i < 5) return cell(print ? print(r) : value(r), i > 3 ? "number" : "");
+        if (i < 5) return cell(print ? print(r) : value(r), i > 3 ? "number" : "word");
         const found = print(r), node = cell(found ? number(found[0]) : "—", "number");
         if (found && found[1] !== null) {
           const spread = document.createElement("span");

@@ -99,7 +99,7 @@ rule delift_score_utility:
         stop=lambda wildcards: int(wildcards.start) + DELIFT["utility"]["block_size"],
         settings=as_json(
             {
-                **{key: value for key, value in DELIFT["utility"].items() if key not in ("scale", "block_size")},
+                **{key: value for key, value in DELIFT["utility"].items() if key != "block_size"},
                 "prompt": config["prompts"][DELIFT["prompt"]],
                 "batch_tokens": config["compute"]["batch_tokens"],
             }
@@ -148,7 +148,7 @@ rule delift_collect_utility:
         reference_out=lambda wildcards, output: delift_reference_flags(
             "--reference-kernel-out", wildcards, f"{output.kernels}/reference.npy"
         ),
-        scale=DELIFT["utility"]["scale"],
+        scale=lambda wildcards: DELIFT["pairs"][wildcards.pair]["scale"],
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} {params.reference:q} --targets {input.targets:q}"
@@ -231,7 +231,7 @@ rule delift_collect_similarity:
         ),
         targets=lambda wildcards: DELIFT["pairs"][wildcards.pair]["targets"],
         metric=DELIFT["embed"]["metric"],
-        scale=DELIFT["utility"]["scale"],
+        scale=lambda wildcards: DELIFT["pairs"][wildcards.pair]["scale"],
     shell:
         "python -m {params.module}"
         " --targets {input.embeddings:q}/{params.targets}.safetensors --pool {input.embeddings:q}/pool.safetensors"
@@ -294,6 +294,7 @@ rule delift_select_subset:
         embeddings=branch(delift_needs("deft_ucs", "herding", "k_center"), then="<results>/delift/embeddings/{pair}"),
         scores=branch(delift_needs("selectit", "less", "ifd"), then="<results>/delift/baselines/{pair}/{model}.csv"),
         truth=delift_truth,
+        reference_truth=delift_reference_truth,
     output:
         subsets=directory("<results>/delift/subsets/{pair}/{model}/{method}"),
         run="<results>/delift/subsets/{pair}/{model}/{method}.run.json",
@@ -312,7 +313,10 @@ rule delift_select_subset:
             ["--embeddings", f"{input.embeddings}/pool.safetensors"] if input.embeddings else []
         ),
         scores=lambda wildcards, input: flag("--scores", input.scores),
-        truth=lambda wildcards, input: flag("--truth", input.truth),
+        truth=lambda wildcards, input: [
+            *flag("--truth", input.truth),
+            *flag("--reference-truth", input.reference_truth),
+        ],
         method=lambda wildcards: json_text(DELIFT["methods"][wildcards.method]),
         fractions=delift_fractions,
         seeds=sorted({seed for seeds in DELIFT["seeds"].values() for seed in seeds}),

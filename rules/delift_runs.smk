@@ -49,16 +49,17 @@ def delift_split(part):
     """Return the canonical rows of the split that a part of a pair is cut from."""
     if part["dataset"] in DATASETS:
         return f"<results>/data/examples/{part['dataset']}/{part['split']}.jsonl"
-    folder = "--".join(part["dataset"].split("/"))  # an owner's name is no folder of ours
-    return f"<results>/delift/registered/{folder}/{part['split']}.jsonl"
+    return f"<results>/delift/registered/{part['dataset'].replace('/', '--')}/{part['split']}.jsonl"
 
 
 def delift_raw_files():
     """Return (dataset, split) of every raw file the paper reads."""
     files = set()
     for pair in DELIFT_PAIRS:
-        parts = [*delift_parts(pair).values(), DELIFT["pairs"][pair]["truth"]]
-        files |= {(part["dataset"], part["split"]) for part in parts if part and part["dataset"] in DATASETS}
+        truth = DELIFT["pairs"][pair]["truth"]
+        parts = [*delift_parts(pair).values(), *([truth] if truth else [])]
+        files |= {(part["dataset"], part["split"]) for part in parts if part["dataset"] in DATASETS}
+        files |= {(truth["dataset"], truth["reference_split"])} if truth and truth["reference_split"] else set()
     return sorted(files)
 
 
@@ -83,6 +84,14 @@ def delift_truth(wildcards):
     """Return the known quality of a pair's pool, if anyone knows it."""
     truth = DELIFT["pairs"][wildcards.pair]["truth"]
     return f"<results>/data/examples/{truth['dataset']}/{truth['split']}.jsonl" if truth else []
+
+
+def delift_reference_truth(wildcards):
+    """Return what is known of a pair's reference set, if anything is."""
+    truth = DELIFT["pairs"][wildcards.pair]["truth"]
+    if not truth or not truth["reference_split"]:
+        return []
+    return f"<results>/data/examples/{truth['dataset']}/{truth['reference_split']}.jsonl"
 
 
 def delift_by(wildcards):

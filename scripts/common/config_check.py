@@ -15,7 +15,6 @@ from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, read_text
 
 REGISTRIES = ("datasets", "models")
-PAPERS = ("mend", "ddg", "step_by_step", "delift", "nuggets")
 KINDS = {
     "object": "keys and values",
     "array": "a list",
@@ -59,11 +58,11 @@ def read_schema(root: PathLike = ".") -> dict[str, Any]:
     """Return the schema of the merged config: what all papers share, and one required key for each paper."""
     folder = Path(root) / "config" / "schemas"
     schema: dict[str, Any] = read_json(folder / "config.schema.json")
-    for path in sorted((folder / "papers").glob("*.schema.json")):
-        paper = path.name[: -len(".schema.json")]
-        if (Path(root) / "config" / "papers" / f"{paper}.yaml").is_file():
-            schema["properties"][paper] = read_json(path)
-            schema["required"].append(paper)
+    papers = sorted(path.stem for path in (Path(root) / "config" / "papers").glob("*.yaml"))
+    for paper in papers:
+        schema["properties"][paper] = read_json(folder / "papers" / f"{paper}.schema.json")
+    schema["required"] = [*schema["required"], *papers]
+    schema["properties"]["papers"]["items"]["enum"] = papers
     return schema
 
 
@@ -115,7 +114,8 @@ def source_faults(
     if source != "synthetic":
         return []
     papers = config.get("papers")
-    idle = set(PAPERS) - set(papers if isinstance(papers, list) else PAPERS)
+    known = schema["properties"]["papers"]["items"]["enum"]
+    idle = set(known) - set(papers if isinstance(papers, list) else known)
     ours = [name for name, row in sorted(datasets.items()) if _origin(row) == "synthetic"]
     return [
         f"{path}: '{name}' is a public dataset, but data.source is synthetic; set data.source to hub or mirror, "

@@ -14,6 +14,7 @@ from scripts.common.tables import read_markdown_table
 from scripts.delift.collect_metrics import by_run, main, nearest_grade
 from scripts.delift.collect_times import main as collect_times
 from scripts.delift.plot_judge_scores import main as plot_judge_scores
+from scripts.delift.plot_stages import main as plot_stages
 from scripts.delift.plot_subset_size import main as plot_subset_size
 from scripts.delift.tabulate_artifact import main as tabulate
 from scripts.delift.tabulate_time import main as tabulate_time
@@ -96,6 +97,17 @@ def test_the_curve_of_sizes_ends_at_the_whole_pool(run: Path) -> None:
     assert set(ends) == {"random", "delift"}
     assert len(set(ends.values())) == 1
     assert (run / "figure_subset_size.pdf").stat().st_size > 1000
+
+
+def test_all_stages_are_drawn_with_their_intervals(run: Path) -> None:
+    rows = figure(plot_stages, run, "figure_stages")
+    assert [(row["stage"], row["method"]) for row in rows] == [
+        (stage, method) for stage in ("1", "2") for method in ("initial", "random", "delift", "full")
+    ]
+    delift = next(row for row in rows if row["method"] == "delift")
+    assert float(delift["low"]) < float(delift["mean"]) < float(delift["high"])
+    assert delift["n_seeds"] == "2"
+    assert (run / "figure_stages.png").stat().st_size > 1000
 
 
 def test_grades_are_shares_that_sum_to_one(run: Path) -> None:

@@ -58,6 +58,7 @@ SOURCES = {
     "scores": "scores.csv",
     "truth": "truth.jsonl",
 }
+FILES = {**SOURCES, "reference-truth": "reference_truth.jsonl"}
 
 
 def select(
@@ -72,7 +73,7 @@ def select(
     judged: bool = True,
 ) -> list[dict[str, Any]]:
     """Run the step; return what selection.json says of each subset."""
-    flags = [part for name in sources for part in (f"--{name}", str(files / SOURCES[name]))]
+    flags = [part for name in sources for part in (f"--{name}", str(files / FILES[name]))]
     if judged:
         flags += ["--judge-kernel", str(files / "kernel.npy"), "--judge-reference-kernel", str(files / "reference.npy")]
     select_subset.main(
@@ -164,6 +165,10 @@ def test_statistics_against_the_truth(files, tmp_path):
     assert subset["share_good"] == round(sum(row % 4 != 0 for row in rows) / 16, 9)
     assert subset["share_repeated"] == round(5 / 16, 9)  # 15 .. 19 repeat 5 .. 9, which come later
     assert subset["families"]["f0"] == round(sum(row % 3 == 0 for row in rows) / 16, 9)
+    assert subset["share_reference"] is None  # nothing is known of the reference set
+    write_jsonl(files / "reference_truth.jsonl", [row for row in TRUTH if row["family"] != "f1"])
+    (subset,) = select(files, tmp_path, {"by": "selectit"}, fractions=(0.8,), sources=(*SOURCES, "reference-truth"))
+    assert subset["share_reference"] == round(sum(row % 3 != 1 for row in rows) / 16, 9)
     (unknown,) = select(files, tmp_path, {"by": "selectit"}, sources=("scores",), judged=False)
     assert (unknown["share_good"], unknown["families"], unknown["objectives"]) == (None, {}, {})
 

@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from scripts.common.files import read_json, read_jsonl
 from tests.e2e.test_own_data import block
 from tests.workspace import Workspace, environment
 
 POOL = [
     {"instruction": "copy the words", "input": "one two three", "output": "one two three"},
-    {"instruction": "copy the words", "input": "one two three", "output": "one two three"},
+    {"instruction": "copy the words", "input": "four five", "output": ""},
     {"instruction": "reverse the words", "input": "six seven eight", "output": "eight seven six"},
     {"instruction": "give the first word : nine ten", "output": "nine"},
 ]
@@ -39,5 +41,8 @@ def test_the_commands_by_hand(tmp_path: Path) -> None:
     rows = read_jsonl(tmp_path / "delift_chosen" / "percent_50" / "seed_0.jsonl")
     (subset,) = read_json(tmp_path / "delift_chosen" / "selection.json")["subsets"]
     assert [row["id"] for row in rows] == subset["ids"]
-    assert len({row["output"] for row in rows}) == 2  # a row that repeats a chosen one adds nothing
-    assert subset["gains"] == sorted(subset["gains"], reverse=True)
+    kernel = np.load(tmp_path / "kernel.npy")
+    assert kernel.shape == (len(TARGETS), len(POOL))
+    assert subset["n"] == 2
+    assert rows[0]["id"] == str(kernel.sum(axis=0).argmax())
+    assert rows[0]["output"]  # an empty answer helps nobody

@@ -1,4 +1,4 @@
-"""The README's commands for one's own data, run as they stand there."""
+"""The commands for one's own data in docs/nuggets.md, run as they stand there."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def own_workspace(folder: Path) -> Workspace:
 
 
 def block(marker: str) -> str:
-    """Return the README's code block that holds `marker`."""
-    blocks = re.findall(r"```\w*\n(.*?)```", (REPO_ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
+    """Return the page's code block that holds `marker`."""
+    blocks = re.findall(
+        r"```\w*\n(.*?)```", (REPO_ROOT / "docs" / "nuggets.md").read_text(encoding="utf-8"), flags=re.S
+    )
     (found,) = [text for text in blocks if marker in text]
     return found
 

@@ -33,11 +33,11 @@ def own_workspace(folder: Path) -> Workspace:
 
 
 def block(marker: str) -> str:
-    """Return the page's code block that holds `marker`."""
-    blocks = re.findall(
-        r"```\w*\n(.*?)```", (REPO_ROOT / "docs" / "nuggets.md").read_text(encoding="utf-8"), flags=re.S
-    )
-    (found,) = [text for text in blocks if marker in text]
+    """Return the code block of the pages in docs/ that holds `marker`."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((REPO_ROOT / "docs").glob("*.md"))]
+    (found,) = [
+        block for text in texts for block in re.findall(r"```\w*\n(.*?)```", text, flags=re.S) if marker in block
+    ]
     return found
 
 

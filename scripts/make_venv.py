@@ -8,6 +8,7 @@ in the YAML choose the versions that suit it.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import logging
 import os
@@ -102,17 +103,22 @@ def create(folder: Path, environment: Environment) -> None:
 
 
 def build(folder: Path, environment: Environment) -> None:
-    """Build the environment whole or leave no folder behind; do nothing if it is already there."""
-    if is_finished(folder, environment):
-        LOG.info("%s is up to date", folder)
-        return
+    """Build the environment whole or leave no folder behind; do nothing if it is already there.
+
+    Of two builds of the same folder, in two runs that share it, the second waits and finds it there.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        create(folder, environment)
-        write_text(folder / STAMP, stamp_of(environment))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_finished(folder, environment):
+            LOG.info("%s is up to date", folder)
+            return
+        try:
+            create(folder, environment)
+            write_text(folder / STAMP, stamp_of(environment))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def main(argv: Sequence[str] | None = None) -> None:

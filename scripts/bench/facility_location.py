@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib
 import json
 import logging
 import os
@@ -74,19 +73,29 @@ def apricot(kernel: np.ndarray, budget: int, optimiser: str) -> np.ndarray:
 
 def submodlib(kernel: np.ndarray, budget: int) -> np.ndarray:
     """Return submodlib's choice by its lazy optimiser."""
-    library = importlib.import_module("submodlib")
-    function = library.FacilityLocationFunction(n=len(kernel), mode="dense", sijs=kernel, separate_rep=False)
+    from submodlib import FacilityLocationFunction
+
+    function = FacilityLocationFunction(n=len(kernel), mode="dense", sijs=kernel, separate_rep=False)
     found = function.maximize(budget=budget, optimizer="LazyGreedy", stopIfZeroGain=False, show_progress=False)
     return np.array([place for place, _ in found])
 
 
-def installed(name: str) -> bool:
-    """Return whether a package can be imported."""
+def has_submodlib() -> bool:
+    """Return whether submodlib is installed here."""
     try:
-        importlib.import_module(name)
+        import submodlib  # noqa: F401
     except ImportError:
         return False
     return True
+
+
+def set_threads(n: int) -> None:
+    """Set the threads of apricot-select's compiled loops."""
+    try:
+        import numba
+    except ImportError:
+        return
+    numba.set_num_threads(n)
 
 
 def measure(n: int, budget: int, repeats: int, threads: int) -> dict[str, Any]:
@@ -101,7 +110,7 @@ def measure(n: int, budget: int, repeats: int, threads: int) -> dict[str, Any]:
         f"apricot_{name.replace('-', '_')}": lambda name=name: apricot(wide, budget, name)
         for name in APRICOT_OPTIMISERS
     }
-    if installed("submodlib"):
+    if has_submodlib():
         references["submodlib"] = lambda: submodlib(kernel, budget)
     ours = maximise(objective, budget)
     values = {name: value_of(objective, choose()) for name, choose in references.items()}  # compiles apricot's loops
@@ -193,8 +202,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     if not args.metrics_out:
         raise UserError("--metrics-out: name the file to write")
-    if installed("numba"):
-        importlib.import_module("numba").set_num_threads(args.threads)
+    set_threads(args.threads)
     result = measure(args.candidates, args.budget, args.repeats, args.threads)
     if args.file_candidates:
         result["in_file"] = measure_file(args.file_candidates, args.file_budget)

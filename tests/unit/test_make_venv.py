@@ -194,3 +194,14 @@ def test_the_preprocessing_list_has_one_pin_a_package_for_every_python():
         assert chosen["huggingface-hub"] == "0.0.2"
         assert chosen["dill"] == ("0.3.4" if version in ("3.9", "3.10") else "0.3.8")
         assert chosen["pandas"] == ("2.2.3" if version in ("3.12", "3.13") else "1.5.3")
+
+
+def test_two_builds_at_once_build_once(tmp_path, wheels):
+    yaml = write_environment(tmp_path / "two.yaml", "thriftprobe==1.0")
+    target = tmp_path / "venv"
+    command = [sys.executable, "-m", "scripts.make_venv", "--environment", str(yaml), "--venv-out", str(target)]
+    runs = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
+    assert sorted("is up to date" in text for text in told) == [False, True]
+    assert (target / "bin" / "python").exists()

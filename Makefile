@@ -22,7 +22,7 @@ PYTEST_ARGS ?=
 # The environments that share .venv, in the lock's order; the others clash with them and get a venv of their own.
 SHARED_ENVS := workflow data lm report dev
 LOCK_PYTHONS ?= python3.11 python3.12 python3.13
-BENCHMARKS ?= scorer ddg_gradient_matching ddg_icl step_by_step_training delift_kernel facility_location
+BENCHMARKS ?= scorer ddg_gradient_matching ddg_icl step_by_step_training delift_kernel facility_location mend_evaluation mend_training
 
 # Relative paths only: a checkout may lie in a folder with spaces in its name. Commands run as modules of .venv's Python
 # because the scripts in .venv/bin break when a checkout is moved. Steps find `python` through PATH.

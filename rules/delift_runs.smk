@@ -49,7 +49,8 @@ def delift_split(part):
     """Return the canonical rows of the split that a part of a pair is cut from."""
     if part["dataset"] in DATASETS:
         return f"<results>/data/examples/{part['dataset']}/{part['split']}.jsonl"
-    return f"<results>/delift/registered/{part['dataset'].replace('/', '--')}/{part['split']}.jsonl"
+    folder = "--".join(part["dataset"].split("/"))  # an owner's name is no folder of ours
+    return f"<results>/delift/registered/{folder}/{part['split']}.jsonl"
 
 
 def delift_raw_files():

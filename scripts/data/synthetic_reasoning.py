@@ -250,21 +250,21 @@ class ReasoningSets:
 
 
 def unlabelled_text(count: int, seed: int) -> list[str]:
-    """Return `count` texts to pre-train a model on: questions without their answers, and facts of sums and words.
+    """Return `count` texts to pre-train a model on: questions without their answers, and sums of two numbers.
 
-    They hold the words and forms of the sets, and what a sum's parity or remainder means, but no item's value and no
-    verb's operation: those are told by labels and rationales alone.
+    They hold the words and forms of the sets and how to add, but no item's value, no verb's operation and not what a
+    sum means: those are told by labels and rationales alone.
     """
     rng = random.Random(derive_seed(seed, "reasoning", "unlabelled"))
     texts = []
     for _ in range(count):
-        kind = rng.choice(("question", "question", "fact", "fact", "word problem"))
+        kind = rng.choice(("question", "question", "sum", "word problem"))
         name = rng.choice(list(MAKERS))
         items, make = MAKERS[name]
         if kind == "question":
             texts.append(plain_input(name, make((*rng.sample(items, 2),), rng)))
-        elif kind == "fact":
-            texts.append(_fact(name, rng))
+        elif kind == "sum":
+            texts.append(_sum_of_two(rng))
         else:
             texts.append(plain_input("svamp", make_problem(rng)))
     return texts
@@ -281,10 +281,7 @@ def plain_input(name: str, question: Question) -> str:
     return row["input"] if name == "generic" else f"{row['Body']} {row['Question']}"
 
 
-def _fact(name: str, rng: random.Random) -> str:
-    """Return what a sum of two numbers means in one of the sets."""
+def _sum_of_two(rng: random.Random) -> str:
+    """Return two numbers of the hidden values' range and their sum."""
     first, second = rng.randint(1, HIGHEST), rng.randint(1, HIGHEST)
-    words = {"nli": DECIDED, "cqa": PARITIES, "generic": CODES}[name]
-    total = first + second
-    answer = words[total % 2]
-    return f"{first} {second} sum {total} {answer}"
+    return f"{first} {second} sum {first + second}"

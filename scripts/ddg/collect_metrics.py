@@ -14,10 +14,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv
 from scripts.common.settings import parse_settings
 from scripts.ddg.comparison import DIFFERENCE, SCORE, Comparison, paired
-from scripts.ddg.evaluate_in_context import RUN_COLUMNS as CONTEXT_COLUMNS
-from scripts.ddg.evaluate_in_context import ZERO_SHOT
-from scripts.ddg.train_learners import FULL
-from scripts.ddg.train_learners import RUN_COLUMNS as LEARNER_COLUMNS
+from scripts.ddg.run_columns import CONTEXT_COLUMNS, FULL, LEARNER_COLUMNS, ZERO_SHOT
 
 NOT_RUN = "not run in this tier"
 Values = "dict[int, tuple[float, int]]"

@@ -23,6 +23,7 @@ from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.intervals import wilson
 from scripts.ddg.prompting import Prompt, read_prompt
 from scripts.ddg.rounds import read_n_queries, select_queries, select_rounds
+from scripts.ddg.run_columns import CONTEXT_COLUMNS, ZERO_SHOT
 from scripts.ddg.settings import check_choice, check_whole
 from scripts.ddg.texts import Task, read_task
 from scripts.lm.flags import add_model_flags, model_options
@@ -38,8 +39,6 @@ ORDERS = ("rounds", "shuffled")
 SCORERS = ("generate", "labels", "first_token")
 LABEL_NORMS = ("sum", "mean")
 RETRIEVERS = ("bm25", "knn")
-ZERO_SHOT = "zero_shot"
-RUN_COLUMNS = ("protocol", "scorer", "method", "round", "seed", "draw", "accuracy", "low", "high", "n", "prefix_tokens")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,8 +178,8 @@ class Evaluation:
         tokens = sum(len(prefix.ids) for prefix in prefixes) / len(prefixes)
         key = (protocol.name, scorer, arm.method, number, arm.seed, arm.draw)
         values = (f"{n_right / len(right):.9g}", f"{low:.9g}", f"{high:.9g}", len(right), f"{tokens:.9g}")
-        self.rows.append(dict(zip(RUN_COLUMNS, (*key, *values))))
-        self.answers.append({**dict(zip(RUN_COLUMNS, key)), "answers": list(found), "right": right})
+        self.rows.append(dict(zip(CONTEXT_COLUMNS, (*key, *values))))
+        self.answers.append({**dict(zip(CONTEXT_COLUMNS, key)), "answers": list(found), "right": right})
 
 
 def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: argparse.Namespace) -> list[list[int]]:
@@ -292,7 +291,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             ranked = retrieve(by, pool, evaluation.texts, most, args)
             evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
         logger.info("protocol %s: %d queries, %d sets", protocol.name, len(queries), len(arms))
-    write_csv(args.runs_out, evaluation.rows, RUN_COLUMNS)
+    write_csv(args.runs_out, evaluation.rows, CONTEXT_COLUMNS)
     write_jsonl(args.answers_out, evaluation.answers)
 
 

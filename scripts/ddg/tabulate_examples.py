@@ -8,7 +8,6 @@ from typing import Sequence
 
 from scripts.common.artifacts import Table, add_output_flags, save_table
 from scripts.common.errors import UserError, run_step
-from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column
 from scripts.data.reader_base import parquet_records
 from scripts.ddg.comparison import LABELS
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for row in rows_of(set_path(folder, args.seed, args.dpc, 0, "parquet"), title, args.texts)
     ]
     columns = [Column("task", "Task"), Column("label", "Class"), Column("text", "Text", tex_width_cm=9.0)]
-    name = LABELS.get(args.method) or method_label(args.method)
+    name = LABELS.get(args.method, args.method)
     notes = [
         f"The first {args.texts} of each class in draw 0 of seed {args.seed}, {args.dpc} texts a class; not chosen."
     ]

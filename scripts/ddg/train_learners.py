@@ -19,6 +19,8 @@ from scripts.common.seeding import derive_seed
 from scripts.common.settings import parse_settings
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.generate_sets import check_sizes_wanted
+from scripts.ddg.run_columns import FULL
+from scripts.ddg.run_columns import LEARNER_COLUMNS as RUN_COLUMNS
 from scripts.ddg.settings import POOLINGS, Optimizer, check_choice, check_whole, nested
 from scripts.ddg.texts import Task, read_task
 from scripts.ddg.train_generator import add_compute_flags
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from scripts.ddg.learners import Learner, Start
 
 logger = logging.getLogger(__name__)
-
-RUN_COLUMNS = ("method", "dpc", "seed", "draw", "model_seed", "metric", "value", "n")
-FULL = "full"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,7 @@ from scripts.common.artifacts import Collection
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, read_json, read_jsonl
 from scripts.common.settings import parse_settings
-from scripts.delift.comparison import TABLES, Comparison, choice_setting, setting_of
-from scripts.delift.score_answers import SCORE_COLUMNS
+from scripts.delift.comparison import SCORE_COLUMNS, TABLES, Comparison, choice_setting, setting_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,8 @@ from scripts.common.errors import did_you_mean
 
 TABLES = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_fft")
 """Artifacts with one row per subset and one column per pair, model, way of learning and metric."""
+SCORE_COLUMNS = ("learning", "method", "percent", "seed", "metric", "value", "n")
+"""Of the tables that `score_answers` writes."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,8 +19,7 @@ from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.plotting import method_style
 from scripts.common.settings import parse_settings
 from scripts.delift.collect_metrics import by_run
-from scripts.delift.comparison import Comparison
-from scripts.delift.score_answers import SCORE_COLUMNS
+from scripts.delift.comparison import SCORE_COLUMNS, Comparison
 from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
 from scripts.delift.viewer_data import RunFiles, experiments, run_data
 

@@ -17,6 +17,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
 from scripts.common.settings import check_choice, parse_settings
 from scripts.data.schemas import read_examples
+from scripts.delift.comparison import SCORE_COLUMNS
 from scripts.delift.judge_prompts import GRADE
 from scripts.lm.judge import Item, judge_items
 from scripts.lm.judge_backend import JudgeBackend, make_judge
@@ -24,7 +25,6 @@ from scripts.lm.judge_backend import JudgeBackend, make_judge
 logger = logging.getLogger(__name__)
 
 MEASURES = ("exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score")
-SCORE_COLUMNS = ("learning", "method", "percent", "seed", "metric", "value", "n")
 UNSEEN = ("exact_match", "rouge_1", "rouge_l", "bleu")
 """Measures that know words only: an equal answer agrees wholly even where they see no word in it (an empty one)."""
 

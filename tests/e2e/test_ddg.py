@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from scripts.common.files import read_csv, read_json, read_jsonl
 from scripts.common.metrics import read_metrics
 from scripts.common.spread import Spread, spread
+from tests.workspace import environment, jobs_of
 
 SEEDS = {"0", "1", "2"}
 
@@ -74,3 +77,22 @@ def test_written_texts_are_varied_and_none_is_empty(results: Path) -> None:
             texts = [row["text"] for row in read_jsonl(path)]
             assert len(set(texts)) == len(texts)
             assert all(text.strip() for text in texts)
+
+
+def test_more_queries_train_nothing_again(results: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "more.yaml"
+    overlay.write_text("ddg: {in_context: {n_queries: full}}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run", "--quiet", "rules"]
+    done = subprocess.run(
+        [*command, "--configfile", "config/tiers/mini.yaml", str(overlay), "--", "ddg_all"],
+        cwd=results.parents[1],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = jobs_of(done.stdout + done.stderr)
+    assert "ddg_evaluate_in_context" in planned
+    trained = {"ddg_train_generator", "ddg_match_gradients", "ddg_generate_sets", "ddg_train_learners"}
+    assert not trained & planned

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.files import write_csv, write_json
-from scripts.ddg.evaluate_in_context import RUN_COLUMNS as CONTEXT_COLUMNS
-from scripts.ddg.train_learners import RUN_COLUMNS as LEARNER_COLUMNS
+from scripts.ddg.run_columns import CONTEXT_COLUMNS, LEARNER_COLUMNS
 
 METHODS = {"random": 0.5, "k_centers": 0.6, "dilm": 0.8, "ddg": 0.8, "dilm_no_rt": 0.7}
 SEEDS = [0, 1, 2]

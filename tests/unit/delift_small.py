@@ -10,7 +10,7 @@ import numpy as np
 
 from scripts.common.files import write_csv, write_json, write_jsonl
 from scripts.common.seeding import generator
-from scripts.delift.score_answers import SCORE_COLUMNS
+from scripts.delift.comparison import SCORE_COLUMNS
 
 MODEL = "small"
 NASTY = '<script>document.title="broken"</script> & <b>bold</b> </script>'

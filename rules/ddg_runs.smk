@@ -125,12 +125,6 @@ def ddg_sweep(key):
 def ddg_checked():
     """Raise `UserError` where parts of the config do not fit together."""
     known = [*DDG["methods"], "zero_shot"]
-    for task in ddg_used_tasks():
-        row = DDG["tasks"][task]
-        registered = ddg_find_row(DATASETS, row["dataset"], "dataset")
-        for split in (row["train"], row["test"]):
-            if split not in registered["splits"]:
-                raise UserError(f"config: ddg.tasks.{task}: dataset '{row['dataset']}' has no split '{split}'")
     for name, row in DDG["methods"].items():
         if row["variant"] is not None and row["variant"] not in DDG["variants"]:
             raise UserError(f"config: ddg.methods.{name}.variant: '{row['variant']}' is not in ddg.variants; add it")
@@ -142,10 +136,18 @@ def ddg_checked():
         "table_main",
         "table_long",
         "table_ablation",
+        "figure_sensitivity",
+        "distil",
     ):
         for name in DDG[part]["methods"]:
             if name not in known:
                 raise UserError(f"config: ddg.{part}.methods: '{name}' is not in ddg.methods; add it there")
+    for task in ddg_used_tasks():
+        row = DDG["tasks"][task]
+        registered = ddg_find_row(DATASETS, row["dataset"], "dataset")
+        for split in (row["train"], row["test"]):
+            if split not in registered["splits"]:
+                raise UserError(f"config: ddg.tasks.{task}: dataset '{row['dataset']}' has no split '{split}'")
     for part in ("table_2", "table_7", "table_8"):
         if DDG[part]["dpc"] not in DDG["table_1"]["dpcs"]:
             raise UserError(f"config: ddg.{part}.dpc: {DDG[part]['dpc']} is not in ddg.table_1.dpcs; add it there")
@@ -356,27 +358,14 @@ DDG_SETTINGS = as_json(
         "titles": {name: row["title"] for name, row in DDG["tasks"].items()},
         "metrics": {name: row["metric"] for name, row in DDG["tasks"].items()},
         "models": DDG["in_context"]["models"],
-        **{key: DDG[key] for key in ("seeds", "learner", "in_context")},
-        **{
-            key: DDG[key]
-            for key in (
-                "table_1",
-                "table_2",
-                "table_3",
-                "table_4",
-                "table_7",
-                "table_8",
-            )
-        },
-        **{
-            key: DDG[key]
-            for key in (
-                "table_main",
-                "table_long",
-                "table_ablation",
-                "figure_sensitivity",
-            )
-        },
         "draws": DDG["sets"]["draws"],
+        **{key: DDG[key] for key in ("seeds", "learner", "in_context")},
+        **{key: DDG[key] for key in ("table_1", "table_2", "table_3", "table_4", "table_7", "table_8")},
+        **{key: DDG[key] for key in ("table_main", "table_long", "table_ablation", "table_paired")},
+        "figure_sensitivity": {
+            **DDG["figure_sensitivity"],
+            "decay": ddg_sweep("decay"),
+            "temperature": ddg_sweep("temperature"),
+        },
     }
 )

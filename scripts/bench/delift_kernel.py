@@ -88,9 +88,8 @@ def bench_model(rows: Sequence[Mapping[str, str]], window: int) -> Any:
     pieces.train_from_iterator((f"{row['instruction']}\n{row['output']}" for row in rows), trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, eos_token="<|endoftext|>")
     torch.manual_seed(0)
-    shape = GPT2Config(
-        n_layer=4, n_embd=256, n_head=4, vocab_size=WORDS, n_positions=window, bos_token_id=0, eos_token_id=0
-    )
+    sizes = {"n_layer": 4, "n_embd": 256, "n_head": 4, "vocab_size": WORDS, "n_positions": window}
+    shape = GPT2Config(**sizes, initializer_range=0.2, bos_token_id=0, eos_token_id=0)  # 0.2: words of unequal chance
     model = GPT2LMHeadModel(shape).eval()
     return LoadedModel(model, tokenizer, torch.device("cpu"), torch.float32, "causal", window)
 

@@ -34,6 +34,7 @@ from scripts.data.synthetic_reasoning_words import (
 )
 
 HIGHEST = 4
+HIGHEST_FACT = 8  # numbers whose sums the pre-training text explains
 NEUTRAL_SHARE = 0.2  # of the inference set: pairs that nothing is known of
 SPLITS = ("train", "valid", "test")
 LONGEST_OUTPUT = 110  # characters, where a teacher's answer is cut off
@@ -250,21 +251,21 @@ class ReasoningSets:
 
 
 def unlabelled_text(count: int, seed: int) -> list[str]:
-    """Return `count` texts to pre-train a model on: questions without their answers, and sums of two numbers.
+    """Return `count` texts to pre-train a model on: questions without their answers, and facts of sums and words.
 
-    They hold the words and forms of the sets and how to add, but no item's value, no verb's operation and not what a
-    sum means: those are told by labels and rationales alone.
+    They hold the words and forms of the sets, and what a sum's parity means, but no item's value and no verb's
+    operation: those are told by labels and rationales alone.
     """
     rng = random.Random(derive_seed(seed, "reasoning", "unlabelled"))
     texts = []
     for _ in range(count):
-        kind = rng.choice(("question", "question", "sum", "word problem"))
+        kind = rng.choice(("question", "question", "fact", "fact", "word problem"))
         name = rng.choice(list(MAKERS))
         items, make = MAKERS[name]
         if kind == "question":
             texts.append(plain_input(name, make((*rng.sample(items, 2),), rng)))
-        elif kind == "sum":
-            texts.append(_sum_of_two(rng))
+        elif kind == "fact":
+            texts.append(_fact(name, rng))
         else:
             texts.append(plain_input("svamp", make_problem(rng)))
     return texts
@@ -281,7 +282,8 @@ def plain_input(name: str, question: Question) -> str:
     return row["input"] if name == "generic" else f"{row['Body']} {row['Question']}"
 
 
-def _sum_of_two(rng: random.Random) -> str:
-    """Return two numbers of the hidden values' range and their sum."""
-    first, second = rng.randint(1, HIGHEST), rng.randint(1, HIGHEST)
-    return f"{first} {second} sum {first + second}"
+def _fact(name: str, rng: random.Random) -> str:
+    """Return what a sum of two numbers means in one of the sets."""
+    first, second = rng.randint(1, HIGHEST_FACT), rng.randint(1, HIGHEST_FACT)
+    words = {"nli": DECIDED, "cqa": PARITIES, "generic": CODES}[name]
+    return f"{first} {second} sum {first + second} {words[(first + second) % 2]}"

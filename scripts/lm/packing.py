@@ -3,6 +3,7 @@
 Continuations are sorted by length and laid end to end in one row up to a token budget: no padding reaches the linear
 layers. Neighbours of nearly equal length form a group whose attention runs as one call. What all queries begin with (a
 template's first words, or the whole query where only the answers differ) is kept apart, to run once with the prefix.
+Continuations that feed the model the same tokens, as the options of a query do that are one token long, lie there once.
 """
 
 from __future__ import annotations
@@ -111,7 +112,11 @@ def pack(
     order = [index for index in active if share and len(fed[index]) > len(common)]
     order.sort(key=lambda index: (-len(fed[index]), fed[index], items[index].answer_ids[-1]))
     rows = []
-    for members in split_by_budget([len(fed[index]) - len(common) for index in order], batch_tokens):
+    lengths = [
+        0 if before is not None and same_tokens(items, fed, before, index) else len(fed[index]) - len(common)
+        for before, index in zip([None, *order], order)
+    ]
+    for members in split_by_budget(lengths, batch_tokens):
         chosen = [order[position] for position in members]
         rows.append(_make_row(items, fed, chosen, len(common), answer_starts, device))
     return PackedContinuations(
@@ -125,6 +130,11 @@ def pack(
         max_fed=len(fed[longest]) if active else 0,
         longest=longest,
     )
+
+
+def same_tokens(items: Sequence[Continuation], fed: dict[int, tuple[int, ...]], one: int, other: int) -> bool:
+    """Return whether two continuations feed the model the same tokens and begin their answers at the same place."""
+    return fed[one] == fed[other] and len(items[one].query_ids) == len(items[other].query_ids)
 
 
 def common_beginning(queries: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
@@ -190,20 +200,24 @@ def _make_row(
     """Lay the chosen continuations end to end, leaving out the first `skip` tokens of each."""
     ids: list[int] = []
     offsets: list[int] = []
+    lengths: list[int] = []
     predictors: list[np.ndarray] = []
     targets: list[int] = []
     places: list[np.ndarray] = []
-    for index in chosen:
+    start = 0
+    for position, index in enumerate(chosen):
+        if position == 0 or not same_tokens(items, fed, chosen[position - 1], index):
+            tokens = fed[index][skip:]
+            start = len(ids)
+            ids.extend(tokens)
+            offsets.extend(range(len(tokens)))
+            lengths.append(len(tokens))
         answer = items[index].answer_ids
-        tokens = fed[index][skip:]
         own = len(items[index].query_ids) - skip  # tokens of the query in this row
         hidden = 1 if own == 0 else 0  # then the prefix predicts the first answer token
-        predictors.append(len(ids) + own - 1 + np.arange(hidden, len(answer)))
+        predictors.append(start + own - 1 + np.arange(hidden, len(answer)))
         targets.extend(answer[hidden:])
         places.append(answer_starts[index] + np.arange(hidden, len(answer)))
-        ids.extend(tokens)
-        offsets.extend(range(len(tokens)))
-    lengths = [len(fed[index]) - skip for index in chosen]
     spare = CUDA_SPARE_SLOTS if device.type == "cuda" else CPU_SPARE_SLOTS
     return Row(
         input_ids=torch.tensor([ids], dtype=torch.long, device=device),

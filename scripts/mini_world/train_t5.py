@@ -1,6 +1,6 @@
 """Pre-train a small T5 on unlabelled synthetic text by span corruption, and save it as an ordinary T5 v1.1.
 
-It reads questions of the synthetic reasoning sets and sums of two numbers, never a label, a rationale or the hidden
+It reads questions of the synthetic reasoning sets and facts about sums, never a label, a rationale or the hidden
 value of an item: what Distilling Step-by-Step's students have to learn stays unknown to it. Head and embeddings are
 tied and the head's input is scaled by d_model ** -0.5, because transformers 5 gives a T5 made without these an unscaled
 head.
@@ -261,8 +261,8 @@ def card(model: Any, settings: PretrainSettings, seed: int, curve: Sequence[Mapp
         f"A T5 v1.1 ({config.num_layers} + {config.num_decoder_layers} layers, {config.d_model} wide,"
         f" {config.num_heads} heads, {config.vocab_size} words, tied and scaled head), pre-trained from nothing by span"
         " corruption on unlabelled text of the synthetic reasoning sets (scripts/data/synthetic_reasoning.py,"
-        " `unlabelled_text`). It has read questions and sums of two numbers; no answer, no rationale, no"
-        " hidden value of an item."
+        " `unlabelled_text`). It has read questions and what sums mean; no answer, no rationale, no hidden"
+        " value of an item."
     )
     last = curve[-1]
     return Card(

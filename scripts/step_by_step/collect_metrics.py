@@ -165,7 +165,7 @@ def collect_smallest(
                 reason = f"no share of the training rows that was tried beats {whom}"
                 out.note(artifact, dataset, method, reason, model)
             else:
-                out.add(artifact, dataset, method, "all", SMALLEST, share, len(plan.runs), model)
+                out.add(artifact, dataset, method, "all", SMALLEST, share, len(plan.runs_of(artifact)), model)
 
 
 def whole_accuracies(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -74,19 +74,22 @@ class Plan:
         """Return the models of an artifact: all, or those it names."""
         return [name for name in self.models if name in getattr(self, artifact).get("models", self.models)]
 
+    def runs_of(self, artifact: str) -> list[int]:
+        """Return the seeds of an artifact: all, or those it names."""
+        return list(getattr(self, artifact).get("runs", self.runs))
+
     def has_teacher(self, dataset: str, teacher: str) -> bool:
         """Return whether a teacher's answers to a data set are registered; generic sets bring their own."""
         return self.formats[dataset] == "generic" or f"{dataset}_{teacher}" in self.known
 
     def students(self, artifact: str) -> list[Student]:
         """Return the students of one artifact, whether or not they can be trained (`obstacle`)."""
-        return [student for cell in self.cells(artifact) for student in self.of_cell(*cell)]
-
-    def of_cell(
-        self, dataset: str, model: str, method: str, label_type: str, teacher: str, share: float, augmented: bool
-    ) -> list[Student]:
-        """Return a cell's students: one for each run."""
-        return [Student(dataset, model, method, label_type, teacher, share, run, augmented) for run in self.runs]
+        runs = self.runs_of(artifact)
+        return [
+            Student(dataset, model, method, label_type, teacher, share, run, augmented)
+            for dataset, model, method, label_type, teacher, share, augmented in self.cells(artifact)
+            for run in runs
+        ]
 
     def cells(self, artifact: str) -> list[tuple[str, str, str, str, str, float, bool]]:
         """Return (dataset, model, method, label_type, teacher, share, augmented) of every cell of an artifact."""

@@ -54,7 +54,7 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
                 )
             if isinstance(smallest, Spread):
                 height = dict(drawn)[smallest.mean]
-                axes.plot([smallest.mean], [height], "o", ms=10, mfc="none", mec=style.color, mew=1.0)
+                axes.plot([smallest.mean], [height], "o", ms=10, mfc="none", mec=style.color, mew=1.0, clip_on=False)
     rows.append(draw_teacher(axes, artifact, plan, dataset))
     axes.set_xlabel("share of the training rows (%)")
     axes.set_xticks([100 * share for share in shares], [f"{100 * share:g}" for share in shares])

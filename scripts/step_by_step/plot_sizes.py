@@ -95,8 +95,11 @@ def augmented_models(artifact: str, plan: Plan) -> list[str]:
 
 
 def size_text(count: float) -> str:
-    """Return a number of parameters as 220M or 0.2M."""
-    return f"{count / 1e9:.3g}B" if count >= 1e9 else f"{count / 1e6:.3g}M"
+    """Return a number of parameters as 62k, 220M or 11B."""
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= unit:
+            return f"{count / unit:.3g}{letter}"
+    return f"{count:g}"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

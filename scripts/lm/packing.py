@@ -110,7 +110,7 @@ def pack(
     longest = max(active, key=lambda index: len(fed[index]), default=0)
     firsts = [index for index in active if share and len(items[index].query_ids) == len(common)]
     order = [index for index in active if share and len(fed[index]) > len(common)]
-    order.sort(key=lambda index: (-len(fed[index]), fed[index], items[index].answer_ids[-1]))
+    order.sort(key=lambda i: (-len(fed[i]), fed[i], len(items[i].query_ids), items[i].answer_ids[-1]))
     rows = []
     lengths = [
         0 if before is not None and same_tokens(items, fed, before, index) else len(fed[index]) - len(common)

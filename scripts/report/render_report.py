@@ -52,7 +52,9 @@ PAPERS = {
     "step_by_step": Paper("Distilling Step-by-Step", "Learns from a language model's rationales. ACL Findings 2023."),
     "delift": Paper("DELIFT", "Chooses fine-tuning data by pairwise in-context utility. ICLR 2025."),
     "nuggets": Paper("NUGGETS", "Chooses instruction data by how much each example helps as one shot. ACL 2024."),
+    "mini_world": Paper("How good is the mini world", "What the mini tier stands on: its shipped models, measured."),
 }
+NO_PAPERS = ("mini_world",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -359,10 +361,12 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
     config, comparison, metrics = read_config(args.config), read_comparison(args.comparison), read_metrics(args.metrics)
     sources = parse_manifest(args.artifacts)
     artifacts = [(source.paper, build_artifact(source, config, comparison, folder)) for source in sources]
+    papers = group_papers(artifacts, comparison)
     times: list[StepTime] = read_step_times(args.benchmarks) if args.benchmarks else []
     return {
         "tier": args.tier,
-        "papers": group_papers(artifacts, comparison),
+        "papers": papers,
+        "n_papers": sum(paper["key"] not in NO_PAPERS for paper in papers),
         "comparison": comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts]),
         "counts": collections.Counter(row["status"] for row in comparison),
         "status_names": STATUS_NAMES,

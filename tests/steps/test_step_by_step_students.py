@@ -93,6 +93,13 @@ def test_paper_grid_has_the_cells_of_the_figures():
     assert split_setting(share_setting("mini_cqa", 0.125)) == ("mini_cqa", 12.5)
 
 
+def test_an_artifact_may_name_its_own_seeds():
+    plan = dataclasses.replace(PLAN, figure_4={**PLAN.figure_4, "runs": [5, 7, 9]})
+    assert {student.run for student in plan.students("figure_4")} == {5, 7, 9}
+    assert {student.run for student in plan.students("figure_6")} == set(PLAN.runs)
+    assert {5, 7, 9} <= {student.run for student in plan.trainable()}
+
+
 def test_smallest_share_is_monotone_in_the_target():
     rows = [
         {"dataset": "a", "model": "m", "method": DSS, "share": share, "accuracy": accuracy}

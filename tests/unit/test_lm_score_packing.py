@@ -42,6 +42,15 @@ def test_rows_keep_the_budget_and_groups_cover_rows(items: list[Continuation], b
         assert sum(group.tokens for group in row.groups) == row.input_ids.shape[1]
 
 
+def test_options_of_one_token_share_their_query() -> None:
+    options = [Continuation((5, 6, 7), (option,)) for option in (1, 2, 3)]
+    longer = [Continuation((5, 6, 7), (1, 2)), Continuation((5, 6), (7, 1))]
+    packed = pack([*options, *longer, Continuation((9, 6, 8), (2,))], 40, CPU)
+    (row,) = packed.rows
+    assert row.input_ids.shape[1] == 3 + 4 + 3 + 3, "the queries (5 6 7), (5 6 7 1), (5 6 7) with another end, (9 6 8)"
+    assert len(row.targets) == int(packed.n_tokens.sum())
+
+
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20), spare=st.integers(0, 20))
 def test_groups_waste_little_and_index_the_right_tokens(lengths: list[int], spare: int) -> None:
     lengths.sort(reverse=True)

@@ -313,7 +313,16 @@ def ddg_in_context(wildcards):
         "turns": DDG["tasks"][wildcards.task]["turns"],
         "orders": {name: row["order"] for name, row in protocols.items()},
         "scorers": {name: row["scorers"] for name, row in protocols.items()},
+        "only": ddg_only(protocols),
     }
+
+
+def ddg_only(protocols):
+    """Return what a protocol is asked about where it is not all methods and rounds: DiLM's table 3."""
+    table = DDG["table_3"]
+    if table["protocol"] == DDG["table_main"]["protocol"] or table["protocol"] not in protocols:
+        return {}
+    return {table["protocol"]: {"methods": table["methods"], "rounds": [table["round"]]}}
 
 
 def ddg_prompts(wildcards):

@@ -289,6 +289,16 @@ def mend_pairs(wildcards, kind):
     return ["--distillers" if kind == "distilled" else "--tuned", *pairs] if pairs else []
 
 
+def mend_stage_1():
+    """Return the settings of stage 1, as the table of hyper-parameters shows them: the finished distiller's own."""
+    folder = MEND["backbones"][MEND["backbone"]]["pretrained"]
+    description = Path(folder or "") / "distiller.json"
+    if folder is None or not description.is_file():
+        return MEND["pretrain"]
+    training = json.loads(description.read_text(encoding="utf-8"))["training"]
+    return {key: value for key, value in training.items() if key in MEND["pretrain"]}
+
+
 def mend_sweep(artifact, key):
     """Return {value of a setting: distiller trained with it}, ascending."""
     values = {name: MEND["variants"][name].get(key, MEND["finetune"][key]) for name in MEND[artifact]["distillers"]}
@@ -305,7 +315,8 @@ MEND_SETTINGS = as_json(
         **{
             key: MEND[key] for key in ("backbone", "study_settings", "seeds", "shots", "n_demonstrations", "train_seed")
         },
-        **{key: MEND[key] for key in ("pretrain", "finetune", "tune", "prompt_tuning", "ablation_steps", "efficiency")},
+        **{key: MEND[key] for key in ("finetune", "tune", "prompt_tuning", "ablation_steps", "efficiency")},
+        "pretrain": mend_stage_1(),
         **{key: MEND[key] for key in ("table_2", "table_3", "table_4", "table_separators", "table_unseen_labels")},
         "figure_4": {**MEND["figure_4"], "distillers": mend_sweep("figure_4", "n_vectors")},
         "figure_lambda": {**MEND["figure_lambda"], "distillers": mend_sweep("figure_lambda", "kl_weight")},

@@ -46,7 +46,8 @@ class InContextSettings:
     """Evaluation B's settings; the papers' values stand in the config.
 
     dpc, draws: which sets are read (the first `draws` with `dpc` texts a class). turns: rounds of the test split that
-    queries are drawn from. orders, scorers: of each protocol by name. instruct: whether the prompt lists the labels.
+    queries are drawn from. orders, scorers: of each protocol by name. only: protocol -> {methods, rounds} where it is
+    asked about less than all methods and rounds. instruct: whether the prompt lists the labels.
     label_norm: sum or mean over a label's tokens. retrieval_rounds: rounds whose number of demonstrations is retrieved.
     batch_size: queries a pass; batch_tokens: tokens a scorer's row.
     """
@@ -57,6 +58,7 @@ class InContextSettings:
     turns: int
     orders: dict[str, str]
     scorers: dict[str, Sequence[str]]
+    only: dict[str, dict[str, Any]]
     instruct: bool
     label_norm: str
     retrieval_rounds: Sequence[int]
@@ -73,6 +75,9 @@ class InContextSettings:
             check_choice(f"orders.{name}", order, ORDERS)
             for scorer in self.scorers[name]:
                 check_choice(f"scorers.{name}", scorer, SCORERS)
+        for name, part in self.only.items():
+            if name not in self.orders or set(part) != {"methods", "rounds"}:
+                raise UserError(f"only.{name}: give methods and rounds of one of {', '.join(self.orders)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,10 +287,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     evaluation = Evaluation(reader, test, queries, settings)
     nothing = TextSet(test.columns, (), ())
     for protocol in protocols:
-        evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
+        part = settings.only.get(protocol.name, {"methods": None, "rounds": args.round})
+
+        def wanted(method: str, names: Sequence[str] | None = part["methods"]) -> bool:
+            return names is None or method in names
+
+        if wanted(ZERO_SHOT):
+            evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
         for arm, given in arms:
-            evaluation.evaluate_set(protocol, arm, given, args.round)
+            if wanted(arm.method):
+                evaluation.evaluate_set(
+                    protocol, arm, given, [number for number in args.round if number in part["rounds"]]
+                )
         for name, by in retrievers.items():
+            if not wanted(name):
+                continue
             pool = read_task(args.examples, settings.text_columns)
             most = max(settings.retrieval_rounds, default=0) * test.n_classes
             ranked = retrieve(by, pool, evaluation.texts, most, args)

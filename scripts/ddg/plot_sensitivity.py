@@ -82,8 +82,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     panels.curves(grid[1], "round", settings.models[0], sweep["methods"], settings.in_context["rounds"])
     panels.sweep(grid[2], "decay", settings.learner, sweep["decay"])
     panels.sweep(grid[3], "temperature", settings.learner, sweep["temperature"])
-    grid[2].set_xlabel("decay of the teacher (0: none)")
-    grid[3].set_xlabel("temperature of the weights")
+    grid[2].set_xlabel("teacher's decay (0: none)")
+    grid[3].set_xlabel("temperature")
+    grid[0].set_ylim(0, 103)  # bands of few seeds reach beyond what a score can be
     titles = ("learner", "in context", f"learner, {sweep['dpc']} a class", f"learner, {sweep['dpc']} a class")
     for axes, title in zip(grid, titles):
         axes.set_title(title)

@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if drawn:
             axes.set_xlabel(across)
             axes.set_title(up, fontsize=7.5)
+            if key == "cosine":
+                axes.set_ylim(top=1.02)
         else:
             say_unavailable(axes, "the run watched no real texts")
     handles, names = grid[0].get_legend_handles_labels()

@@ -22,13 +22,13 @@ def label(method: str) -> str:
     return LABELS.get(method) or method_label(method)
 
 
-def seed_note(settings: Comparison) -> str:
-    """Say what the spread is over."""
+def seed_note(settings: Comparison, *, context: bool = False) -> str:
+    """Say what the spread is over. context: of evaluation B."""
+    draws = settings.in_context["draws"] if context else settings.draws
+    sets = f"{draws} sets" if draws > 1 else "set"
     if len(settings.seeds) > 1:
-        return (
-            f"One value a seed, the mean over its {settings.draws} sets; spread over the seeds of the whole pipeline."
-        )
-    return f"One seed: spread over its {settings.draws} sets and the learners of each."
+        return f"One value a seed, {'the mean over' if draws > 1 else 'of'} its {sets}; spread over the seeds."
+    return f"One seed: spread over its {sets}{'' if context else ' and the learners of each'}."
 
 
 def metric_note(settings: Comparison, tasks: Sequence[str]) -> str:
@@ -119,7 +119,7 @@ def table_3(artifact: Artifact, settings: Comparison) -> Table:
     rows, made = cross(artifact, pairs, columns, "Language model")
     notes = [query_note(settings), "The likeliest first token of a label counts; demonstrations in a random order."]
     title = f"DiLM, Table 3: {table['round']} texts a class as demonstrations"
-    return Table(rows, made, title, source(artifact, [*notes, seed_note(settings)]))
+    return Table(rows, made, title, source(artifact, [*notes, seed_note(settings, context=True)]))
 
 
 def table_4(artifact: Artifact, settings: Comparison) -> Table:
@@ -135,7 +135,7 @@ def table_4(artifact: Artifact, settings: Comparison) -> Table:
 def table_main(artifact: Artifact, settings: Comparison) -> Table:
     """Return DDG's main table: methods by tasks, every language model and scorer."""
     table = settings.table_main
-    names = [*table["tasks"], "average"]
+    names = [*table["tasks"], *(["average"] if len(table["tasks"]) > 1 else [])]
     titles = {**settings.titles, "average": "mean of the tasks"}
     columns = [
         (f"{task}/{scorer}", f"{titles[task]}, {SCORER_NAMES[scorer]}")
@@ -144,7 +144,7 @@ def table_main(artifact: Artifact, settings: Comparison) -> Table:
     ]
     pairs = [(model, method) for model in settings.models for method in table["methods"]]
     rows, made = cross(artifact, pairs, columns, "Language model")
-    notes = [query_note(settings), seed_note(settings), "DDG's own numbers are not public text."]
+    notes = [query_note(settings), seed_note(settings, context=True), "DDG's own numbers are not public text."]
     return Table(rows, made, f"DDG, main table: {table['round']} texts a class as demonstrations", notes)
 
 
@@ -166,7 +166,7 @@ def table_long(artifact: Artifact, settings: Comparison) -> Table:
                         setting = f"{task}/round_{number}/{scorer}"
                         row[f"round_{number}"] = artifact.cell(setting, method, SCORE, model=model)
                     rows.append(row)
-    notes = [query_note(settings), seed_note(settings), "Round r shows r texts of every class."]
+    notes = [query_note(settings), seed_note(settings, context=True), "Round r shows r texts of every class."]
     return Table(rows, made, "DDG, many classes: accuracy by rounds", notes)
 
 
@@ -212,7 +212,11 @@ def table_paired(artifact: Artifact, settings: Comparison) -> Table:
     for first, second in settings.table_paired["pairs"]:
         for setting, model, title in places:
             value = artifact.cell(setting, f"{first}-{second}", DIFFERENCE, model=model)
-            row: dict[str, Cell] = {"difference": f"{label(first)} - {label(second)}", "where": title, "value": value}
+            row: dict[str, Cell] = {
+                "difference": f"{method_label(first)} − {method_label(second)}",
+                "where": title,
+                "value": value,
+            }
             row["low"] = getattr(value, "low", value)
             row["high"] = getattr(value, "high", value)
             rows.append(row)

@@ -74,7 +74,7 @@ def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
     axes.margins(x=0.12)
     axes.set_xlabel("demonstration tokens per vector")
     varied = "demonstrations" if part == "a" else "vectors"
-    axes.set_title(f"({part}) {varied} vary, {points[0]['title']}")
+    axes.set_title(f"({part}) {varied} vary\n{points[0]['title']}")
     for point in points:
         if point["method"] == "mend" and isinstance(point["value"], Spread) and point["ratio"] != "":
             text = f"K={point['demonstrations']}" if part == "a" else f"L={point['vectors']}"
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_figure_args(argv, __doc__)
     artifact, settings = read_artifact(args, "figure_4")
     names = list(settings.study_settings)
-    figure, grid = new_figure("double", 2.3 * len(names), nrows=len(names), ncols=2, squeeze=False, sharey="row")
+    figure, grid = new_figure("double", 2.5 * len(names), nrows=len(names), ncols=2, squeeze=False, sharey="row")
     rows: list[dict[str, Any]] = []
     for line, setting in zip(grid, names):
         for axes, part in zip(line, "ab"):

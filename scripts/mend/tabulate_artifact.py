@@ -211,6 +211,7 @@ def table_efficiency(artifact: Artifact, settings: Comparison) -> Table:
         "Operations are counted, not timed: forward passes with all options of a query; preparing is reading the"
         " demonstrations once, or distilling them and reading the vectors.",
         "MEND is cheaper than the method of the row from so many queries on the same demonstrations.",
+        "Peak memory: all queries in batches where something is kept, one option at a time where nothing is.",
     ]
     return Table(rows, columns, f"MEND, operations and memory, {settings.model}", notes)
 

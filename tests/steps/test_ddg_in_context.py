@@ -21,8 +21,8 @@ COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
 READING = {"pooling": "mean", "max_tokens": 16, "batch_size": 16}
 SETTINGS: dict[str, Any] = {
     "text_columns": ["text0"], "dpc": 2, "draws": 1, "turns": 5, "orders": {"longicl": "rounds", "dilm": "shuffled"},
-    "scorers": {"longicl": ["generate", "labels"], "dilm": ["labels"]}, "instruct": False, "label_norm": "sum",
-    "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 64,
+    "scorers": {"longicl": ["generate", "labels"], "dilm": ["labels"]}, "only": {}, "instruct": False,
+    "label_norm": "sum", "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 64,
 }  # fmt: skip
 PROMPT = (
     'instruction: ""\nlabel_list: ""\nintroduction: ""\ndemonstration: "{text} A {label}\\n"\nquery: "{text} A"\n'
@@ -89,6 +89,14 @@ def test_every_round_seed_and_scorer_has_an_accuracy_with_its_answers(folder, tm
         assert row["n"] == "6"
     lengths = {(row["method"], row["round"]): float(row["prefix_tokens"]) for row in rows if row["seed"] == "0"}
     assert lengths["zero_shot", "0"] == 0 < lengths["random", "1"] < lengths["random", "2"]
+
+
+def test_a_protocol_can_be_asked_about_less(folder, tmp_path):
+    evaluate(folder, tmp_path, only={"dilm": {"methods": ["random"], "rounds": [2]}})
+    found = {(row["method"], row["round"]) for row in rows_of(tmp_path / "runs.csv") if row["protocol"] == "dilm"}
+    assert found == {("random", "2")}
+    with pytest.raises(UserError, match="only.dilm: give methods and rounds"):
+        evaluate(folder, tmp_path, only={"dilm": {"rounds": [2]}})
 
 
 def test_rounds_do_not_depend_on_what_else_is_asked(folder, tmp_path):

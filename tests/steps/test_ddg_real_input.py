@@ -55,8 +55,8 @@ def ask(repo_root: Path, shared: Path, folder: Path, test: Path, dpc: int, promp
     """Run evaluation B with stories260k on 8 queries, one round."""
     settings = {
         "text_columns": COLUMN, "dpc": dpc, "draws": 1, "turns": 10, "orders": dict.fromkeys(prompts, "rounds"),
-        "scorers": {key: ["generate", "labels"] for key in prompts}, "instruct": False, "label_norm": "mean",
-        "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 256,
+        "scorers": {key: ["generate", "labels"] for key in prompts}, "only": {}, "instruct": False,
+        "label_norm": "mean", "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 256,
     }  # fmt: skip
     files = [f"{name}={repo_root / 'config' / 'prompts' / 'ddg' / f'{file}.yaml'}" for name, file in prompts.items()]
     evaluate_in_context.main(

@@ -22,6 +22,7 @@ SETTINGS: dict[str, Any] = {
     "in_context": {
         "rounds": [1, 2],
         "n_queries": 50,
+        "draws": 1,
         "protocols": {
             "longicl": {"prompt": None, "order": "rounds", "scorers": ["generate", "labels"]},
             "dilm": {"prompt": "dilm", "order": "shuffled", "scorers": ["first_token"]},

@@ -90,13 +90,17 @@ def learner_table(artifact: Artifact, settings: Comparison) -> Table:
     notes = [metric_note(settings, table["tasks"]), seed_note(settings)]
     notes.append("The row of all texts does not depend on the size: it is repeated.")
     return Table(
-        [*rows, full], kept, f"DiLM, Table 1: learners trained on sets, {settings.learner}", source(artifact, notes)
+        [*rows, full],
+        kept,
+        f"DiLM, Table 1: learners trained on sets, {settings.learner}",
+        source(artifact, kept, notes),
     )
 
 
-def source(artifact: Artifact, notes: Sequence[str]) -> list[str]:
+def source(artifact: Artifact, columns: Sequence[Column], notes: Sequence[str]) -> list[str]:
     """Return the notes with the source of the published values, if the table shows some."""
-    return [*notes, *([f"Published: {artifact.published[0]['source']}."] if artifact.published else [])]
+    shown = any(column.kind == "published" for column in columns)
+    return [*notes, *([f"Published: {artifact.published[0]['source']}."] if shown else [])]
 
 
 def other_learners(artifact: Artifact, settings: Comparison) -> Table:
@@ -108,7 +112,9 @@ def other_learners(artifact: Artifact, settings: Comparison) -> Table:
     notes = [metric_note(settings, settings.table_1["tasks"]), seed_note(settings)]
     notes.append(f"The sets were made with {settings.learner}.")
     number = artifact.name.rpartition("_")[2]
-    return Table(rows, made, f"DiLM, Table {number}: other learners, {dpc} texts a class", source(artifact, notes))
+    return Table(
+        rows, made, f"DiLM, Table {number}: other learners, {dpc} texts a class", source(artifact, made, notes)
+    )
 
 
 def table_3(artifact: Artifact, settings: Comparison) -> Table:
@@ -119,7 +125,7 @@ def table_3(artifact: Artifact, settings: Comparison) -> Table:
     rows, made = cross(artifact, pairs, columns, "Language model")
     notes = [query_note(settings), "The likeliest first token of a label counts; demonstrations in a random order."]
     title = f"DiLM, Table 3: {table['round']} texts a class as demonstrations"
-    return Table(rows, made, title, source(artifact, [*notes, seed_note(settings, context=True)]))
+    return Table(rows, made, title, source(artifact, made, [*notes, seed_note(settings, context=True)]))
 
 
 def table_4(artifact: Artifact, settings: Comparison) -> Table:
@@ -129,7 +135,7 @@ def table_4(artifact: Artifact, settings: Comparison) -> Table:
     pairs = [(settings.learner, method) for method in settings.table_4["methods"]]
     rows, made = cross(artifact, pairs, columns, "Learner")
     notes = [metric_note(settings, settings.table_1["tasks"]), seed_note(settings)]
-    return Table(rows, made, f"DiLM, Table 4: ablation, {dpc} texts a class", source(artifact, notes))
+    return Table(rows, made, f"DiLM, Table 4: ablation, {dpc} texts a class", source(artifact, made, notes))
 
 
 def table_main(artifact: Artifact, settings: Comparison) -> Table:

@@ -122,3 +122,27 @@ def test_a_token_across_the_seam_is_refused(shared):
     reader = Reader(loaded, 2, 256)
     with pytest.raises(UserError, match="a token spans the seam between demonstrations and query"):
         reader.write(reader.extend("once upon a ti"), ["me there was"], 2)
+
+
+def test_wrong_labels_teach_less_and_none_nothing(repo_root):
+    """The shipped model learns from the labels it is shown: turned round, they teach the wrong ones."""
+    loaded = load_model(str(repo_root / "resources" / "mini" / "causal"), dtype="float32", device="cpu")
+    reader, rng = Reader(loaded, 30, 512), random.Random(0)
+    topics = ["mouse keyboard monitor printer", "brake engine bumper clutch", "poodle spaniel beagle terrier"]
+    labels = ["ebony", "ruby", "jade"]
+
+    def text(kind: int) -> str:
+        mixed = [*topics[kind].split(), *rng.sample(["the", "a", "of", "to", "with"], 3)]
+        return " ".join(rng.sample(mixed, len(mixed))) + " Label:"
+
+    shown = [(text(n % 3), n % 3) for n in range(18)]
+    queries = [text(n % 3) for n in range(30)]
+    found = []
+    for turn in (0, 1, None):
+        kept = shown if turn is not None else []
+        prefix = reader.extend("".join(f"{own} {labels[(kind + (turn or 0)) % 3]}\n" for own, kind in kept))
+        chosen = reader.label_scores(prefix, queries, " ", labels, "sum").argmax(1)
+        found.append(float((chosen == np.arange(30) % 3).mean()))
+    assert found[0] > 0.8
+    assert found[1] < 0.2
+    assert found[2] < 0.6

@@ -27,7 +27,7 @@ pathvars:
 
 wildcard_constraints:
     dataset=one_of(DATASETS),
-    split="[a-z0-9_]+",
+    split="(?:(?!_sample_)[a-z0-9_])+",  # a sub-sample is another rule's
     model=one_of(MODELS),
     anchors=one_of(config["nuggets"]["anchor_sets"]),
     method=one_of(METHODS),
@@ -42,9 +42,8 @@ include: "rules/models.smk"
 
 
 for paper in PAPERS:
-    if Path(f"rules/{paper}.smk").exists():
 
-        include: f"rules/{paper}.smk"
+    include: f"rules/{paper}.smk"
 
 
 include: "rules/report.smk"

@@ -556,11 +556,12 @@ rule ddg_all:
 
 
 rule ddg_distil:
-    """Only distil: the sets of ddg.distil as JSON lines and as parquet with canonical columns."""
+    """Only distil: the sets of ddg.distil as JSON lines and as parquet with canonical columns, test texts beside them."""
     input:
         expand(
             "<results>/ddg/converted/{task}/{method}",
             task=DDG["distil"]["tasks"],
             method=DDG["distil"]["methods"],
         ),
+        [ddg_split(task, "test") for task in DDG["distil"]["tasks"]],
     localrule: True

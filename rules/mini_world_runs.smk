@@ -1,5 +1,6 @@
 # The shipped small models, and what the report shows of them; the rules are in models.smk.
-MINI_MODELS = ["causal", "small", "encoder", "t5", "t5_small"]
+MINI_DISTILLERS = ["distiller", "distiller_lm"]  # stage 1 of MEND
+MINI_MODELS = ["causal", "small", "encoder", "t5", "t5_small", *MINI_DISTILLERS]
 MINI_WORLD_TABLES = ["table_models"]
 MINI_WORLD_FIGURES = ["figure_in_context", "figure_authors"]
 

@@ -116,6 +116,93 @@ rule mini_world_train_t5:
         " > {log:q} 2>&1"
 
 
+rule mini_world_generate_tasks:
+    """Write the synthetic tasks that the shipped distillers read."""
+    input:
+        script="scripts/data/generate_meta_tasks.py",
+        code=code_of("scripts/data/generate_meta_tasks.py"),
+    output:
+        train="results/mini_models/tasks/train.jsonl",
+        dev="results/mini_models/tasks/dev.jsonl",
+        texts="results/mini_models/tasks/texts.jsonl",
+    log:
+        "results/mini_models/logs/generate_tasks.log",
+    benchmark:
+        "results/mini_models/benchmarks/generate_tasks.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        corpus=as_json(config["synthetic"]),
+        settings=as_json(config["mini_world"]["distiller"]["tasks"]),
+        seed=config["mini_world"]["seed"],
+    shell:
+        "python -m {params.module}"
+        " --corpus {params.corpus:q} --settings {params.settings:q} --seed {params.seed}"
+        " --train-out {output.train:q} --dev-out {output.dev:q} --texts-out {output.texts:q}"
+        " > {log:q} 2>&1"
+
+
+rule mini_world_train_distillers:
+    """Train the shipped distillers of MEND for the causal model: with and without the distance to it in the loss."""
+    input:
+        script="scripts/mend/train_distiller.py",
+        code=code_of("scripts/mend/train_distiller.py"),
+        model="results/mini_models/causal",
+        train="results/mini_models/tasks/train.jsonl",
+        dev="results/mini_models/tasks/dev.jsonl",
+    output:
+        distillers=directory("results/mini_models/distillers"),
+        history="results/mini_models/distillers.json",
+    log:
+        "results/mini_models/logs/train_distillers.log",
+    benchmark:
+        "results/mini_models/benchmarks/train_distillers.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(config["mini_world"]["distiller"]["settings"]),
+        variants=as_json(config["mini_world"]["distiller"]["variants"]),
+        format=as_json(config["mend"]["formats"]["label"]),
+        seed=config["mini_world"]["seed"],
+        checkpoints="results/mini_models/distillers.checkpoints",
+    shell:
+        "python -m {params.module}"
+        " --model {input.model:q} --meta-train {input.train:q} --dev {input.dev:q} --starts causal={input.model:q}"
+        " --variants {params.variants:q} --settings {params.settings:q} --format {params.format:q}"
+        " --seed {params.seed} --dtype float32 --device cpu --threads 1 --checkpoints {params.checkpoints:q}"
+        " --distillers-out {output.distillers:q} --history-out {output.history:q}"
+        " > {log:q} 2>&1"
+
+
+rule mini_world_describe_distillers:
+    """Put the distillers into the form in which they are shipped, with their cards."""
+    input:
+        script="scripts/mini_world/describe_distillers.py",
+        code=code_of("scripts/mini_world/describe_distillers.py"),
+        distillers="results/mini_models/distillers",
+        history="results/mini_models/distillers.json",
+    output:
+        models=[directory(f"results/mini_models/{name}") for name in MINI_DISTILLERS],
+        curves=[f"results/mini_models/{name}_curve.jsonl" for name in MINI_DISTILLERS],
+    log:
+        "results/mini_models/logs/describe_distillers.log",
+    benchmark:
+        "results/mini_models/benchmarks/describe_distillers.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        names=MINI_DISTILLERS,
+        dev_tasks=config["mini_world"]["distiller"]["tasks"]["dev_tasks"],
+    shell:
+        "python -m {params.module}"
+        " --distillers {input.distillers:q} --history {input.history:q} --names {params.names:q}"
+        " --dev-tasks {params.dev_tasks} --models-out {output.models:q} --curves-out {output.curves:q}"
+        " > {log:q} 2>&1"
+
+
 rule mini_world_evaluate_causal:
     """Measure how good the shipped model is at learning in context and at telling careful from careless authors."""
     input:

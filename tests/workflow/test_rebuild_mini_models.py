@@ -73,3 +73,13 @@ def test_the_config_holds_the_settings_that_made_the_shipped_t5(name: str) -> No
     card = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))
     assert card["settings"] == yaml.safe_load(text)["step_by_step"]["mini_models"][name]
     assert card["seed"] == shared["mini_world"]["seed"]
+
+
+@pytest.mark.parametrize("name", ["distiller", "distiller_lm"])
+def test_the_config_holds_the_settings_that_made_the_shipped_distiller(name: str) -> None:
+    import yaml
+
+    mini_world = yaml.safe_load((REPO_ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["mini_world"]
+    own = {key: value for key, value in mini_world["distiller"]["variants"][name].items() if key != "start"}
+    card = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))
+    assert card["settings"] == {**mini_world["distiller"]["settings"], **own, "seed": mini_world["seed"]}

@@ -1,7 +1,7 @@
 """Benchmark of the in-context evaluation: queries a second behind one long prompt of demonstrations.
 
 100 queries on about 1,000 tokens of demonstrations. Ours: `scripts.ddg.in_context`, the demonstrations run once, the
-queries in batches behind them. Reference `uncached`: as LongICLBench's scripts ask, one query at a time with the whole
+queries packed behind them. Reference `uncached`: as LongICLBench's scripts ask, one query at a time with the whole
 prompt, transformers' `generate` with its cache within the query. Both write the answers and score the labels' log-
 probabilities; answers must be equal and log-probabilities agree. Model: the shipped mini_causal.
 """
@@ -64,7 +64,7 @@ def run_ours(work: Work) -> tuple[list[str], np.ndarray]:
     """Return the written answers and the labels' log-probabilities, (queries, labels)."""
     from scripts.ddg.in_context import Reader
 
-    reader = Reader(work.loaded, 100, 2048)
+    reader = Reader(work.loaded, 2048)
     prefix = reader.extend(work.prefix)
     answers = reader.write(prefix, work.queries, work.sizes["new_tokens"])
     return answers, reader.label_scores(prefix, work.queries, LEAD, work.labels, "sum")

@@ -49,7 +49,7 @@ class InContextSettings:
     queries are drawn from. orders, scorers: of each protocol by name. only: protocol -> {methods, rounds} where it is
     asked about less than all methods and rounds. instruct: whether the prompt lists the labels.
     label_norm: sum or mean over a label's tokens. retrieval_rounds: rounds whose number of demonstrations is retrieved.
-    batch_size: queries a pass; batch_tokens: tokens a scorer's row.
+    batch_tokens: query tokens a pass.
     """
 
     text_columns: Sequence[str]
@@ -62,11 +62,10 @@ class InContextSettings:
     instruct: bool
     label_norm: str
     retrieval_rounds: Sequence[int]
-    batch_size: int
     batch_tokens: int
 
     def __post_init__(self) -> None:
-        for name in ("dpc", "draws", "turns", "batch_size", "batch_tokens"):
+        for name in ("dpc", "draws", "turns", "batch_tokens"):
             check_whole(name, getattr(self, name), 1)
         check_choice("label_norm", self.label_norm, LABEL_NORMS)
         if set(self.orders) != set(self.scorers):
@@ -283,7 +282,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.ddg.in_context import Reader
     from scripts.lm.load import load_model
 
-    reader = Reader(load_model(**model_options(args)), settings.batch_size, settings.batch_tokens)
+    reader = Reader(load_model(**model_options(args)), settings.batch_tokens)
     evaluation = Evaluation(reader, test, queries, settings)
     nothing = TextSet(test.columns, (), ())
     for protocol in protocols:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Sequence
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.lm.generate import continue_cached
-from scripts.lm.next_token import next_token_logprobs
+from scripts.lm.generate import end_token_ids
 from scripts.lm.prompts import leading_ids, plain_ids
 from scripts.lm.score import Continuation, PrefixCache, Scorer
 
@@ -34,11 +33,10 @@ class Prefix:
 
 
 class Reader:
-    """Runs prefixes and asks queries behind them. batch_size: queries a pass; batch_tokens: tokens a scorer's row."""
+    """Runs prefixes and asks queries behind them. batch_tokens: query tokens in one pass."""
 
-    def __init__(self, loaded: LoadedModel, batch_size: int, batch_tokens: int) -> None:
+    def __init__(self, loaded: LoadedModel, batch_tokens: int) -> None:
         self.loaded = loaded
-        self.batch_size = batch_size
         self.scorer = Scorer(loaded.model, batch_tokens=batch_tokens)
         self.leading = tuple(leading_ids(loaded.tokenizer))
 
@@ -87,22 +85,31 @@ class Reader:
     def _plain(self, texts: Sequence[str]) -> list[list[int]]:
         return [plain_ids(self.loaded.tokenizer, text) for text in texts]
 
-    def write(self, prefix: Prefix, queries: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
-        """Return what the model writes behind each query, the likeliest token each time."""
-        from transformers import DynamicCache
+    def write(self, prefix: Prefix, queries: Sequence[str], max_new_tokens: int) -> list[str]:
+        """Return what the model writes behind each query, the likeliest token each time.
 
-        cache = None
-        if prefix.cache is not None:
-            cache = DynamicCache(list(zip(prefix.cache.keys, prefix.cache.values)))
-        return continue_cached(
-            self.loaded,
-            prefix.ids,
-            cache,
-            self.tails(prefix, queries),
-            max_new_tokens=max_new_tokens,
-            batch_size=self.batch_size,
-            stop=stop,
-        )
+        For each token the short query runs again behind the prefix, which is never copied for a batch: thousands of
+        demonstration tokens times the queries would not fit a device.
+        Raises `UserError` where prefix, query and answer exceed the window.
+        """
+        ids = self.tails(prefix, queries)
+        longest = len(prefix.ids) + max(map(len, ids)) + max_new_tokens
+        if longest > self.scorer.window:
+            raise UserError(
+                f"prompt: {longest} tokens with {max_new_tokens} for the answer exceed the model's window of"
+                f" {self.scorer.window}; show fewer demonstrations or take another model"
+            )
+        ends, starts = set(end_token_ids(self.loaded)), [len(own) for own in ids]
+        open_rows = list(range(len(ids)))
+        for _ in range(max_new_tokens):
+            best, _ = self.scorer.next_tokens(prefix.cache, [ids[row] for row in open_rows])
+            for row, token in zip(open_rows, best.tolist()):
+                ids[row].append(token)
+            open_rows = [row for row in open_rows if ids[row][-1] not in ends]
+            if not open_rows:
+                break
+        written = [[token for token in own[start:] if token not in ends] for own, start in zip(ids, starts)]
+        return [self.loaded.tokenizer.decode(own, skip_special_tokens=True) for own in written]
 
     def label_scores(
         self, prefix: Prefix, queries: Sequence[str], lead: str, labels: Sequence[str], norm: str
@@ -114,7 +121,7 @@ class Reader:
         asked, answers = self._split(prefix, queries, lead, labels)
         if all(len(own) == 1 for own in answers):
             firsts = [own[0] for own in answers]
-            return finite(next_token_logprobs(self.loaded, prefix.cache, asked, firsts, self.batch_size))
+            return finite(self.scorer.next_tokens(prefix.cache, asked, firsts)[1])
         pairs = [Continuation(tuple(query), tuple(own)) for query in asked for own in answers]
         scores = self.scorer.score(prefix.cache, pairs)
         divisor = scores.n_tokens if norm == "mean" else 1
@@ -135,7 +142,7 @@ class Reader:
                     f"first_token: labels '{labels[firsts.index(token)]}' and '{labels[place]}' begin with the same"
                     " token; use the scorer labels, which reads them whole"
                 )
-        return finite(next_token_logprobs(self.loaded, prefix.cache, asked, firsts, self.batch_size))
+        return finite(self.scorer.next_tokens(prefix.cache, asked, firsts)[1])
 
     def _split(
         self, prefix: Prefix, queries: Sequence[str], lead: str, labels: Sequence[str]

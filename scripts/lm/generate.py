@@ -46,6 +46,8 @@ def generate(
     special: False for prompts that bring their special tokens in their text, as chat templates do.
     Raises `UserError` for a prompt that does not fit the model's window together with its answer.
     """
+    import torch
+
     _check_arguments(max_new_tokens, batch_size, temperature, min_p, stop)
     if not prompts:
         return []
@@ -58,50 +60,11 @@ def generate(
     encoded = encode_prompts(loaded, prompts, special=special and not prefix_ids)
     _check_lengths(loaded, encoded, len(prefix_ids), 0 if encoder_decoder else max_new_tokens)
 
-    import torch
-
     loaded.model.eval()
+    answers = [""] * len(prompts)
+    order = sorted(range(len(prompts)), key=lambda i: (-len(encoded[i]), i))
     with torch.inference_mode():
         prefix_cache = _prefill(loaded, prefix_ids) if prefix_ids else None
-    return continue_cached(
-        loaded,
-        prefix_ids,
-        prefix_cache,
-        encoded,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        stop=stop,
-        temperature=temperature,
-        min_p=min_p,
-        seed=seed,
-    )
-
-
-def continue_cached(
-    loaded: LoadedModel,
-    prefix_ids: Sequence[int],
-    prefix_cache: Cache | None,
-    encoded: Sequence[Sequence[int]],
-    *,
-    max_new_tokens: int,
-    batch_size: int,
-    stop: Sequence[str] = (),
-    temperature: float = 0.0,
-    min_p: float = 0.0,
-    seed: int = 0,
-) -> list[str]:
-    """Return what the model writes after prompts of token ids, behind a prefix that has been run (see `generate`).
-
-    prefix_ids, prefix_cache: the prefix and its keys and values, which stay as they are; none for prompts that stand
-    alone. Raises `UserError` for a prompt that does not fit the window together with its answer.
-    """
-    import torch
-
-    _check_lengths(loaded, encoded, len(prefix_ids), 0 if loaded.family == "encoder_decoder" else max_new_tokens)
-    loaded.model.eval()
-    answers = [""] * len(encoded)
-    order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i]), i))
-    with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             texts = _generate_batch(

@@ -183,6 +183,41 @@ class Scorer:
             self._fill(flat, prefix, packed)
         return _collect(flat, packed, per_token)
 
+    @torch.no_grad()
+    def next_tokens(
+        self, prefix: Prefix, queries: Sequence[Sequence[int]], tokens: Sequence[int] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what follows each query behind one prefix: the likeliest token's id, and `tokens`' log-probabilities.
+
+        queries: token ids. Returns (n,) int64 and (n, tokens) float64 in nats. Not for encoder-decoder models. Raises
+        `UserError` as `score` does.
+        """
+        if self.encoder_decoder:
+            raise ValueError("next_tokens is for causal models")
+        packed = self.pack([Continuation(tuple(query), (0,)) for query in queries])  # one answer place for each query
+        best = np.zeros(len(queries), dtype=np.int64)
+        found = np.zeros((len(queries), len(tokens)))
+        wanted = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
+        for places, _, hidden in self._answer_states(prefix, packed):
+            logits = F.linear(hidden, self.layer.weight, self.layer.bias).float()
+            best[places] = logits.argmax(dim=-1).cpu().numpy()
+            if len(tokens):
+                found[places] = (logits[:, wanted] - logits.logsumexp(dim=-1, keepdim=True)).double().cpu().numpy()
+        return best, found
+
+    def _answer_states(
+        self, prefix: Prefix, packed: PackedContinuations
+    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+        """Yield (places of answer tokens, their ids, the hidden states that predict them), row by row."""
+        cache = self._prefill_common(prefix, packed)
+        if len(packed.first_places):
+            yield packed.first_places, packed.first_targets, self._first_states(cache, packed)
+        longest = max((group.length for row in packed.rows for group in row.groups), default=0)
+        mask = attention.causal_mask(cache.length, longest, self.layer.weight)
+        with self._scoring_mode(shared_attention=True):
+            for row in packed.rows:
+                yield row.places, row.targets, self._row_states(row, cache, mask)
+
     def _run_prefix(
         self, ids: Sequence[int], embeds: Tensor | None, past: PrefixCache | None, start: int, n_new: int
     ) -> PrefixCache:
@@ -214,14 +249,8 @@ class Scorer:
             with self._scoring_mode():
                 self._t5.fill(flat, given.ids, given.embeds, packed)
             return
-        cache = self._prefill_common(prefix, packed)
-        if len(packed.first_places):
-            flat[packed.first_places] = self._first_logprobs(cache, packed)
-        longest = max((group.length for row in packed.rows for group in row.groups), default=0)
-        mask = attention.causal_mask(cache.length, longest, self.layer.weight)
-        with self._scoring_mode(shared_attention=True):
-            for row in packed.rows:
-                flat[row.places] = self._row_logprobs(row, cache, mask)
+        for places, targets, hidden in self._answer_states(prefix, packed):
+            flat[places] = token_logprobs(hidden, targets, self.layer).cpu().numpy()
 
     def _prefill_common(self, prefix: Prefix, packed: PackedContinuations) -> PrefixCache:
         """Run the prefix, where it is not run yet, together with what all queries begin with."""
@@ -235,19 +264,18 @@ class Scorer:
             return self.prefill(packed.common_ids, past=prefix)
         return self.prefill([*(prefix or ()), *packed.common_ids])
 
-    def _first_logprobs(self, cache: PrefixCache, packed: PackedContinuations) -> np.ndarray:
-        """Return log-probabilities of the answer tokens that follow the prefix directly."""
+    def _first_states(self, cache: PrefixCache, packed: PackedContinuations) -> Tensor:
+        """Return the hidden states that predict the answer tokens which follow the prefix directly."""
         if cache.last_hidden is None:
             index = int(np.searchsorted(packed.answer_starts, packed.first_places[0], side="right")) - 1
             raise UserError(
                 f"continuation {index}: empty query and no text before it, so nothing predicts its first token;"
                 " give a query or a prefix (with last_hidden, if it is a cache)"
             )
-        hidden = cache.last_hidden.expand(len(packed.first_targets), -1)
-        return token_logprobs(hidden, packed.first_targets, self.layer).cpu().numpy()
+        return cache.last_hidden.expand(len(packed.first_targets), -1)
 
-    def _row_logprobs(self, row: Row, cache: PrefixCache, mask: Tensor) -> np.ndarray:
-        """Run one row behind the prefix and return the log-probabilities of its answer tokens."""
+    def _row_states(self, row: Row, cache: PrefixCache, mask: Tensor) -> Tensor:
+        """Run one row behind the prefix and return the hidden states that predict its answer tokens."""
         shared = attention.SharedPrefix(cache.keys, cache.values, row.groups, mask)
         output = self.model.base_model(
             input_ids=row.input_ids,
@@ -255,8 +283,7 @@ class Scorer:
             use_cache=False,
             shared_prefix=shared,
         )
-        hidden = output.last_hidden_state[0].index_select(0, row.predictors)
-        return token_logprobs(hidden, row.targets, self.layer).cpu().numpy()
+        return output.last_hidden_state[0].index_select(0, row.predictors)
 
     @contextlib.contextmanager
     def _scoring_mode(self, *, shared_attention: bool = False) -> Iterator[None]:

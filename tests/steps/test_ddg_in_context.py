@@ -22,7 +22,7 @@ READING = {"pooling": "mean", "max_tokens": 16, "batch_size": 16}
 SETTINGS: dict[str, Any] = {
     "text_columns": ["text0"], "dpc": 2, "draws": 1, "turns": 5, "orders": {"longicl": "rounds", "dilm": "shuffled"},
     "scorers": {"longicl": ["generate", "labels"], "dilm": ["labels"]}, "only": {}, "instruct": False,
-    "label_norm": "sum", "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 64,
+    "label_norm": "sum", "retrieval_rounds": [1], "batch_tokens": 64,
 }  # fmt: skip
 PROMPT = (
     'instruction: ""\nlabel_list: ""\nintroduction: ""\ndemonstration: "{text} A {label}\\n"\nquery: "{text} A"\n'

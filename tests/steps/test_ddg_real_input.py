@@ -56,7 +56,7 @@ def ask(repo_root: Path, shared: Path, folder: Path, test: Path, dpc: int, promp
     settings = {
         "text_columns": COLUMN, "dpc": dpc, "draws": 1, "turns": 10, "orders": dict.fromkeys(prompts, "rounds"),
         "scorers": {key: ["generate", "labels"] for key in prompts}, "only": {}, "instruct": False,
-        "label_norm": "mean", "retrieval_rounds": [1], "batch_size": 4, "batch_tokens": 256,
+        "label_norm": "mean", "retrieval_rounds": [1], "batch_tokens": 256,
     }  # fmt: skip
     files = [f"{name}={repo_root / 'config' / 'prompts' / 'ddg' / f'{file}.yaml'}" for name, file in prompts.items()]
     evaluate_in_context.main(

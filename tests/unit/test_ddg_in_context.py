@@ -47,10 +47,10 @@ def whole_answer(loaded: LoadedModel, prompt: str, n_new: int) -> str:
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "opt"])
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_growing_rounds_equal_whole_prompts(kind, batch_size):
+@pytest.mark.parametrize("batch_tokens", [8, 64])
+def test_growing_rounds_equal_whole_prompts(kind, batch_tokens):
     loaded, rng = tiny(kind), random.Random(3)
-    reader = Reader(loaded, batch_size, 64)
+    reader = Reader(loaded, batch_tokens)
     queries = [words(n, rng) for n in (2, 5, 1, 4)]
     text, prefix = "", None
     for _ in range(3):  # every round begins with the one before
@@ -66,7 +66,7 @@ def test_growing_rounds_equal_whole_prompts(kind, batch_size):
 
 def test_a_real_tokenizer_and_other_orders(shared):
     loaded = load_model(str(shared / "models" / "stories260k"), dtype="float32", device="cpu")
-    reader = Reader(loaded, 2, 256)
+    reader = Reader(loaded, 256)
     queries = ["sentence: a happy dog", "sentence: the sad old cat and a bird"]
     demos = ["sentence: good fun\nlabel: positive\n\n", "sentence: very dull\nlabel: negative\n\n"]
     labels = ["negative", "positive"]
@@ -85,7 +85,7 @@ def test_a_real_tokenizer_and_other_orders(shared):
 
 def test_without_demonstrations():
     loaded, rng = tiny("llama"), random.Random(5)
-    reader, queries = Reader(loaded, 2, 64), [words(3, rng), words(2, rng)]
+    reader, queries = Reader(loaded, 64), [words(3, rng), words(2, rng)]
     prefix = reader.extend("")
     ours = reader.label_scores(prefix, queries, " ", LABELS, "sum")
     np.testing.assert_allclose(ours, whole_label_scores(loaded, "", queries, " ", LABELS), rtol=0, atol=2e-4)
@@ -94,14 +94,14 @@ def test_without_demonstrations():
 
 def test_mean_divides_by_the_labels_tokens():
     loaded, rng = tiny("llama"), random.Random(6)
-    reader, queries = Reader(loaded, 2, 64), [words(3, rng)]
+    reader, queries = Reader(loaded, 64), [words(3, rng)]
     prefix = reader.extend("w1 w2\n")
     sums, means = (reader.label_scores(prefix, queries, " ", LABELS, norm) for norm in ("sum", "mean"))
     np.testing.assert_allclose(sums, means * [1, 2, 2], rtol=1e-9)
 
 
 def test_labels_that_begin_alike_are_refused_by_first_tokens():
-    reader = Reader(tiny("llama"), 2, 64)
+    reader = Reader(tiny("llama"), 64)
     with pytest.raises(
         UserError, match=r"labels 'w50' and 'w50 w53' begin with the same\s+token; use the scorer labels"
     ):
@@ -109,7 +109,7 @@ def test_labels_that_begin_alike_are_refused_by_first_tokens():
 
 
 def test_a_prefix_longer_than_the_window_is_one_line():
-    reader = Reader(tiny("llama"), 2, 64)
+    reader = Reader(tiny("llama"), 64)
     with pytest.raises(UserError, match=rf"exceed the model's window of {WINDOW}"):
         reader.extend(words(WINDOW + 1, random.Random(0)))
     prefix = reader.extend(words(WINDOW - 3, random.Random(0)) + "\n")
@@ -119,7 +119,7 @@ def test_a_prefix_longer_than_the_window_is_one_line():
 
 def test_a_token_across_the_seam_is_refused(shared):
     loaded = load_model(str(shared / "models" / "stories260k"), dtype="float32", device="cpu")
-    reader = Reader(loaded, 2, 256)
+    reader = Reader(loaded, 256)
     with pytest.raises(UserError, match="a token spans the seam between demonstrations and query"):
         reader.write(reader.extend("once upon a ti"), ["me there was"], 2)
 
@@ -127,7 +127,7 @@ def test_a_token_across_the_seam_is_refused(shared):
 def test_wrong_labels_teach_less_and_none_nothing(repo_root):
     """The shipped model learns from the labels it is shown: turned round, they teach the wrong ones."""
     loaded = load_model(str(repo_root / "resources" / "mini" / "causal"), dtype="float32", device="cpu")
-    reader, rng = Reader(loaded, 30, 512), random.Random(0)
+    reader, rng = Reader(loaded, 512), random.Random(0)
     topics = ["mouse keyboard monitor printer", "brake engine bumper clutch", "poodle spaniel beagle terrier"]
     labels = ["ebony", "ruby", "jade"]
 

@@ -305,7 +305,6 @@ def ddg_in_context(wildcards):
                 "instruct",
                 "label_norm",
                 "retrieval_rounds",
-                "batch_size",
             )
         },
         "batch_tokens": config["compute"]["batch_tokens"],

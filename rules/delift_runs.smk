@@ -1,4 +1,5 @@
 # Which pairs, models, subsets and ways of learning DELIFT compares, read from the config; the rules are in delift.smk.
+from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.delift.comparison import Comparison, pair_faults
 
@@ -23,7 +24,12 @@ DELIFT_SETTINGS = as_json({key: DELIFT[key] for key in DELIFT_COMPARISON_KEYS})
 DELIFT_RUNS = DELIFT_COMPARED.runs()
 DELIFT_MODELS = sorted({model for _, model in DELIFT_RUNS} | ({DELIFT["embed"]["model"]} if DELIFT_RUNS else set()))
 DELIFT_PAIRS = sorted({pair for pair, _ in DELIFT_RUNS})
-DELIFT_JSON_DATASETS = {name: path for path in DELIFT["registries"] for name in read_json(path)}
+
+try:
+    DELIFT_JSON_DATASETS = {name: path for path in DELIFT["registries"] for name in read_json(path)}
+except UserError as error:  # Snakemake would wrap it in the code that raised it
+    print(f"config: delift.registries: {error}", file=sys.stderr)
+    sys.exit(1)
 
 if "delift" in config["papers"]:
     delift_faults = pair_faults(

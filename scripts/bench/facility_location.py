@@ -112,10 +112,15 @@ def measure(n: int, budget: int, repeats: int, threads: int) -> dict[str, Any]:
     }
     if has_submodlib():
         references["submodlib"] = lambda: submodlib(kernel, budget)
-    ours = maximise(objective, budget)
-    values = {name: value_of(objective, choose()) for name, choose in references.items()}  # compiles apricot's loops
-    value = value_of(objective, ours.order)
-    times = take_turns({"ours": lambda: maximise(objective, budget), **references}, repeats)
+    tasks = {"ours": lambda: maximise(objective, budget).order, **references}
+    chosen: dict[str, np.ndarray] = {}
+
+    def keep(name: str) -> None:
+        chosen[name] = tasks[name]()
+
+    times = take_turns({name: lambda name=name: keep(name) for name in tasks}, repeats)
+    values = {name: value_of(objective, rows) for name, rows in chosen.items()}
+    value = values.pop("ours")
     entries: dict[str, Any] = {}
     for name in references:
         ratio = statistics.median(theirs / mine for mine, theirs in zip(times["ours"], times[name]))

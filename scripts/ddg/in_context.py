@@ -17,6 +17,8 @@ from scripts.lm.prompts import leading_ids, plain_ids
 from scripts.lm.score import Continuation, PrefixCache, Scorer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from scripts.lm.load import LoadedModel
 
 NORMS = ("sum", "mean")
@@ -39,6 +41,7 @@ class Reader:
         self.loaded = loaded
         self.scorer = Scorer(loaded.model, batch_tokens=batch_tokens)
         self.leading = tuple(leading_ids(loaded.tokenizer))
+        self._last: tuple[PrefixCache | None, list[list[int]], Tensor] | None = None
 
     def whole_ids(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text that begins a prompt."""
@@ -85,6 +88,15 @@ class Reader:
     def _plain(self, texts: Sequence[str]) -> list[list[int]]:
         return [plain_ids(self.loaded.tokenizer, text) for text in texts]
 
+    def states(self, prefix: Prefix, queries: list[list[int]], *, keep: bool = True) -> Tensor:
+        """Return the hidden states behind queries of token ids; those kept last are not computed again."""
+        if self._last is not None and self._last[0] is prefix.cache and self._last[1] == queries:
+            return self._last[2]
+        states = self.scorer.query_states(prefix.cache, queries)
+        if keep:
+            self._last = (prefix.cache, [list(query) for query in queries], states)
+        return states
+
     def write(self, prefix: Prefix, queries: Sequence[str], max_new_tokens: int) -> list[str]:
         """Return what the model writes behind each query, the likeliest token each time.
 
@@ -101,8 +113,9 @@ class Reader:
             )
         ends, starts = set(end_token_ids(self.loaded)), [len(own) for own in ids]
         open_rows = list(range(len(ids)))
-        for _ in range(max_new_tokens):
-            best, _ = self.scorer.next_tokens(prefix.cache, [ids[row] for row in open_rows])
+        for step in range(max_new_tokens):
+            states = self.states(prefix, [ids[row] for row in open_rows], keep=step == 0)
+            best, _ = self.scorer.tokens_after(states)
             for row, token in zip(open_rows, best.tolist()):
                 ids[row].append(token)
             open_rows = [row for row in open_rows if ids[row][-1] not in ends]
@@ -121,7 +134,7 @@ class Reader:
         asked, answers = self._split(prefix, queries, lead, labels)
         if all(len(own) == 1 for own in answers):
             firsts = [own[0] for own in answers]
-            return finite(self.scorer.next_tokens(prefix.cache, asked, firsts)[1])
+            return finite(self.scorer.tokens_after(self.states(prefix, asked), firsts)[1])
         pairs = [Continuation(tuple(query), tuple(own)) for query in asked for own in answers]
         scores = self.scorer.score(prefix.cache, pairs)
         divisor = scores.n_tokens if norm == "mean" else 1
@@ -142,7 +155,7 @@ class Reader:
                     f"first_token: labels '{labels[firsts.index(token)]}' and '{labels[place]}' begin with the same"
                     " token; use the scorer labels, which reads them whole"
                 )
-        return finite(self.scorer.next_tokens(prefix.cache, asked, firsts)[1])
+        return finite(self.scorer.tokens_after(self.states(prefix, asked), firsts)[1])
 
     def _split(
         self, prefix: Prefix, queries: Sequence[str], lead: str, labels: Sequence[str]

@@ -17,6 +17,8 @@ from scripts.lm.packing import Group
 
 NAME = "shared_prefix"
 CPU_QUERY_BLOCK = 64  # queries per call: later keys that a block cannot see are not even multiplied
+LONG_PREFIX = 512  # prefix tokens from which on a group looks at the prefix and at itself apart: nothing is repeated
+SCORE_BLOCK = 1 << 20  # attention scores held at once on that way
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,42 @@ def _attend_group(
     """
     shape = (group.count, group.length)
     q, k, v = (_gather(states, group.index, shape) for states in (query, key, value))
+    if prefix[0] is not None and prefix[1] is not None and shared.length >= LONG_PREFIX:
+        scale = query.shape[3] ** -0.5 if scaling is None else scaling
+        return _attend_apart(q, k, v, prefix[0][0], prefix[1][0], scale).flatten(0, 1)
     if prefix[0] is not None and prefix[1] is not None:
         k = torch.cat([prefix[0].expand(group.count, -1, -1, -1), k], dim=2)
         v = torch.cat([prefix[1].expand(group.count, -1, -1, -1), v], dim=2)
     padded = q.new_empty(*shape, q.shape[1], v.shape[3])
     _attend(q, k, v, shared.mask, scaling, query.shape[1] // key.shape[1], padded)
     return padded.flatten(0, 1)
+
+
+def _attend_apart(q: Tensor, k: Tensor, v: Tensor, prefix_k: Tensor, prefix_v: Tensor, scale: float) -> Tensor:
+    """Attend to prefix and own tokens apart and join both under one softmax: the prefix is never repeated.
+
+    q: (count, heads, length, width), k, v: (count, key heads, length, width), prefix_k, prefix_v: (key heads, prefix
+    tokens, width). Returns (count, length, heads, width).
+    """
+    n_keys, length = k.shape[1], q.shape[2]
+    hidden = torch.ones(length, length, dtype=torch.bool, device=q.device).triu_(1)
+    output = q.new_empty(q.shape[0], length, q.shape[1], v.shape[3])
+    size = max(1, SCORE_BLOCK // (q.shape[1] * length * prefix_k.shape[1]))
+    for start in range(0, q.shape[0], size):
+        part = slice(start, start + size)
+        mine = (q[part] * scale).unflatten(1, (n_keys, -1))  # (count, key heads, heads a key head, length, width)
+        rows = mine.transpose(0, 1).flatten(1, 3)  # (key heads, all of these, width)
+        before = (rows @ prefix_k.transpose(1, 2)).float()
+        own = (mine @ k[part].unsqueeze(2).transpose(-1, -2)).float().masked_fill_(hidden, float("-inf"))
+        shape = (n_keys, *mine.shape[:1], *mine.shape[2:4], -1)
+        top = torch.maximum(before.amax(-1).view(shape[:-1]).transpose(0, 1), own.amax(-1))[..., None]
+        before = before.view(shape).sub_(top.transpose(0, 1)).exp_()
+        own = own.sub_(top).exp_()
+        total = before.sum(-1, keepdim=True).transpose(0, 1) + own.sum(-1, keepdim=True)
+        seen = (before.flatten(1, 3).to(v.dtype) @ prefix_v).view(*shape[:-1], -1).transpose(0, 1)
+        seen = seen + own.to(v.dtype) @ v[part].unsqueeze(2)
+        output[part] = (seen / total).to(v.dtype).flatten(1, 2).transpose(1, 2)
+    return output
 
 
 def _gather(states: Tensor, index: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -183,7 +183,6 @@ class Scorer:
             self._fill(flat, prefix, packed)
         return _collect(flat, packed, per_token)
 
-    @torch.no_grad()
     def next_tokens(
         self, prefix: Prefix, queries: Sequence[Sequence[int]], tokens: Sequence[int] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -192,18 +191,32 @@ class Scorer:
         queries: token ids. Returns (n,) int64 and (n, tokens) float64 in nats. Not for encoder-decoder models. Raises
         `UserError` as `score` does.
         """
+        return self.tokens_after(self.query_states(prefix, queries), tokens)
+
+    @torch.no_grad()
+    def query_states(self, prefix: Prefix, queries: Sequence[Sequence[int]]) -> Tensor:
+        """Return the hidden state that predicts what follows each query behind one prefix, (n, width)."""
         if self.encoder_decoder:
-            raise ValueError("next_tokens is for causal models")
+            raise ValueError("query_states is for causal models")
         packed = self.pack([Continuation(tuple(query), (0,)) for query in queries])  # one answer place for each query
-        best = np.zeros(len(queries), dtype=np.int64)
-        found = np.zeros((len(queries), len(tokens)))
-        wanted = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
+        states = torch.empty(
+            len(queries), self.layer.weight.shape[1], dtype=self.layer.weight.dtype, device=self.device
+        )
         for places, _, hidden in self._answer_states(prefix, packed):
-            logits = F.linear(hidden, self.layer.weight, self.layer.bias).float()
-            best[places] = logits.argmax(dim=-1).cpu().numpy()
-            if len(tokens):
-                found[places] = (logits[:, wanted] - logits.logsumexp(dim=-1, keepdim=True)).double().cpu().numpy()
-        return best, found
+            states[torch.as_tensor(places, device=self.device)] = hidden
+        return states
+
+    @torch.no_grad()
+    def tokens_after(self, states: Tensor, tokens: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `next_tokens` does, from the states of `query_states`."""
+        wanted = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
+        best, found = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(tokens)))]
+        for rows in states.split(256):  # a few rows of logits at a time
+            logits = F.linear(rows, self.layer.weight, self.layer.bias).float()
+            best.append(logits.argmax(dim=-1).cpu().numpy())
+            chosen = logits[:, wanted] - logits.logsumexp(dim=-1, keepdim=True)
+            found.append(chosen.double().cpu().numpy())
+        return np.concatenate(best), np.concatenate(found)
 
     def _answer_states(
         self, prefix: Prefix, packed: PackedContinuations

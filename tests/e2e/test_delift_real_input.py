@@ -173,6 +173,6 @@ def test_the_subset_is_the_greedy_choice_on_the_kernel(run: Path, pair: str) -> 
 
 
 def test_the_tables_hold_real_answers(run: Path) -> None:
-    rows = {row["Subset"]: row for row in read_csv(run / "results/real/tables/delift_table_4.csv")}
+    rows = {row["subset"]: row for row in read_csv(run / "results/real/tables/delift_table_4.csv")}
     assert {"base model", "random, 30 %", "DELIFT, 30 %"} <= set(rows)
     assert (run / HERE / "viewer.html").stat().st_size > 1_000_000

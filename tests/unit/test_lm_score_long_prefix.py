@@ -1,0 +1,51 @@
+"""Long prefixes: continuations look at the prefix and at themselves apart, and nothing changes but the speed."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from scripts.lm import attention
+from scripts.lm.packing import Continuation
+from scripts.lm.score import Scorer
+from tests.unit.lm_tiny import N_WORDS, tiny
+
+
+def ids(n: int, rng: random.Random) -> tuple[int, ...]:
+    return tuple(3 + rng.randrange(N_WORDS) for _ in range(n))
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt"])
+@pytest.mark.parametrize("block", [1, 1 << 22])
+def test_apart_equals_together(monkeypatch, kind, block):
+    loaded, rng = tiny(kind), random.Random(1)
+    scorer = Scorer(loaded.model, batch_tokens=48)
+    prefix = ids(20, rng)
+    pairs = [Continuation(ids(n, rng), ids(m, rng)) for n, m in ((3, 1), (3, 2), (4, 1), (2, 3), (6, 2), (3, 1))]
+    queries = [ids(n, rng) for n in (3, 3, 4, 2)]
+    together = scorer.score(prefix, pairs), scorer.next_tokens(prefix, queries, [5, 9])
+    calls = []
+    apart = attention._attend_apart
+    monkeypatch.setattr(attention, "_attend_apart", lambda *given: calls.append(1) or apart(*given))
+    monkeypatch.setattr(attention, "LONG_PREFIX", 1)
+    monkeypatch.setattr(attention, "SCORE_BLOCK", block)
+    found = scorer.score(prefix, pairs), scorer.next_tokens(prefix, queries, [5, 9])
+    assert calls
+    np.testing.assert_allclose(found[0].logprob_sums, together[0].logprob_sums, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(found[1][0], together[1][0])
+    np.testing.assert_allclose(found[1][1], together[1][1], rtol=0, atol=1e-4)
+
+
+def test_next_tokens_are_those_of_the_plain_model():
+    import torch
+
+    loaded, rng = tiny("llama"), random.Random(2)
+    prefix, queries = ids(9, rng), [ids(n, rng) for n in (2, 5, 3)]
+    best, found = Scorer(loaded.model, batch_tokens=8).next_tokens(prefix, queries, [4, 7])
+    for row, query in enumerate(queries):
+        with torch.no_grad():
+            logits = loaded.model(torch.tensor([[*prefix, *query]])).logits[0, -1].double().log_softmax(-1)
+        assert best[row] == int(logits.argmax())
+        np.testing.assert_allclose(found[row], logits[[4, 7]].numpy(), rtol=0, atol=1e-4)

@@ -310,6 +310,7 @@ MEND_SETTINGS = as_json(
     {
         "backbones": {name: MEND["backbones"][name]["model"] for name in MEND["table_2"]["backbones"]},
         "settings": {name: MEND_TASKS.test_tasks(name) for name in MEND["settings"]},
+        "order": MEND["settings"],
         "train_sets": {name: MEND_TASKS.train_set(name) for name in MEND["settings"]},
         "titles": {name: MEND_TASKS.settings[name]["title"] for name in MEND["settings"]},
         **{

@@ -10,14 +10,16 @@ from typing import Any, Mapping, Sequence
 class Comparison:
     """The part of the config that tables and figures need.
 
-    backbones: registry model of each backbone of the main table; settings: the test tasks of each setting; titles: how
-    they are printed; train_sets: whose rows each setting trains on; backbone, study_settings: what ablations and sweeps
-    are about; pretrain, finetune, tune, prompt_tuning: settings of training, for the table of hyper-parameters; format:
+    backbones: registry model of each backbone of the main table; settings: the test tasks of each setting; order: the
+    settings as they are printed; titles: their printed names; train_sets: whose rows each setting trains on; backbone,
+    study_settings: what ablations and sweeps are about; pretrain, finetune, tune, prompt_tuning: settings of training,
+    for the table of hyper-parameters; format:
     the backbone's way of joining examples. The others are the config's blocks of the same name.
     """
 
     backbones: Mapping[str, str]
     settings: Mapping[str, Sequence[str]]
+    order: Sequence[str]
     titles: Mapping[str, str]
     train_sets: Mapping[str, str]
     backbone: str

@@ -48,7 +48,7 @@ def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str) -> None:
         if name == reader and line:
             style = method_style(method)
             axes.plot(*zip(*line), color=style.color, marker=style.marker, linestyle=dashes, label=part)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.04, 1.04)
     axes.set_xticks(layers)
     axes.set_xlabel("layer")
     axes.set_ylabel("share of attention")

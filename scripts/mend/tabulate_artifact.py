@@ -46,7 +46,7 @@ def label(method: str) -> str:
 
 def table_2(artifact: Artifact, settings: Comparison) -> Table:
     """Return the main comparison: backbones and methods by settings."""
-    names = [*settings.settings, "average"]
+    names = [*settings.order, "average"]
     columns = [Column("model", "Model"), Column("method", "Method")]
     columns += [Column(name, settings.title(name), "spread", decimals=1) for name in names]
     known = {row["setting"] for row in artifact.published if row["metric"] == SCORE}

@@ -14,6 +14,7 @@ TASKS = {"seen": ["a", "b"], "unseen": ["c"]}
 SETTINGS: dict[str, Any] = {
     "backbones": {"big": "gpt2_large"},
     "settings": TASKS,
+    "order": ["seen", "unseen"],
     "titles": {"seen": "Seen", "unseen": "Unseen"},
     "train_sets": {"seen": "x", "unseen": "x"},
     "backbone": "big",

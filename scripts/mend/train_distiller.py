@@ -241,7 +241,8 @@ class Objective:
             self.source: TextSource | TaskSource = TextSource(texts=texts, cut=settings.cut, **shared)
         else:
             needed = settings.n_demonstrations + settings.queries
-            check_sizes(data.tasks, needed, f"{settings.n_demonstrations} demonstrations and {settings.queries} query")
+            asked = "1 query" if settings.queries == 1 else f"{settings.queries} queries"
+            check_sizes(data.tasks, needed, f"{settings.n_demonstrations} demonstrations and {asked}")
             self.source = TaskSource(
                 tasks=data.tasks, n_demonstrations=settings.n_demonstrations, queries=settings.queries, **shared
             )

@@ -1,7 +1,6 @@
 """Distilling Step-by-Step in the default run: its grid is whole, and what was measured holds.
 
-At this size learning from labels alone is not worse than learning from rationales as a second task (README), so no test
-says that it is.
+At this size the intervals of labels alone and of rationales as a second task overlap (README), so no test orders them.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ step_by_step:
   train: {{lr: 3.0e-3, batch_size: 16, max_steps: {steps}, eval_steps: {half}, gen_max_len: 8}}
   table_1: {{datasets: [cqa]}}
   table_2: {{datasets: [cqa]}}
-  figure_4: {{datasets: [cqa], shares: [1.0]}}
+  figure_4: {{datasets: [cqa], shares: [1.0], runs: [0]}}
   figure_5: {{datasets: [cqa], shares: [1.0]}}
   figure_6: {{datasets: [cqa]}}
   figure_7: {{datasets: [cqa], models: [random_t5], augmented_model: random_t5}}

@@ -423,7 +423,7 @@ rule delift_score_answers:
 
 
 rule delift_collect_metrics:
-    """Gather every measured value of the paper in the long schema."""
+    """Gather every measured value of DELIFT in the long schema."""
     input:
         script="scripts/delift/collect_metrics.py",
         code=code_of("scripts/delift/collect_metrics.py"),

@@ -365,7 +365,7 @@ rule nuggets_judge_answers:
 
 
 rule nuggets_collect_metrics:
-    """Gather every measured value of the paper in the long schema."""
+    """Gather every measured value of NUGGETS in the long schema."""
     input:
         script="scripts/nuggets/collect_metrics.py",
         code=code_of("scripts/nuggets/collect_metrics.py"),

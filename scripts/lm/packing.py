@@ -111,13 +111,15 @@ def pack(
     firsts = [index for index in active if share and len(items[index].query_ids) == len(common)]
     order = [index for index in active if share and len(fed[index]) > len(common)]
     order.sort(key=lambda i: (-len(fed[i]), fed[i], len(items[i].query_ids), items[i].answer_ids[-1]))
+    shared: list[list[int]] = []  # continuations that lie in a row once
+    for index in order:
+        if shared and same_tokens(items, fed, shared[-1][0], index):
+            shared[-1].append(index)
+        else:
+            shared.append([index])
     rows = []
-    lengths = [
-        0 if before is not None and same_tokens(items, fed, before, index) else len(fed[index]) - len(common)
-        for before, index in zip([None, *order], order)
-    ]
-    for members in split_by_budget(lengths, batch_tokens):
-        chosen = [order[position] for position in members]
+    for members in split_by_budget([len(fed[group[0]]) - len(common) for group in shared], batch_tokens):
+        chosen = [index for position in members for index in shared[position]]
         rows.append(_make_row(items, fed, chosen, len(common), answer_starts, device))
     return PackedContinuations(
         continuations=items,

@@ -56,12 +56,12 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         pytest.param({"LC_ALL": "C", "TZ": "Pacific/Kiritimati"}, id="ASCII locale, another date"),
         pytest.param({"LC_ALL": "C.UTF-8", "TZ": "America/Anchorage", "PYTHONHASHSEED": "7"}, id="another zone"),
-        pytest.param({"HOME": "/dev/null/nobody", "XDG_CACHE_HOME": "cache"}, id="home without write access"),
+        pytest.param({"HOME": "/dev/null/nobody", "XDG_CACHE_HOME": "{folder}/cache"}, id="home without write access"),
     ],
 )
 def test_the_surroundings_change_no_byte(expected: dict[str, str], tmp_path: Path, variables: dict[str, str]) -> None:
     workspace = Workspace(tmp_path)
-    done = start(workspace, **variables)
+    done = start(workspace, **{name: value.format(folder=tmp_path) for name, value in variables.items()})
     assert done.returncode == 0, done.stdout + done.stderr
     assert digests(workspace) == expected
 

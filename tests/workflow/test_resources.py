@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from scripts.common.files import read_csv
-from tests.workspace import Workspace
+from tests.workspace import Workspace, environment, jobs_of
+
+
+def run_paper_tier(workspace: Workspace, target: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake with the paper tier's settings, not on top of the mini tier's."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *options]
+    done = subprocess.run(
+        [*command, "--configfile", "config/tiers/paper.yaml", "--", target],
+        cwd=workspace.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def test_the_estimate_of_the_paper_tier_counts_every_job(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    paper = ("config/tiers/paper.yaml",)
-    done = workspace.run("resources_estimate", configfiles=paper)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_paper_tier(workspace, "resources_estimate")
     rows = read_csv(tmp_path / "results" / "paper" / "resources.csv")
     assert rows[-1]["rule"] == "total"
     assert re.search(r"^total +\d+ ", done.stdout, flags=re.M)
-    planned = workspace.planned("all", configfiles=paper)
+    planned = jobs_of(run_paper_tier(workspace, "all", "--dry-run", "--quiet", "rules").stdout)
     assert {row["rule"] for row in rows[:-1]} == {rule for rule in planned if rule != "all"}
     assert float(rows[-1]["gpu_hours_at_most"]) > 0

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import Any, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.files import PathLike, read_csv, write_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_metrics, write_metrics
+from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.common.tables import Cell, Column, Missing, write_table
 
@@ -172,3 +173,27 @@ def save_table(table: Table, args: argparse.Namespace) -> None:
         tier=args.tier,
         notes=table.notes,
     )
+
+
+def tabulate(
+    argv: Sequence[str] | None,
+    about: str | None,
+    builders: Mapping[str, Callable[[Artifact, Any], Table]],
+    settings_type: type,
+    sources: Mapping[str, str] | None = None,
+) -> None:
+    """Run the step that writes one of a paper's tables: read its flags, build the table they name, save it.
+
+    about: the step's docstring; builders: artifact -> what makes its table of values and settings; settings_type: the
+    dataclass of `--settings`; sources: artifact -> the name under which its values stand, where that is another.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=sorted(builders))
+    parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
+    add_input_flags(parser)
+    add_output_flags(parser, ("csv", "md", "tex"))
+    args = parser.parse_args(argv)
+    settings = parse_settings(settings_type, args.settings)
+    source = (sources or {}).get(args.artifact, args.artifact)
+    artifact = Artifact(source, args.metrics, args.notes, args.published)
+    save_table(builders[args.artifact](artifact, settings), args)

@@ -6,13 +6,11 @@ known; table_paired goes beyond the papers.
 
 from __future__ import annotations
 
-import argparse
 from typing import Callable, Sequence
 
-from scripts.common.artifacts import Artifact, Table, add_input_flags, add_output_flags, save_table
+from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
 from scripts.common.plotting import method_label
-from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column
 from scripts.ddg.comparison import DIFFERENCE, LABELS, METRIC_NAMES, SCORE, SCORER_NAMES, Comparison
 
@@ -244,22 +242,9 @@ TABLES: dict[str, Callable[[Artifact, Comparison], Table]] = {
 }
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=list(TABLES))
-    parser.add_argument("--settings", required=True, help="JSON: what is compared")
-    add_input_flags(parser)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the table."""
-    args = parse_args(argv)
-    settings = parse_settings(Comparison, args.settings)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    save_table(TABLES[args.artifact](artifact, settings), args)
+    """Write one table."""
+    tabulate(argv, __doc__, TABLES, Comparison)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ Tables 1 to 6 and the one on full fine-tuning follow the paper (their values wer
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Callable, Mapping, Sequence
 
-from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, add_input_flags, add_output_flags, save_table
+from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, tabulate
 from scripts.common.errors import run_step
 from scripts.common.plotting import method_label
-from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.delift.comparison import TABLES, Comparison, choice_setting, label_of_pair, setting_of
 
@@ -158,21 +156,9 @@ BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
 }
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
-    add_input_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
-    args = parse_args(argv)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    save_table(BUILDERS[args.artifact](artifact, parse_settings(Comparison, args.settings)), args)
+    tabulate(argv, __doc__, BUILDERS, Comparison)
 
 
 if __name__ == "__main__":

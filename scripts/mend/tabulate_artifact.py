@@ -5,13 +5,11 @@ Tables 2 to 5 follow the paper; the tables of efficiency, separators, unseen lab
 
 from __future__ import annotations
 
-import argparse
 from typing import Callable, Sequence
 
-from scripts.common.artifacts import Artifact, Table, add_input_flags, add_output_flags, save_table
+from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
 from scripts.common.plotting import method_label
-from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.mend.comparison import Comparison
 
@@ -255,22 +253,9 @@ SOURCES = {"table_efficiency": "figure_3"}
 """Tables that show the values of another artifact."""
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
-    parser.add_argument("--settings", required=True, help="JSON: what is compared")
-    add_input_flags(parser)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the table."""
-    args = parse_args(argv)
-    settings = parse_settings(Comparison, args.settings)
-    artifact = Artifact(SOURCES.get(args.artifact, args.artifact), args.metrics, args.notes, args.published)
-    save_table(BUILDERS[args.artifact](artifact, settings), args)
+    """Write one table."""
+    tabulate(argv, __doc__, BUILDERS, Comparison, SOURCES)
 
 
 if __name__ == "__main__":

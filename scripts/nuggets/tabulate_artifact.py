@@ -5,13 +5,11 @@ Tables 1 to 3 follow the paper; `table_baselines`, `table_selection_quality` and
 
 from __future__ import annotations
 
-import argparse
 from typing import Callable, Sequence
 
-from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, add_input_flags, add_output_flags, save_table
+from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, tabulate
 from scripts.common.errors import run_step
 from scripts.common.plotting import method_label
-from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.nuggets.comparison import Comparison
 
@@ -202,21 +200,9 @@ BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
 }
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
-    parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
-    add_input_flags(parser)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
-    args = parse_args(argv)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    save_table(BUILDERS[args.artifact](artifact, parse_settings(Comparison, args.settings)), args)
+    tabulate(argv, __doc__, BUILDERS, Comparison)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,11 @@ Tables 1 to 3 follow the paper; `table_teachers` goes beyond it.
 
 from __future__ import annotations
 
-import argparse
 from typing import Callable, Sequence
 
-from scripts.common.artifacts import Artifact, Table, add_input_flags, add_output_flags, save_table
+from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
 from scripts.common.plotting import method_label
-from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column
 from scripts.step_by_step.collect_metrics import LAST, SELECTED
 from scripts.step_by_step.plan import DSS, FEW_SHOT, Plan
@@ -129,21 +127,9 @@ BUILDERS: dict[str, Callable[[Artifact, Plan], Table]] = {
 }
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
-    parser.add_argument("--settings", required=True, help="JSON: plan.Plan")
-    add_input_flags(parser)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
-    args = parse_args(argv)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    save_table(BUILDERS[args.artifact](artifact, parse_settings(Plan, args.settings)), args)
+    tabulate(argv, __doc__, BUILDERS, Plan)
 
 
 if __name__ == "__main__":

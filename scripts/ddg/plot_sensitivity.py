@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
 from scripts.common.errors import run_step
+from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.plotting import draw_line, draw_points, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.ddg.comparison import SCORE, Comparison
-from scripts.ddg.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,10 +11,10 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError, run_step
+from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.files import read_json
 from scripts.common.plotting import draw_line, new_figure
 from scripts.common.spread import Spread, spread
-from scripts.ddg.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 
 COLUMNS = ("panel", "x", "variant", *SPREAD_COLUMNS)
 PANELS = (

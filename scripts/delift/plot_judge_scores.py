@@ -6,13 +6,14 @@ import argparse
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save, say_unavailable
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import new_figure, save_figure, stamp_tier
+from scripts.common.plotting import new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.delift.collect_metrics import GRADES
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
-from scripts.delift.plot_subset_size import parse_args, reason_of, say_unavailable
+from scripts.delift.plot_subset_size import parse_args, reason_of
 from scripts.delift.tabulate_artifact import LEARNING_LABELS, row_label
 
 COLUMNS = (
@@ -87,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         reason = reason_of(args.notes, "figure_laj")
         say_unavailable(grid[0][0], reason)
         drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
-    stamp_tier(figure, args.tier)
-    save_figure(figure, drawn, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+    save(figure, drawn, COLUMNS, args)
 
 
 if __name__ == "__main__":

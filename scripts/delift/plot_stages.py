@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save, say_unavailable
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import draw_points, method_label, new_figure, save_figure, stamp_tier
+from scripts.common.plotting import draw_points, method_label, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import spreads_by
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
-from scripts.delift.plot_subset_size import parse_args, reason_of, say_unavailable
+from scripts.delift.plot_subset_size import parse_args, reason_of
 from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
 
 ARTIFACT = "figure_stages"
@@ -77,8 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         reason = reason_of(args.notes, ARTIFACT)
         say_unavailable(grid[0][0], reason)
         drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
-    stamp_tier(figure, args.tier)
-    save_figure(figure, drawn, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+    save(figure, drawn, COLUMNS, args)
 
 
 if __name__ == "__main__":

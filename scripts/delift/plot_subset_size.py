@@ -7,9 +7,10 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import run_step
+from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import FAINT, draw_line, new_figure, save_figure, stamp_tier
+from scripts.common.plotting import draw_line, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
@@ -60,15 +61,6 @@ def reason_of(notes: str, artifact: str) -> str:
     return found[0] if found else "not measured in this run"
 
 
-def say_unavailable(axes: Any, reason: str) -> None:
-    """Write into an empty panel why it is empty."""
-    import textwrap
-
-    axes.set_axis_off()
-    text = "not available:\n" + "\n".join(textwrap.wrap(reason, 40))
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=FAINT, parse_math=False)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_args(argv)
@@ -97,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         reason = reason_of(args.notes, "figure_subset_size")
         say_unavailable(grid[0][0], reason)
         drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
-    stamp_tier(figure, args.tier)
-    save_figure(figure, drawn, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+    save(figure, drawn, COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
+from scripts.common.figures import save, say_unavailable
 from scripts.common.plotting import method_style, new_figure
-from scripts.mend.figures import parse_figure_args, read_artifact, save, say_unavailable
+from scripts.mend.figures import parse_figure_args, read_artifact
 
 COLUMNS = ("panel", "method", "demonstrations", "value", "unit")
 STYLES = {

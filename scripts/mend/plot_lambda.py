@@ -5,17 +5,10 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.plotting import draw_points, method_style, new_figure
 from scripts.common.spread import Spread
-from scripts.mend.figures import (
-    SCORE_LABEL,
-    SPREAD_COLUMNS,
-    parse_figure_args,
-    read_artifact,
-    save,
-    say_unavailable,
-    spread_cells,
-)
+from scripts.mend.figures import SCORE_LABEL, parse_figure_args, read_artifact
 
 COLUMNS = ("setting", "lambda", "distiller", *SPREAD_COLUMNS)
 

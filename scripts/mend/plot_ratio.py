@@ -9,19 +9,12 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
+from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.plotting import draw_line, draw_points, new_figure
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.mend.comparison import Comparison
-from scripts.mend.figures import (
-    SCORE_LABEL,
-    SPREAD_COLUMNS,
-    parse_figure_args,
-    read_artifact,
-    save,
-    say_unavailable,
-    spread_cells,
-)
+from scripts.mend.figures import SCORE_LABEL, parse_figure_args, read_artifact
 
 COLUMNS = ("panel", "setting", "method", "demonstrations", "vectors", "ratio", *SPREAD_COLUMNS)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import save_figure, stamp_tier
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n")
 
@@ -78,10 +76,3 @@ def parse_figure_args(description: str | None, argv: Sequence[str] | None) -> ar
     parser.add_argument("--tier", required=True)
     add_output_flags(parser, ("pdf", "png", "csv"))
     return parser.parse_args(argv)
-
-
-def save(figure: Any, rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> None:
-    """Stamp the figure with its tier and write it with the rows it draws."""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
-    stamp_tier(figure, args.tier)
-    save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)

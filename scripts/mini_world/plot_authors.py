@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save
 from scripts.common.plotting import FAINT, INK, new_figure
-from scripts.mini_world.figure_data import Measured, parse_figure_args, save
+from scripts.mini_world.figure_data import COLUMNS, Measured, parse_figure_args
 
 SCORES = {"golden": ("#0072b2", "o", "golden score"), "mean_gain": ("#e69f00", "D", "mean gain")}
 AUTHORS = {
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     right.set_title("next answer")
     (scores, names), (authors, kinds) = (axes.get_legend_handles_labels() for axes in (left, right))
     figure.legend([*scores, *authors], [*names, *kinds], loc="outside upper center", ncols=4)
-    save(figure, rows, args)
+    save(figure, rows, COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save
 from scripts.common.plotting import FAINT, new_figure
-from scripts.mini_world.figure_data import Measured, parse_figure_args, save
+from scripts.mini_world.figure_data import COLUMNS, Measured, parse_figure_args
 
 STYLES = {
     "trained": ("#0072b2", "o", "trained topics"),
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for axes in (left, right):
         axes.set_xlabel("demonstrations")
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=5)
-    save(figure, rows, args)
+    save(figure, rows, COLUMNS, args)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import math
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save, say_unavailable
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import method_style, new_figure
-from scripts.nuggets.plot_helpers import add_figure_flags, reasons, save, say_unavailable
+from scripts.nuggets.plot_helpers import add_figure_flags, reasons
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (

@@ -7,9 +7,10 @@ import functools
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
+from scripts.common.figures import save
 from scripts.common.files import read_csv
 from scripts.common.plotting import FAINT, INK, WIDTHS, method_style, new_figure
-from scripts.nuggets.plot_helpers import add_figure_flags, save
+from scripts.nuggets.plot_helpers import add_figure_flags
 
 SIZE = 6.5  # points
 LINE = SIZE * 1.35 / 72  # inches

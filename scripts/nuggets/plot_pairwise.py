@@ -6,10 +6,11 @@ import argparse
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import FAINT, INK, method_label, new_figure
 from scripts.common.spread import Spread, spreads_by
-from scripts.nuggets.plot_helpers import add_figure_flags, reasons, save
+from scripts.nuggets.plot_helpers import add_figure_flags, reasons
 
 COLUMNS = ("method", "outcome", "share", "low", "high", "n_seeds", "note")
 OUTCOMES = {"win": ("#0072b2", "white"), "tie": ("#d9d9d9", INK), "loss": ("#d55e00", "white")}

@@ -6,10 +6,11 @@ import argparse
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
+from scripts.common.figures import save
 from scripts.common.files import read_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
 from scripts.common.plotting import FAINT, INK, method_style, new_figure
-from scripts.nuggets.plot_helpers import add_figure_flags, save
+from scripts.nuggets.plot_helpers import add_figure_flags
 
 COLUMNS = ("series", "golden_score", "n_examples")
 

@@ -6,11 +6,12 @@ import argparse
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import FAINT, MethodStyle, draw_bars, method_label, method_style, new_figure
 from scripts.common.spread import Spread, spreads_by
-from scripts.nuggets.plot_helpers import add_figure_flags, reasons, save, say_unavailable
+from scripts.nuggets.plot_helpers import add_figure_flags, reasons
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
-from scripts.common.plotting import FAINT, method_style, new_figure, save_figure, stamp_tier
+from scripts.common.figures import save
+from scripts.common.plotting import FAINT, method_style, new_figure
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.step_by_step.collect_metrics import LAST
@@ -114,7 +114,6 @@ def say_missing(axes: Axes, reasons: Sequence[str]) -> None:
 
 def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """Add one legend for all panels, stamp the tier and write the figure with its rows."""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
     found: dict[str, Any] = {}
     for place in axes:
         low, high = place.get_ylim()
@@ -122,5 +121,4 @@ def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], arg
         for handle, label in zip(*place.get_legend_handles_labels()):
             found.setdefault(label, handle)
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=3 if len(axes) > 1 else 1)
-    stamp_tier(figure, args.tier)
-    save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=COLUMNS)
+    save(figure, rows, COLUMNS, args)

@@ -1,4 +1,4 @@
-"""What the DDG figures share: saving, cells of their CSV, and how an empty panel says why it is empty."""
+"""What the figure steps of all papers share: saving, the cells of their CSV, and how an empty panel says why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPREAD_COLUMNS = ("mean", "std", "low", "high", "n", "note")
 
 
 def save(figure: Figure, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], args: argparse.Namespace) -> None:
-    """Stamp and write a figure where the flags say."""
+    """Stamp a figure with the tier and write it where the step's flags `--pdf-out`, `--png-out` and `--csv-out` say."""
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
     stamp_tier(figure, args.tier)
     save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=columns)

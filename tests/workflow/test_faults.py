@@ -67,13 +67,13 @@ def test_the_surroundings_change_no_byte(expected: dict[str, str], tmp_path: Pat
 
 
 def test_another_working_directory(expected: dict[str, str], tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path / "work")
+    workspace = Workspace(tmp_path / "project")
     (tmp_path / "elsewhere").mkdir()
     command = workspace.command(*TARGETS, configfiles=TINY)
     place = command.index("--configfile")
     # --configfile is relative to where the user stands, so here it has to name the whole path.
     command = [str(workspace.folder / word) if word.startswith("config/tiers") else word for word in command]
-    where = ["--snakefile", "../work/Snakefile", "--directory", "../work"]
+    where = ["--snakefile", "../project/Snakefile", "--directory", "../project"]
     done = subprocess.run(
         [*command[:place], *where, *command[place:]],
         cwd=tmp_path / "elsewhere",

@@ -15,6 +15,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
 from scripts.common.settings import parse_settings
 from scripts.mend.arguments import add_model_flags, model_options
+from scripts.mend.columns import ATTENTION_COLUMNS
 from scripts.mend.demonstrations import Encoder, Joined, join, parse_format
 from scripts.mend.task_files import demonstration_rows, test_file, test_rows
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from scripts.mend.llm import LargeModel
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ("reader", "layer", "part", "share")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     distiller = load_distiller(args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     check_pair(distiller.info, large.tokenizer, large.width, large.family, args.distiller)
     rows = maps(large, distiller.module, Encoder(large.tokenizer, form), settings, args.tasks)
-    write_csv(args.attention_out, rows, COLUMNS)
+    write_csv(args.attention_out, rows, ATTENTION_COLUMNS)
 
 
 if __name__ == "__main__":

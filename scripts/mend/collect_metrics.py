@@ -16,23 +16,9 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, read_json
 from scripts.common.metrics import write_metrics
 from scripts.common.settings import parse_settings
+from scripts.mend.columns import ATTENTION_COLUMNS, EFFICIENCY_COLUMNS, SCORE_COLUMNS
 from scripts.mend.comparison import Comparison
 
-SCORE_COLUMNS = (
-    "method",
-    "task",
-    "seed",
-    "metric",
-    "value",
-    "n",
-    "perturbation",
-    "n_demonstrations",
-    "format",
-    "prefix_tokens",
-    "n_vectors",
-)
-EFFICIENCY_COLUMNS = ("method", "n_demonstrations", "phase", "quantity", "value")
-ATTENTION_COLUMNS = ("reader", "layer", "part", "share")
 UNSEEN = ("accuracy_seen_labels", "accuracy_unseen_labels")
 
 

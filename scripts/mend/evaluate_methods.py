@@ -19,6 +19,7 @@ from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
 from scripts.mend.arguments import add_model_flags, model_options, named_folders
+from scripts.mend.columns import SCORE_COLUMNS
 from scripts.mend.demonstrations import Encoder, PromptFormat, join, parse_formats
 from scripts.mend.perturbations import PERTURBATIONS, perturb
 from scripts.mend.sampling import distiller_batches
@@ -33,20 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KINDS = ("zero_shot", "icl", "tuned", "prompt_tuning", "distilled")
-COLUMNS = (
-    "method",
-    "task",
-    "seed",
-    "metric",
-    "value",
-    "n",
-    "perturbation",
-    "n_demonstrations",
-    "format",
-    "prefix_tokens",
-    "n_vectors",
-    "shots",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -332,7 +319,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         logger.info("%s (%s, %s demonstrations, %s): mean score %.4f", arm.method, arm.perturbation,
                     evaluation.count(arm), arm.format, mean)  # fmt: skip
         rows += found
-    write_csv(args.scores_out, rows, COLUMNS)
+    write_csv(args.scores_out, rows, SCORE_COLUMNS)
     write_json(args.run_out, {"arms": seconds, "device": str(large.device), "dtype": str(large.dtype)})
 
 

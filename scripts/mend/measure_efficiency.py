@@ -16,6 +16,7 @@ from scripts.common.errors import run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
 from scripts.mend.arguments import add_model_flags, model_options
+from scripts.mend.columns import EFFICIENCY_COLUMNS
 from scripts.mend.demonstrations import Encoder, join, parse_format
 from scripts.mend.sampling import distiller_batches
 from scripts.mend.scoring import Queries
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from scripts.mend.distiller import LoadedDistiller
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ("method", "n_demonstrations", "phase", "quantity", "value")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_pair(distiller.info, large.tokenizer, large.width, large.family, args.distiller)
     scorer = Scorer(large.model, batch_tokens=settings.batch_tokens)
     counted, timed = compare(scorer, distiller, Encoder(large.tokenizer, form), settings, args.tasks)
-    write_csv(args.efficiency_out, counted, COLUMNS)
+    write_csv(args.efficiency_out, counted, EFFICIENCY_COLUMNS)
     write_json(args.timing_out, {"rows": timed, "device": str(large.device), "dtype": str(large.dtype)})
 
 

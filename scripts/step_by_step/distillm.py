@@ -45,6 +45,82 @@ examples:
 """
 
 
+def _add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags on what is learnt from."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--dataset", default="generic", metavar="NAME", help="generic, or esnli, anli1, cqa, svamp, asdiv"
+    )
+    group.add_argument(
+        "--data_dir", type=Path, default=Path("datasets"), metavar="FOLDER", help="folder of the files, or of NAME/"
+    )
+    group.add_argument("--llm", metavar="WHO", help="whose rationales: palm, gpt, generic (your rows' own), none; "
+                       "[generic for your own rows, else palm]")  # fmt: skip
+    group.add_argument(
+        "--label_type", default="gt", metavar="KIND", help="labels to learn: gt (gold) or llm (teacher's)"
+    )
+    group.add_argument(
+        "--subsample", type=float, default=1.0, metavar="SHARE", help="share of the training rows to use"
+    )
+    group.add_argument(
+        "--parser", default="compatible", metavar="HOW", help="how raw answers are read: compatible, strict"
+    )
+
+
+def _add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags on the student and its texts."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--from_pretrained", default="google/t5-v1_1-base", metavar="MODEL", help="hub id or local folder"
+    )
+    group.add_argument("--model_type", default="task_prefix", metavar="TYPE", help="task_prefix (label and rationale, "
+                       "step by step), standard (label only), single_task, pinto")  # fmt: skip
+    group.add_argument("--max_input_length", type=int, default=1024, metavar="N", help="longest input in tokens")
+    group.add_argument("--gen_max_len", type=int, default=64, metavar="N", help="longest output in tokens")
+    group.add_argument("--output_rationale", action="store_true", help="also write rationales for the test rows")
+
+
+def _add_training_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags on how long and how fast it learns."""
+    group = parser.add_argument_group("training")
+    group.add_argument(
+        "--alpha", type=float, default=0.5, metavar="A", help="weight of labels; 1 - A is the rationales'"
+    )
+    group.add_argument("--max_steps", type=int, default=10000, metavar="N", help="optimizer steps")
+    group.add_argument("--eval_steps", type=int, default=250, metavar="N", help="steps between two evaluations")
+    group.add_argument("--batch_size", type=int, default=64, metavar="N", help="rows per forward pass")
+    group.add_argument("--grad_steps", type=int, default=1, metavar="N", help="forward passes per optimizer step")
+    group.add_argument("--lr", type=float, default=5e-5, metavar="RATE", help="highest learning rate; it falls to 0")
+    group.add_argument("--optimizer_name", default="AdamW", metavar="NAME", help="AdamW is the only one")
+    group.add_argument(
+        "--run", type=int, default=0, metavar="SEED", help="seed of the sub-sample and the training order"
+    )
+
+
+def _add_running_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags on where it runs and what it leaves."""
+    group = parser.add_argument_group("running")
+    group.add_argument(
+        "--output_dir", type=Path, default=Path("outputs"), metavar="FOLDER", help="model, metrics, answers"
+    )
+    group.add_argument(
+        "--keep", default="last", metavar="WHICH", help="weights to save: last, or best on validation rows"
+    )
+    group.add_argument("--bf16", action="store_true", help="bfloat16 arithmetic (GPU)")
+    group.add_argument("--parallelize", action="store_true", help="spread the layers over all GPUs")
+    group.add_argument("--no_log", action="store_true", help="do not write log.jsonl with the evaluations")
+    group.add_argument("--save_steps", type=int, default=1000, metavar="N", help="steps between checkpoints; 0: none")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    group.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="CPU threads")
+    group.add_argument(
+        "--local_rank",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="accepted as in the original; one process does all the work",
+    )
+
+
 def train_parser() -> OneLineParser:
     """Return the parser of the training command; its defaults are the original's and the fork's."""
     parser = OneLineParser(
@@ -54,67 +130,8 @@ def train_parser() -> OneLineParser:
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--dataset", default="generic", metavar="NAME", help="generic, or esnli, anli1, cqa, svamp, asdiv"
-    )
-    data.add_argument(
-        "--data_dir", type=Path, default=Path("datasets"), metavar="FOLDER", help="folder of the files, or of NAME/"
-    )
-    data.add_argument("--llm", metavar="WHO", help="whose rationales: palm, gpt, generic (your rows' own), none; "
-                      "[generic for your own rows, else palm]")  # fmt: skip
-    data.add_argument(
-        "--label_type", default="gt", metavar="KIND", help="labels to learn: gt (gold) or llm (teacher's)"
-    )
-    data.add_argument("--subsample", type=float, default=1.0, metavar="SHARE", help="share of the training rows to use")
-    data.add_argument(
-        "--parser", default="compatible", metavar="HOW", help="how raw answers are read: compatible, strict"
-    )
-
-    model = parser.add_argument_group("model")
-    model.add_argument(
-        "--from_pretrained", default="google/t5-v1_1-base", metavar="MODEL", help="hub id or local folder"
-    )
-    model.add_argument("--model_type", default="task_prefix", metavar="TYPE", help="task_prefix (label and rationale, "
-                       "step by step), standard (label only), single_task, pinto")  # fmt: skip
-    model.add_argument("--max_input_length", type=int, default=1024, metavar="N", help="longest input in tokens")
-    model.add_argument("--gen_max_len", type=int, default=64, metavar="N", help="longest output in tokens")
-    model.add_argument("--output_rationale", action="store_true", help="also write rationales for the test rows")
-
-    train = parser.add_argument_group("training")
-    train.add_argument(
-        "--alpha", type=float, default=0.5, metavar="A", help="weight of labels; 1 - A is the rationales'"
-    )
-    train.add_argument("--max_steps", type=int, default=10000, metavar="N", help="optimizer steps")
-    train.add_argument("--eval_steps", type=int, default=250, metavar="N", help="steps between two evaluations")
-    train.add_argument("--batch_size", type=int, default=64, metavar="N", help="rows per forward pass")
-    train.add_argument("--grad_steps", type=int, default=1, metavar="N", help="forward passes per optimizer step")
-    train.add_argument("--lr", type=float, default=5e-5, metavar="RATE", help="highest learning rate; it falls to 0")
-    train.add_argument("--optimizer_name", default="AdamW", metavar="NAME", help="AdamW is the only one")
-    train.add_argument(
-        "--run", type=int, default=0, metavar="SEED", help="seed of the sub-sample and the training order"
-    )
-
-    run = parser.add_argument_group("running")
-    run.add_argument(
-        "--output_dir", type=Path, default=Path("outputs"), metavar="FOLDER", help="model, metrics, answers"
-    )
-    run.add_argument(
-        "--keep", default="last", metavar="WHICH", help="weights to save: last, or best on validation rows"
-    )
-    run.add_argument("--bf16", action="store_true", help="bfloat16 arithmetic (GPU)")
-    run.add_argument("--parallelize", action="store_true", help="spread the layers over all GPUs")
-    run.add_argument("--no_log", action="store_true", help="do not write log.jsonl with the evaluations")
-    run.add_argument("--save_steps", type=int, default=1000, metavar="N", help="steps between checkpoints; 0: none")
-    run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    run.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="CPU threads")
-    run.add_argument(
-        "--local_rank",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="accepted as in the original; one process does all the work",
-    )
+    for add_flags in (_add_data_flags, _add_model_flags, _add_training_flags, _add_running_flags):
+        add_flags(parser)
     return parser
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
 from scripts.common.figures import save
 from scripts.common.plotting import FAINT, method_style, new_figure
+from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.step_by_step.collect_metrics import LAST
@@ -31,14 +32,6 @@ COLUMNS = (
     "note",
 )
 GOLD_FIGURES = ("figure_4", "figure_6", "figure_8")
-
-
-def add_figure_flags(parser: argparse.ArgumentParser, artifacts: Sequence[str]) -> None:
-    """Add the flags of a figure step that draws one of `artifacts`."""
-    parser.add_argument("--artifact", required=True, choices=artifacts)
-    parser.add_argument("--settings", required=True, help="JSON: plan.Plan")
-    add_input_flags(parser)
-    add_output_flags(parser, ("pdf", "png", "csv"))
 
 
 def baseline_of(artifact: str) -> str:
@@ -122,3 +115,35 @@ def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], arg
             found.setdefault(label, handle)
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=3 if len(axes) > 1 else 1)
     save(figure, rows, COLUMNS, args)
+
+
+def draw_figure(
+    argv: Sequence[str] | None,
+    about: str | None,
+    artifacts: Sequence[str],
+    height: float,
+    draw_panel: Callable[[Axes, Artifact, Plan, str], list[dict[str, Any]]],
+) -> None:
+    """Run a figure step: read its flags, draw a panel for each data set, save the figure with the rows drawn.
+
+    about: the step's docstring; artifacts: the figures it can draw; height: of a panel in inches; draw_panel: draws one
+    data set's panel and returns its rows.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=artifacts)
+    parser.add_argument("--settings", required=True, help="JSON: plan.Plan")
+    add_input_flags(parser)
+    add_output_flags(parser, ("pdf", "png", "csv"))
+    args = parser.parse_args(argv)
+    plan = parse_settings(Plan, args.settings)
+    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
+    names = plan.sets_of(args.artifact)
+    figure, axes = panels(names, height)
+    rows = [row for place, name in zip(axes, names) for row in draw_panel(place, artifact, plan, name)]
+    finish(figure, axes, rows + published_rows(artifact), args)
+
+
+def label_shares(axes: Axes, shares: Sequence[float]) -> None:
+    """Name the horizontal axis of a panel over shares of the training rows."""
+    axes.set_xlabel("share of the training rows (%)")
+    axes.set_xticks([100 * share for share in shares], [f"{100 * share:g}" for share in shares])

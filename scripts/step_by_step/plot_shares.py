@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
 from scripts.common.plotting import draw_line, method_style
-from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.step_by_step.collect_metrics import LAST, SMALLEST
 from scripts.step_by_step.figures import (
-    add_figure_flags,
     baseline_of,
-    finish,
-    panels,
-    published_rows,
+    draw_figure,
+    label_shares,
     row_of,
     say_missing,
 )
@@ -45,28 +41,14 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
                 axes.axhline(drawn[-1][1].mean, color=style.color, linestyle=":", linewidth=0.9, label=label)
     smallest = artifact.cell(dataset, DSS, SMALLEST, model=plan.main_model)
     rows.append(row_of(dataset, plan.main_model, DSS, smallest, metric=SMALLEST))
-    axes.set_xlabel("share of the training rows (%)")
-    axes.set_xticks([100 * share for share in shares], [f"{100 * share:g}" for share in shares])
+    label_shares(axes, shares)
     say_missing(axes, missing)
     return rows
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_figure_flags(parser, ("figure_4", "figure_5"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    plan = parse_settings(Plan, args.settings)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    names = plan.sets_of(args.artifact)
-    figure, axes = panels(names, 2.3)
-    rows = [row for place, name in zip(axes, names) for row in draw_panel(place, artifact, plan, name)]
-    finish(figure, axes, rows + published_rows(artifact), args)
+    draw_figure(argv, __doc__, ("figure_4", "figure_5"), 2.3, draw_panel)
 
 
 if __name__ == "__main__":

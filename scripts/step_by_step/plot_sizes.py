@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import UserError, run_step
 from scripts.common.plotting import draw_line, method_style
-from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.step_by_step.collect_metrics import LAST, N_PARAMETERS
 from scripts.step_by_step.figures import (
-    add_figure_flags,
     baseline_of,
+    draw_figure,
     draw_teacher,
-    finish,
-    panels,
-    published_rows,
     row_of,
     say_missing,
 )
@@ -33,10 +28,9 @@ def model_sizes(artifact: Artifact, models: Sequence[str]) -> dict[str, float]:
     return {name: found[name] for name in models}
 
 
-def draw_panel(
-    axes: Any, artifact: Artifact, plan: Plan, dataset: str, sizes: Mapping[str, float]
-) -> list[dict[str, Any]]:
+def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[dict[str, Any]]:
     """Draw one data set's curves and lines; return their rows."""
+    sizes = model_sizes(artifact, sorted({*plan.models_of(artifact.name), *augmented_models(artifact.name, plan)}))
     rows, missing = [], []
     for method in (baseline_of(artifact.name), DSS):
         drawn = []
@@ -102,23 +96,9 @@ def size_text(count: float) -> str:
     return f"{count:g}"
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_figure_flags(parser, ("figure_6", "figure_7"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    plan = parse_settings(Plan, args.settings)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
-    sizes = model_sizes(artifact, sorted({*plan.models_of(args.artifact), *augmented_models(args.artifact, plan)}))
-    names = plan.sets_of(args.artifact)
-    figure, axes = panels(names, 2.3)
-    rows = [row for place, name in zip(axes, names) for row in draw_panel(place, artifact, plan, name, sizes)]
-    finish(figure, axes, rows + published_rows(artifact), args)
+    draw_figure(argv, __doc__, ("figure_6", "figure_7"), 2.3, draw_panel)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.files import write_csv, write_json
-from scripts.mend.collect_metrics import ATTENTION_COLUMNS, EFFICIENCY_COLUMNS, SCORE_COLUMNS
+from scripts.mend.columns import ATTENTION_COLUMNS, EFFICIENCY_COLUMNS, SCORE_COLUMNS
 
 SEEDS = (13, 21, 42)
 TASKS = {"seen": ["a", "b"], "unseen": ["c"]}
@@ -57,7 +57,7 @@ def score_rows(
                 values.update(accuracy_seen_labels=0.9, accuracy_unseen_labels=0.1 if task == "a" else 0.3)
             for metric, value in values.items():
                 n = 30 if metric == "accuracy_unseen_labels" and task == "b" else 10
-                cells = (method, task, seed, metric, value, n, fault, number, form, 10 * number, vectors)
+                cells = (method, task, seed, metric, value, n, fault, number, form, 10 * number, vectors, 16)
                 rows.append(dict(zip(SCORE_COLUMNS, cells)))
     return rows
 

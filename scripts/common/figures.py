@@ -33,6 +33,19 @@ def spread_cells(value: Spread | Missing) -> dict[str, Any]:
     return {"mean": value.mean, "std": std, "low": value.low, "high": value.high, "n": value.n, "note": ""}
 
 
+def legend_above(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Put one legend for all panels above them, in as few rows as its width allows; each label stands once."""
+    found: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            found.setdefault(label, handle)
+    for n_columns in range(len(found), 0, -1):
+        legend = figure.legend(list(found.values()), list(found), loc="outside upper center", ncols=n_columns)
+        if n_columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
+
+
 def say_unavailable(axes: Axes, reason: str) -> None:
     """Write into an empty panel why it is empty."""
     axes.set_axis_off()

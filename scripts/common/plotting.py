@@ -24,6 +24,8 @@ WIDTHS = {"single": 3.35, "double": 6.9}  # inches: one column and the whole wid
 PNG_DPI = 200
 MINI_STAMP = "mini tier: synthetic stand-in"
 STAMP_STRIP = 0.12  # inches added below a stamped figure
+MOST_ERROR_BARS = 8  # a line of more points has a band instead
+SHIFT_STEP = 3.5  # points between the error bars of two methods at one place
 INK = "#222222"
 FAINT = "#8a8a8a"
 
@@ -94,6 +96,7 @@ _METHODS: dict[str, tuple[str, str, str]] = {
     "nuggets": ("#0072b2", "o", "NUGGETS"),
     "top": ("#0072b2", "o", "NUGGETS, highest scores"),
     "bottom": ("#d55e00", "v", "NUGGETS, lowest scores"),
+    "mean_gain": ("#a65e2e", "D", "mean gain"),
     "perplexity": ("#cc79a7", "D", "low perplexity"),
     "ifd": ("#009e73", "P", "IFD"),
     "length": ("#e69f00", "^", "longest answers"),
@@ -102,10 +105,10 @@ _METHODS: dict[str, tuple[str, str, str]] = {
     # DELIFT
     "delift": ("#d55e00", "s", "DELIFT"),
     "delift_se": ("#e69f00", "^", "DELIFT (SE)"),
-    "delift_fl": ("#332288", "<", "DELIFT, FL only"),
-    "selectit": ("#009e73", "D", "SelectIT"),
-    "less": ("#882255", "v", "LESS"),
-    "deft_ucs": ("#44aa99", "P", "DEFT-UCS"),
+    "delift_fl": ("#a65e2e", "<", "DELIFT, FL only"),
+    "selectit": ("#56b4e9", "D", "SelectIT"),
+    "less": ("#332288", "v", "LESS"),
+    "deft_ucs": ("#999933", ">", "DEFT-UCS"),
     # Distilling Step-by-Step
     "distilling_step_by_step": ("#0072b2", "o", "Distilling Step-by-Step"),
     "standard_finetuning": ("#d55e00", "s", "standard fine-tuning"),
@@ -224,22 +227,63 @@ def new_figure(
 
 
 def draw_line(
-    axes: Axes, x: Sequence[float], spreads: Sequence[Spread], method: str, *, published: bool = False
+    axes: Axes,
+    x: Sequence[float],
+    spreads: Sequence[Spread],
+    method: str,
+    *,
+    published: bool = False,
+    shift: float = 0.0,
+    **style: Any,
 ) -> None:
-    """Draw means over `x` as a line with the 95 % interval over seeds as a band; single values get no band."""
-    keywords = line_style(method, published=published)
-    axes.plot(x, [value.mean for value in spreads], **keywords)
+    """Draw means over `x` as a line with their 95 % intervals over seeds: error bars, or a band where points are many.
+
+    shift: points to the side, so that the error bars of several methods stand beside each other (`shifts`); further
+    keywords overrule the method's style. Single values get neither bar nor band.
+    """
+    keywords = {**line_style(method, published=published), **style}
+    if len(x) <= MOST_ERROR_BARS:
+        _error_bars(axes, x, spreads, keywords, shift)
+        return
+    axes.plot(x, [value.mean for value in spreads], **{**keywords, "markersize": 2.5})
     if any(value.half_width is not None for value in spreads):
         lows, highs = [value.low for value in spreads], [value.high for value in spreads]
         axes.fill_between(x, lows, highs, color=keywords["color"], alpha=0.15, linewidth=0)
 
 
 def draw_points(
-    axes: Axes, x: Sequence[float], spreads: Sequence[Spread], method: str, *, published: bool = False
+    axes: Axes,
+    x: Sequence[float],
+    spreads: Sequence[Spread],
+    method: str,
+    *,
+    published: bool = False,
+    shift: float = 0.0,
 ) -> None:
     """Draw means at `x` as markers with the 95 % interval over seeds as error bars; single values get no bar."""
-    keywords = {**line_style(method, published=published), "linestyle": "none"}
-    axes.errorbar(x, [value.mean for value in spreads], yerr=[value.half_width or 0.0 for value in spreads], **keywords)
+    _error_bars(axes, x, spreads, {**line_style(method, published=published), "linestyle": "none"}, shift)
+
+
+def shifts(n: int) -> list[float]:
+    """Return how far to the side, in points, each of n methods is drawn so that their error bars do not overlap."""
+    return [SHIFT_STEP * (number - (n - 1) / 2) for number in range(n)]
+
+
+def shift_aside(axes: Axes, artists: Sequence[Any], shift: float) -> None:
+    """Move what is drawn in a panel `shift` points to the side; the panel's limits stay those of the data."""
+    from matplotlib.transforms import ScaledTranslation
+
+    aside = axes.transData + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
+    for artist in artists:
+        artist.set_transform(aside)
+
+
+def _error_bars(
+    axes: Axes, x: Sequence[float], spreads: Sequence[Spread], keywords: Mapping[str, Any], shift: float
+) -> None:
+    errors = [value.half_width or 0.0 for value in spreads] if any(v.half_width for v in spreads) else None
+    bars = axes.errorbar(x, [value.mean for value in spreads], yerr=errors, elinewidth=0.9, **keywords)
+    shift_aside(axes, bars.get_children(), shift)
 
 
 def draw_bars(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
-from scripts.common.plotting import draw_line, draw_points, new_figure
+from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
+from scripts.common.plotting import draw_line, draw_points, new_figure, shifts
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.ddg.comparison import SCORE, Comparison
@@ -16,6 +16,8 @@ from scripts.ddg.comparison import SCORE, Comparison
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SWEPT = {"decay": "teacher's decay (0: none)", "temperature": "temperature"}
+"""Settings that are varied, with the label of their axis; one value alone would vary nothing and is not drawn."""
 COLUMNS = ("panel", "x", "method", "model", *SPREAD_COLUMNS)
 
 
@@ -39,10 +41,10 @@ class Panels:
     def curves(self, axes: Axes, panel: str, model: str, methods: Sequence[str], numbers: Sequence[int]) -> None:
         """Draw a line for each method over numbers of texts."""
         drawn = False
-        for method in methods:
+        for method, shift in zip(methods, shifts(len(methods))):
             found = self.points(panel, model, {str(number): method for number in numbers})
             if found:
-                draw_line(axes, [x for x, _, _ in found], [value for _, _, value in found], method)
+                draw_line(axes, [x for x, _, _ in found], [value for _, _, value in found], method, shift=shift)
                 drawn = True
         if not drawn:
             say_unavailable(axes, self.rows[-1]["note"])
@@ -58,6 +60,7 @@ class Panels:
             return
         for place, (_, method, value) in enumerate(found):
             draw_points(axes, [place], [value], "ddg" if method.startswith("ddg") else "dilm")
+            axes.annotate(f"{value.mean:.1f}", (place, value.mean), xytext=(6, -2), textcoords="offset points", size=6)
         axes.set_xticks(range(len(found)), [f"{x:g}" for x, _, _ in found])
         axes.set_xlim(-0.6, len(found) - 0.4)
 
@@ -77,21 +80,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_settings(Comparison, args.settings)
     artifact = Artifact("figure_sensitivity", args.metrics, args.notes, args.published)
     panels, sweep = Panels(artifact), settings.figure_sensitivity
-    figure, grid = new_figure("double", 2.5, ncols=4, sharey=True)
+    swept = [(name, label) for name, label in SWEPT.items() if len(sweep[name]) > 1]
+    figure, grid = new_figure("double", 2.5, ncols=2 + len(swept), sharey=True)
     panels.curves(grid[0], "dpc", settings.learner, sweep["methods"], settings.table_1["dpcs"])
     panels.curves(grid[1], "round", settings.models[0], sweep["methods"], settings.in_context["rounds"])
-    panels.sweep(grid[2], "decay", settings.learner, sweep["decay"])
-    panels.sweep(grid[3], "temperature", settings.learner, sweep["temperature"])
-    grid[2].set_xlabel("teacher's decay (0: none)")
-    grid[3].set_xlabel("temperature")
-    grid[0].set_ylim(0, 103)  # bands of few seeds reach beyond what a score can be
-    titles = ("learner", "in context", f"learner, {sweep['dpc']} a class", f"learner, {sweep['dpc']} a class")
-    for axes, title in zip(grid, titles):
+    for axes, (name, label) in zip(grid[2:], swept):
+        panels.sweep(axes, name, settings.learner, sweep[name])
+        axes.set_xlabel(label)
+    grid[0].set_ylim(0, 103)  # intervals of few seeds reach beyond what a score can be
+    for axes, title in zip(grid, ("learners", "in context", *[f"learners, {sweep['dpc']} a class"] * len(swept))):
         axes.set_title(title)
     grid[0].set_ylabel("score (%)")
-    handles, names = grid[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    legend_above(figure, grid[:1])
     save(figure, panels.rows, COLUMNS, args)
 
 

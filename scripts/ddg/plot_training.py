@@ -11,9 +11,9 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError, run_step
-from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
+from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
 from scripts.common.files import read_json
-from scripts.common.plotting import draw_line, new_figure
+from scripts.common.plotting import draw_line, new_figure, shifts
 from scripts.common.spread import Spread, spread
 
 COLUMNS = ("panel", "x", "variant", *SPREAD_COLUMNS)
@@ -58,21 +58,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     for axes, (key, across, up) in zip(grid, PANELS):
         drawn = False
-        for name, history in histories.items():
+        for (name, history), shift in zip(histories.items(), shifts(len(histories))):
             points = curve(history, key)
             rows += [{"panel": key, "x": x, "variant": name, **spread_cells(value)} for x, value in points]
             if points:
-                draw_line(axes, [x for x, _ in points], [value for _, value in points], name)
+                draw_line(axes, [x for x, _ in points], [value for _, value in points], name, shift=shift)
                 drawn = True
         if drawn:
             axes.set_xlabel(across)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_title(up, fontsize=7.5)
             if key == "cosine":
                 axes.set_ylim(top=1.02)
         else:
             say_unavailable(axes, "the run watched no real texts")
-    handles, names = grid[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=max(1, len(names)))
+    legend_above(figure, grid)
     save(figure, rows, COLUMNS, args)
 
 

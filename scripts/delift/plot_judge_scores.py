@@ -6,9 +6,9 @@ import argparse
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import new_figure
+from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.delift.collect_metrics import GRADES
@@ -60,6 +60,7 @@ def draw(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
             axes.barh(place, row["mean_share"], left=left, color=shade, height=0.75, label=label)
             left += row["mean_share"]
         axes.annotate(f"{members[0]['mean_grade']:.2f}", (1.01, place), va="center", fontsize=7, annotation_clip=False)
+    axes.annotate("mean", (1.01, -0.62), va="center", fontsize=7, color=FAINT, annotation_clip=False)
     axes.set_yticks(range(len(names)), [row_label(method, percent) for method, percent in names])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}")
         drawn += panel
     if drawn:
-        figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(GRADES))
+        legend_above(figure, grid[0])
     else:
         reason = reason_of(args.notes, "figure_laj")
         say_unavailable(grid[0][0], reason)

@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             for method, percent, value in rows:
                 about = (stage, pair, model, learning, metric, method, percent)
                 drawn.append(dict(zip(COLUMNS, (*about, value.mean, value.std, value.n, value.low, value.high, ""))))
-        grid[0][column].set_title(f"Stage {stage}, {LEARNING_LABELS[learning]}", fontsize=7.5)
-        grid[-1][column].set_xlabel(label_of_pair(pair))
+        grid[0][column].set_title(label_of_pair(pair))
+        grid[-1][column].set_xlabel(f"stage {stage}, {LEARNING_LABELS[learning]}")
     if not drawn:
         reason = reason_of(args.notes, ARTIFACT)
         say_unavailable(grid[0][0], reason)

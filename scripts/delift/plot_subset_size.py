@@ -7,10 +7,10 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import draw_line, new_figure
+from scripts.common.plotting import draw_line, new_figure, shifts
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
@@ -71,20 +71,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     wanted = panels(compared)
     figure, grid = new_figure("double", 2.7, ncols=max(1, len(wanted)), squeeze=False)
     for axes, panel in zip(grid[0], wanted):
-        for method in compared.figure_subset_size["methods"]:
+        methods = compared.figure_subset_size["methods"]
+        for method, shift in zip(methods, shifts(len(methods))):
             points = curve(spreads, compared, panel, method)
             if points:
-                draw_line(axes, [percent for percent, _ in points], [value for _, value in points], method)
+                draw_line(axes, [percent for percent, _ in points], [value for _, value in points], method, shift=shift)
             for percent, value in points:
                 numbers = (percent, value.mean, value.std, value.n, value.low, value.high, "")
                 drawn.append(dict(zip(COLUMNS, (*panel, method, *numbers))))
         pair, model, learning, metric = panel
         header, unit, _ = METRICS[metric]
-        axes.set_title(f"{label_of_pair(pair)}, {LEARNING_LABELS[learning]}", fontsize=7.5)
-        axes.set_xlabel(f"subset size (% of the pool), {model}")
+        axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}", fontsize=7.5)
+        axes.set_xlabel("subset (% of the pool)")
+        axes.set_xticks(sorted(compared.figure_subset_size["percents"]))
         axes.set_ylabel(header + (f" ({unit})" if unit else ""))
     if drawn:
-        grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        legend_above(figure, grid[0])
     else:
         reason = reason_of(args.notes, "figure_subset_size")
         say_unavailable(grid[0][0], reason)

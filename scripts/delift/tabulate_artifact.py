@@ -15,14 +15,15 @@ from scripts.common.tables import Cell, Column, Missing
 from scripts.delift.comparison import TABLES, Comparison, choice_setting, label_of_pair, setting_of
 
 CAPTIONS = {
-    "table_1": "DELIFT, Table 1: stage 1 (instruction tuning), MixInstruct",
-    "table_2": "DELIFT, Table 2: stage 1 (instruction tuning), P3",
-    "table_3": "DELIFT, Table 3: stage 2 (task specific), HotpotQA for MMLU",
-    "table_4": "DELIFT, Table 4: stage 2 (task specific), MixInstruct for MT-Bench and GSM8K",
-    "table_5": "DELIFT, Table 5: stage 3 (continual), Government beside IBM",
-    "table_6": "DELIFT, Table 6: stage 3 (continual), HotpotQA beside SQuAD",
-    "table_fft": "DELIFT: full fine-tuning on each subset",
+    "table_1": ("DELIFT, Table 1: stage 1 (instruction tuning)", "MixInstruct"),
+    "table_2": ("DELIFT, Table 2: stage 1 (instruction tuning)", "P3"),
+    "table_3": ("DELIFT, Table 3: stage 2 (task specific)", "HotpotQA for MMLU"),
+    "table_4": ("DELIFT, Table 4: stage 2 (task specific)", "MixInstruct for MT-Bench and GSM8K"),
+    "table_5": ("DELIFT, Table 5: stage 3 (continual)", "Government beside IBM"),
+    "table_6": ("DELIFT, Table 6: stage 3 (continual)", "HotpotQA beside SQuAD"),
+    "table_fft": ("DELIFT: full fine-tuning on each subset", "MixInstruct"),
 }
+"""Of each table: what it is, and which data the paper shows in it."""
 LEARNING_LABELS = {"icl": "ICL", "peft": "PEFT", "fft": "full fine-tuning"}
 METRICS: dict[str, tuple[str, str, int]] = {
     "exact_match": ("exact match", "", 3),
@@ -66,11 +67,11 @@ def comparison_table(artifact: Artifact, compared: Comparison) -> Table:
             setting, model = (setting_of(run["pair"], learning, percent), run["model"]) if run else ("", "")
             row[key] = artifact.cell(setting, method, metric, model=model)
         rows.append(row)
-    caption = CAPTIONS[artifact.name]
     done = compared.runs(artifact.name)
+    caption, papers_data = CAPTIONS[artifact.name]
     if done:
-        caption += "; this run: " + ", ".join(f"{label_of_pair(pair)}, {model}" for pair, model in done)
-    notes = []
+        caption += " on " + ", ".join(f"{label_of_pair(pair)}, {model}" for pair, model in done)
+    notes = [f"In the paper: {papers_data}."]
     if "judge_score" in settings["metrics"] and done:
         notes.append("LAJ: grades of the judge that the tier configures; the paper's is Prometheus-7b-v2.0.")
     return Table(rows, columns, caption, notes)

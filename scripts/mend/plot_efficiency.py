@@ -6,18 +6,20 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.plotting import method_style, new_figure
 from scripts.mend.figures import parse_figure_args, read_artifact
 
 COLUMNS = ("panel", "method", "demonstrations", "value", "unit")
 STYLES = {
-    "zero_shot": ("zero_shot", "-", "zero-shot"),
-    "icl_uncached": ("icl", "-", "in-context learning, nothing kept"),
-    "icl_cached": ("icl", "--", "in-context learning, demonstrations kept"),
-    "mend_uncached": ("mend", "-", "MEND, nothing kept"),
-    "mend": ("mend", "--", "MEND, vectors kept"),
+    "zero_shot": ("zero_shot", 1.0, "zero-shot"),
+    "icl_uncached": ("icl", 0.45, "in-context learning, nothing kept"),
+    "icl_cached": ("icl", 1.0, "in-context learning, demonstrations kept"),
+    "mend_uncached": ("mend", 0.45, "MEND, nothing kept"),
+    "mend": ("mend", 1.0, "MEND, vectors kept"),
 }
+"""Of each method: whose colour it takes, how strong that is, and its printed name."""
+WIDEST = 1000  # ratio of the largest to the smallest value up to which the axis is logarithmic
 
 
 def series(artifact: Artifact, metric: str) -> dict[str, list[tuple[int, float]]]:
@@ -30,24 +32,36 @@ def series(artifact: Artifact, metric: str) -> dict[str, list[tuple[int, float]]
 
 
 def draw(axes: Any, lines: dict[str, list[tuple[int, float]]], scale: float, label: str) -> None:
-    """Draw one line per method; zero-shot, which has no demonstrations, as a level."""
+    """Draw one line per method; zero-shot, which has no demonstrations, as a dotted level.
+
+    The axis is logarithmic, since the methods differ by orders of magnitude, unless one needs next to nothing.
+    """
+    from matplotlib.ticker import LogLocator
+
     numbers = sorted({number for method, line in lines.items() if method != "zero_shot" for number, _ in line})
     for method, line in lines.items():
-        base, dashes, name = STYLES[method]
+        base, strength, name = STYLES[method]
         style = method_style(base)
         if method == "zero_shot":
-            line = [(number, line[0][1]) for number in numbers]
+            axes.axhline(line[0][1] / scale, color=style.color, linestyle=":", label=name)
+            continue
         axes.plot(
             [number for number, _ in line],
             [value / scale for _, value in line],
             color=style.color,
-            marker="" if method == "zero_shot" else style.marker,
-            markerfacecolor="white" if dashes == "--" else style.color,
-            linestyle=dashes,
+            alpha=strength,
+            marker=style.marker,
             label=name,
         )
     axes.set_xticks(numbers)
-    axes.set_ylim(bottom=0)
+    values = [value for line in lines.values() for _, value in line]
+    if max(values) < WIDEST * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.minorticks_off()
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel("demonstrations (K)")
     axes.set_ylabel(label)
 
@@ -74,8 +88,7 @@ def draw_figure(
                 {"panel": metric, "method": method, "demonstrations": number, "value": value / scale, "unit": unit}
                 for number, value in line
             ]
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)) or 1)
+    legend_above(figure, grid[0])
     save(figure, rows, COLUMNS, args)
 
 

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         draw_points(axes, [place for place, _ in drawn], [value for _, value in drawn], "mend")
         axes.plot([p for p, _ in drawn], [v.mean for _, v in drawn], color=method_style("mend").color, linewidth=0.9)
         axes.set_xticks(range(len(weights)), ["distillation\nonly" if name == "inf" else name for name in weights])
-        axes.set_xlabel("lambda, weight of distillation")
+        axes.set_xlabel("λ, weight of distillation")
         axes.set_title(settings.title(setting))
     grid[0][0].set_ylabel(SCORE_LABEL)
     save(figure, rows, COLUMNS, args)

@@ -9,8 +9,8 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
-from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
-from scripts.common.plotting import draw_line, draw_points, new_figure
+from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
+from scripts.common.plotting import draw_line, draw_points, new_figure, shifts
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.mend.comparison import Comparison
@@ -54,12 +54,15 @@ def points_of(artifact: Artifact, settings: Comparison, setting: str, part: str)
 
 def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
     """Draw one panel; points without a value or a ratio are left out."""
-    for method in dict.fromkeys(point["method"] for point in points):
+    from matplotlib.patheffects import withStroke
+
+    methods = list(dict.fromkeys(point["method"] for point in points))
+    for method, shift in zip(methods, shifts(len(methods))):
         known = [p for p in points if p["method"] == method and isinstance(p["value"], Spread) and p["ratio"] != ""]
         known.sort(key=lambda point: point["ratio"])
         if known:
             ratios, values = [p["ratio"] for p in known], [p["value"] for p in known]
-            (draw_line if len(known) > 1 else draw_points)(axes, ratios, values, method)
+            (draw_line if len(known) > 1 else draw_points)(axes, ratios, values, method, shift=shift)
     ratios = sorted({round(point["ratio"], 2) for point in points if point["ratio"] != ""})
     axes.set_xscale("log")
     axes.set_xticks(ratios, [f"{ratio:.3g}" for ratio in ratios])
@@ -72,7 +75,16 @@ def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
         if point["method"] == "mend" and isinstance(point["value"], Spread) and point["ratio"] != "":
             text = f"K={point['demonstrations']}" if part == "a" else f"L={point['vectors']}"
             place = (point["ratio"], point["value"].mean)
-            axes.annotate(text, place, xytext=(3, -9), textcoords="offset points", fontsize=6)
+            halo = [withStroke(linewidth=2, foreground="white")]
+            # Lines rise in (a) and fall in (b): the free side of a point is below or above it.
+            axes.annotate(
+                text,
+                place,
+                xytext=(6, -9 if part == "a" else 4),
+                textcoords="offset points",
+                fontsize=6,
+                path_effects=halo,
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -91,8 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 continue
             draw(axes, [{**point, "title": settings.title(setting)} for point in points], part)
         line[0].set_ylabel(SCORE_LABEL)
-    if grid[0][0].get_legend_handles_labels()[0]:
-        grid[0][0].legend(loc="lower right")
+    legend_above(figure, grid[0])
     save(figure, rows, COLUMNS, args)
 
 

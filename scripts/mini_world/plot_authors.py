@@ -6,10 +6,13 @@ from typing import Any, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.figures import save
-from scripts.common.plotting import FAINT, INK, new_figure
+from scripts.common.plotting import FAINT, INK, method_style, new_figure
 from scripts.mini_world.figure_data import COLUMNS, Measured, parse_figure_args
 
-SCORES = {"golden": ("#0072b2", "o", "golden score"), "mean_gain": ("#e69f00", "D", "mean gain")}
+SCORES = {
+    name: (method_style(like).color, method_style(like).marker, label)
+    for name, like, label in (("golden", "nuggets", "golden score"), ("mean_gain", "mean_gain", "mean gain"))
+}
 AUTHORS = {
     "after_careful": ("#009e73", "o", "after a careful example"),
     "after_careless": ("#d55e00", "v", "after a careless one"),

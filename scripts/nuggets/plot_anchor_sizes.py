@@ -10,7 +10,7 @@ import math
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import method_style, new_figure
 from scripts.nuggets.plot_helpers import add_figure_flags, reasons
@@ -87,11 +87,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         values = by_size(metrics, metric)
         if values:
             rows += [dict(zip(COLUMNS, (metric, *point, ""))) for point in draw(axes, values, label)]
-            axes.legend(loc="lower right")
         else:
             reason = notes[0]["reason"] if notes else "not measured in this run"
             say_unavailable(axes, reason)
             rows.append(dict(zip(COLUMNS, (metric, "", "", "", "", 0, reason))))
+    legend_above(figure, panels)
     save(figure, rows, COLUMNS, args)
 
 

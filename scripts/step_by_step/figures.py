@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
-from scripts.common.figures import save
+from scripts.common.figures import legend_above, save
 from scripts.common.plotting import FAINT, method_style, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
@@ -107,13 +107,10 @@ def say_missing(axes: Axes, reasons: Sequence[str]) -> None:
 
 def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """Add one legend for all panels, stamp the tier and write the figure with its rows."""
-    found: dict[str, Any] = {}
     for place in axes:
         low, high = place.get_ylim()
         place.set_ylim(max(low, -2), min(high, 102))  # an interval may reach beyond what an accuracy can be
-        for handle, label in zip(*place.get_legend_handles_labels()):
-            found.setdefault(label, handle)
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=3 if len(axes) > 1 else 1)
+    legend_above(figure, axes)
     save(figure, rows, COLUMNS, args)
 
 

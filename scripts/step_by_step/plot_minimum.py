@@ -5,11 +5,12 @@ One line per size, larger ones darker; a ring marks the smallest share at which 
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
-from scripts.common.plotting import method_style
+from scripts.common.plotting import INK, draw_line, method_label, shift_aside, shifts
 from scripts.common.spread import Spread
 from scripts.step_by_step.collect_metrics import LAST, SMALLEST
 from scripts.step_by_step.figures import (
@@ -28,33 +29,39 @@ DASHES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[dict[str, Any]]:
     """Draw one data set's curves; return their rows."""
     shares = sorted(getattr(plan, artifact.name)["shares"])
+    models = plan.models_of(artifact.name)
+    curves = [
+        (method, model, dashes)
+        for method in (baseline_of(artifact.name), DSS)
+        for model, dashes in zip(models, itertools.cycle(DASHES))
+    ]
     rows, missing = [], []
-    for method in (baseline_of(artifact.name), DSS):
-        style = method_style(method)
-        for number, model in enumerate(plan.models_of(artifact.name)):
-            drawn = []
-            for share in shares:
-                value = artifact.cell(share_setting(dataset, share), method, LAST, model=model)
-                rows.append(row_of(dataset, model, method, value, share_percent=100 * share))
-                if isinstance(value, Spread):
-                    drawn.append((100 * share, value.mean))
-                else:
-                    missing.append(value.reason)
-            smallest = artifact.cell(dataset, method, SMALLEST, model=model)
-            rows.append(row_of(dataset, model, method, smallest, metric=SMALLEST))
-            if drawn:
-                xs, ys = zip(*drawn)
-                dashes = DASHES[number % len(DASHES)]
-                axes.plot(
-                    xs, ys, color=style.color, marker=style.marker, linestyle=dashes, label=f"{style.label}, {model}"
-                )
-            if isinstance(smallest, Spread):
-                height = dict(drawn)[smallest.mean]
-                axes.plot([smallest.mean], [height], "o", ms=10, mfc="none", mec=style.color, mew=1.0, clip_on=False)
+    for (method, model, dashes), shift in zip(curves, shifts(len(curves))):
+        drawn: dict[float, Spread] = {}
+        for share in shares:
+            value = artifact.cell(share_setting(dataset, share), method, LAST, model=model)
+            rows.append(row_of(dataset, model, method, value, share_percent=100 * share))
+            if isinstance(value, Spread):
+                drawn[100 * share] = value
+            else:
+                missing.append(value.reason)
+        if drawn:
+            label = method_label(method) + (f", {model}" if len(models) > 1 else "")
+            draw_line(axes, list(drawn), list(drawn.values()), method, shift=shift, linestyle=dashes, label=label)
+        smallest = artifact.cell(dataset, method, SMALLEST, model=model)
+        rows.append(row_of(dataset, model, method, smallest, metric=SMALLEST))
+        if isinstance(smallest, Spread):
+            draw_ring(axes, smallest.mean, drawn[smallest.mean].mean, shift)
     rows.append(draw_teacher(axes, artifact, plan, dataset))
     label_shares(axes, shares)
     say_missing(axes, missing)
     return rows
+
+
+def draw_ring(axes: Any, share_percent: float, accuracy: float, shift: float) -> None:
+    """Mark the smallest share that beats the teacher."""
+    ring = {"marker": "o", "ms": 10, "mfc": "none", "mec": INK, "mew": 0.8, "linestyle": "none", "clip_on": False}
+    shift_aside(axes, axes.plot([share_percent], [accuracy], label="first above the teacher", **ring), shift)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
-from scripts.common.plotting import draw_line, method_style
+from scripts.common.plotting import draw_line, method_style, shifts
 from scripts.common.spread import Spread
 from scripts.step_by_step.collect_metrics import LAST, SMALLEST
 from scripts.step_by_step.figures import (
@@ -24,7 +24,7 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
     shares = sorted(getattr(plan, artifact.name)["shares"])
     baseline = baseline_of(artifact.name)
     rows, missing = [], []
-    for method in (baseline, DSS):
+    for method, shift in zip((baseline, DSS), shifts(2)):
         drawn: list[tuple[float, Spread]] = []
         for share in shares:
             value = artifact.cell(share_setting(dataset, share), method, LAST, model=plan.main_model)
@@ -34,7 +34,7 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
             else:
                 missing.append(value.reason)
         if drawn:
-            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method)
+            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method, shift=shift)
             if method == baseline and drawn[-1][0] == 100:
                 style = method_style(method)
                 label = f"{style.label}, all rows"

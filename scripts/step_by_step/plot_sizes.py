@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import UserError, run_step
-from scripts.common.plotting import draw_line, method_style
+from scripts.common.plotting import draw_line, method_style, shifts
 from scripts.common.spread import Spread
 from scripts.step_by_step.collect_metrics import LAST, N_PARAMETERS
 from scripts.step_by_step.figures import (
@@ -32,7 +32,7 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
     """Draw one data set's curves and lines; return their rows."""
     sizes = model_sizes(artifact, sorted({*plan.models_of(artifact.name), *augmented_models(artifact.name, plan)}))
     rows, missing = [], []
-    for method in (baseline_of(artifact.name), DSS):
+    for method, shift in zip((baseline_of(artifact.name), DSS), shifts(2)):
         drawn = []
         for model in plan.models_of(artifact.name):
             value = artifact.cell(dataset, method, LAST, model=model)
@@ -43,7 +43,9 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
                 missing.append(value.reason)
         if drawn:
             drawn.sort(key=lambda point: point[0])
-            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method)
+            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method, shift=shift)
+        if len(sizes) == 1:
+            say_values(axes, drawn, shift)
     rows.append(draw_teacher(axes, artifact, plan, dataset))
     if artifact.name == "figure_6":
         rows.append(draw_pinto(axes, artifact, plan, dataset))
@@ -55,6 +57,14 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
     axes.set_xlabel("parameters of the student")
     say_missing(axes, missing)
     return rows
+
+
+def say_values(axes: Any, points: Sequence[tuple[float, Spread]], shift: float) -> None:
+    """Write the means beside the points: where students of one size are compared, no line tells them apart."""
+    side = 1 if shift > 0 else -1
+    for x, value in points:
+        place = {"xytext": (side * 9, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{value.mean:.1f}", (x, value.mean), ha="left" if side > 0 else "right", fontsize=7, **place)
 
 
 def draw_pinto(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> dict[str, Any]:

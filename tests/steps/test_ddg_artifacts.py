@@ -108,6 +108,7 @@ def test_figures_come_with_their_numbers(results):
     rows = read_csv(results / "sensitivity.csv")
     decay = {row["x"]: float(row["mean"]) for row in rows if row["panel"] == "decay"}
     assert decay == pytest.approx({"0": 81.05, "0.99": 81.05})
+    assert "temperature" not in {row["panel"] for row in rows}  # one value: nothing varies
     plot_training.main(
         [
             *("--histories", str(results / "dilm.json"), str(results / "ddg.json"), "--variants", "dilm", "ddg"),

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.image import imread
 
 from scripts.common import plotting
+from scripts.common.figures import legend_above
 from scripts.common.files import read_csv
 from scripts.common.spread import spread
 
@@ -56,6 +57,9 @@ def test_the_thresholds_of_the_paper_have_looks_and_names_of_their_own():
     "together",
     [
         ["base", "full", "top", "bottom", "random", "perplexity", "ifd", "length", "k_center"],
+        ["base", "full", "random", "nuggets", "delift", "ifd", "less", "selectit", "deft_ucs", "k_center"],
+        ["icl", "random", "mend", "ddg", "bm25", "knn"],
+        ["nuggets", "mean_gain", "perplexity", "ifd", "length"],
         ["initial", "random", "selectit", "less", "deft_ucs", "delift_se", "delift", "full"],
         [
             "distilling_step_by_step",
@@ -97,11 +101,45 @@ def test_bars_carry_the_interval_and_a_dash_for_what_was_not_run():
     assert [text.get_text() for text in axes.texts] == ["—"]
 
 
-def test_line_has_a_band_only_where_there_is_a_spread():
-    _, (with_band, without) = plotting.new_figure("double", 2.0, 1, 2)
-    plotting.draw_line(with_band, [0, 1], [spread([1, 2]), spread([2, 3])], "top")
-    plotting.draw_line(without, [0, 1], [spread([1]), spread([2])], "top")
-    assert (len(with_band.collections), len(without.collections)) == (1, 0)
+def test_line_has_error_bars_and_a_band_where_points_are_many_and_neither_without_a_spread():
+    _, (few, many, single) = plotting.new_figure("double", 2.0, 1, 3)
+    several = range(plotting.MOST_ERROR_BARS + 1)
+    plotting.draw_line(few, [0, 1], [spread([1, 2]), spread([2, 3])], "top")
+    plotting.draw_line(many, list(several), [spread([n, n + 1]) for n in several], "top")
+    plotting.draw_line(single, [0, 1], [spread([1]), spread([2])], "top")
+    kinds = [[type(found).__name__ for found in axes.collections] for axes in (few, many, single)]
+    assert kinds[0] == ["LineCollection"]
+    assert kinds[1] == ["FillBetweenPolyCollection"]
+    assert kinds[2] == []
+
+
+def test_a_line_moved_aside_keeps_the_limits_of_its_data():
+    _, (left, right) = plotting.new_figure("double", 2.0, 1, 2)
+    for axes, shift in ((left, 0.0), (right, 40.0)):
+        plotting.draw_line(axes, [10, 20], [spread([1, 2]), spread([2, 3])], "top", shift=shift)
+        axes.figure.canvas.draw()
+    assert left.get_xlim() == right.get_xlim()
+    (plain,), (moved,) = ([axes.lines[0].get_transform().transform((10, 1.5))] for axes in (left, right))
+    aside = moved - right.transData.transform((10, 1.5))
+    assert aside == pytest.approx([40 / 72 * right.figure.dpi, 0])
+    assert plain == pytest.approx(left.transData.transform((10, 1.5)))
+    assert plotting.shifts(3) == [-plotting.SHIFT_STEP, 0, plotting.SHIFT_STEP]
+    assert plotting.shifts(1) == [0]
+
+
+@pytest.mark.parametrize("words, rows", [(1, 1), (40, 2)])
+def test_one_legend_above_the_panels_as_wide_as_the_figure_allows(words, rows):
+    figure, panels = plotting.new_figure("double", 2.0, 1, 2)
+    for axes in panels:
+        for name in ("a", "b", "c"):
+            axes.plot([0, 1], [0, 1], label=name * words)
+    legend_above(figure, panels)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    heights = {round(text.get_window_extent().y0) for text in legend.get_texts()}
+    assert len(legend.get_texts()) == 3
+    assert len(heights) == rows
+    assert legend.get_window_extent().width <= figure.bbox.width
 
 
 def test_figure_widths():

@@ -13,6 +13,10 @@ REPORT_ARTIFACTS = [
     for artifact in globals().get(f"{paper.upper()}_{kind.upper()}S", [])
 ]
 
+REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] == "figure"]
+WITH_CLAIM = [paper for paper in config["papers"] if paper in config["overview"]]
+PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
+
 
 rule report_collect_metrics:
     """Gather the measured values of all papers in one long table."""
@@ -61,6 +65,59 @@ rule report_compare_published:
         " > {log:q} 2>&1"
 
 
+rule report_plot_overview:
+    """Draw the main claim of every paper side by side, as measured."""
+    input:
+        script="scripts/report/plot_overview.py",
+        code=code_of("scripts/report/plot_overview.py"),
+        metrics="<results>/metrics.csv",
+    output:
+        **figure_files("report", "overview"),
+    log:
+        "<logs>/report/plot_overview.log",
+    benchmark:
+        "<benchmarks>/report/plot_overview.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        claims=as_json(config["overview"]),
+        papers=WITH_CLAIM,
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --metrics {input.metrics:q} --claims {params.claims:q} --papers {params.papers:q} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
+rule report_plot_contact_sheet:
+    """Draw all figures of the run, small, on one page."""
+    input:
+        script="scripts/report/plot_contact_sheet.py",
+        code=code_of("scripts/report/plot_contact_sheet.py"),
+        figures=[file for figure in REPORT_FIGURES for file in figure["files"]],
+        captions=[figure["caption"] for figure in REPORT_FIGURES],
+        config="<results>/config.json",
+    output:
+        sheet="<results>/contact_sheet.png",
+    log:
+        "<logs>/report/plot_contact_sheet.log",
+    benchmark:
+        "<benchmarks>/report/plot_contact_sheet.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        artifacts=as_json(REPORT_FIGURES),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --tier {params.tier} --artifacts {params.artifacts:q} --config {input.config:q}"
+        " --sheet-out {output.sheet:q}"
+        " > {log:q} 2>&1"
+
+
 rule report_write_config:
     """Write down the merged configuration of the run."""
     output:
@@ -88,6 +145,9 @@ rule report_render_report:
         comparison="<results>/comparison.csv",
         config="<results>/config.json",
         environments=sorted(map(str, Path("envs").glob("*.yaml"))),
+        docs=PAPER_PAGES,
+        overview=["<results>/figures/report_overview.png"] if WITH_CLAIM else [],
+        sheet=["<results>/contact_sheet.png"] if REPORT_FIGURES else [],
     output:
         report="<results>/report.html",
     log:
@@ -106,6 +166,7 @@ rule report_render_report:
         " --tier {params.tier} --artifacts {params.artifacts:q}"
         " --metrics {input.metrics:q} --comparison {input.comparison:q} --config {input.config:q}"
         " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
+        " --docs {input.docs:q} --overview {input.overview:q} --contact-sheet {input.sheet:q}"
         " --report-out {output.report:q}"
         " > {log:q} 2>&1"
 

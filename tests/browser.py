@@ -33,15 +33,24 @@ class Page:
         self._events: list[dict[str, Any]] = []
         self.faults: list[str] = []
 
-    def open(self, path: Path, width: int = 1500, height: int = 1250) -> None:
-        """Open a file and wait until it is loaded."""
+    def open(self, url: str, width: int, height: int, scheme: str, scripts: bool) -> None:
+        """Open a page and wait until it is loaded."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.show_as(scheme)
+        self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
+        self.call("Page.navigate", url=url)
         self._until(lambda event: event.get("method") == "Page.loadEventFired")
+
+    def show_as(self, scheme: str, media: str = "") -> None:
+        """Show the page in a colour scheme ("light", "dark") and, with media "print", as it would be printed."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", media=media, features=features)
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression, a promise's once it is kept. Raises on an exception."""
@@ -131,8 +140,14 @@ def _high(descriptor: int) -> int:
 
 
 @contextlib.contextmanager
-def open_page(path: Path) -> Iterator[Page]:
-    """Open an HTML file in a fresh headless browser, which ends with the block."""
+def open_page(
+    path: Path, *, place: str = "", width: int = 1500, height: int = 1250, scheme: str = "light", scripts: bool = True
+) -> Iterator[Page]:
+    """Open an HTML file in a fresh headless browser, which ends with the block.
+
+    place: what follows the address, e.g. "#top"; width, height: of the window in pixels, below 600 a phone's; scheme:
+    light or dark; scripts: whether the page's scripts run.
+    """
     browser = find_chromium()
     # Numbers from 10 on, out of the way of 3 and 4.
     read_commands, write_commands, read_answers, write_answers = map(_high, (*os.pipe(), *os.pipe()))
@@ -150,7 +165,7 @@ def open_page(path: Path) -> Iterator[Page]:
         os.close(write_answers)
         try:
             page = Page(write_commands, read_answers)
-            page.open(path)
+            page.open(path.resolve().as_uri() + place, width, height, scheme, scripts)
             yield page
         finally:
             process.terminate()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
-LINKED = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "report", "resources")
+LINKED = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "report", "resources", "docs")
 
 
 class Workspace:

@@ -1,7 +1,8 @@
 """Captions: the part of reStructuredText used in `report/*.rst`, which `snakemake --report` reads too.
 
-A caption is one or more paragraphs of plain sentences with ``literal``, **strong** and *emphasised* words. Expressions
-such as {{ snakemake.config["tier"] }} are filled in as Snakemake does.
+A caption is one or more paragraphs of plain sentences with ``literal``, **strong** and *emphasised* words. It opens
+with its lead, a few strong words that say what the table or figure shows. Expressions such as
+{{ snakemake.config["tier"] }} are filled in as Snakemake does.
 """
 
 from __future__ import annotations
@@ -43,6 +44,16 @@ def parse_caption(text: str) -> list[list[Span]]:
     """Return the paragraphs of a caption as lists of spans; line breaks inside a paragraph become spaces."""
     paragraphs = [" ".join(block.split()) for block in re.split(r"\n\s*\n", text.strip())]
     return [_spans(paragraph) for paragraph in paragraphs if paragraph]
+
+
+def split_lead(paragraphs: list[list[Span]]) -> tuple[str, list[list[Span]]]:
+    """Return the strong words that a caption opens with, without their full stop, and the paragraphs without them."""
+    if not paragraphs or not paragraphs[0] or paragraphs[0][0].tag != "strong":
+        return "", paragraphs
+    lead, *rest = paragraphs[0]
+    if rest:
+        rest[0] = Span(rest[0].tag, rest[0].text.lstrip())
+    return lead.text.removesuffix("."), [*([rest] if rest else []), *paragraphs[1:]]
 
 
 def plain_text(paragraphs: list[list[Span]]) -> str:

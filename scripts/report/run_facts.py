@@ -93,6 +93,29 @@ def read_step_times(folder: Path) -> list[StepTime]:
     return sorted(steps, key=lambda step: (step.paper, -step.seconds, step.step))
 
 
+@dataclass(frozen=True)
+class PaperTime:
+    """What the steps of one paper took in all, and the steps themselves."""
+
+    paper: str
+    jobs: int
+    seconds: float
+    longest_s: float
+    peak_mb: float | None
+    steps: list[StepTime]
+
+
+def times_by_paper(steps: list[StepTime]) -> list[PaperTime]:
+    """Sum up the steps of each paper, the longest first."""
+    totals = []
+    for paper in dict.fromkeys(step.paper for step in steps):
+        own = [step for step in steps if step.paper == paper]
+        peaks = [step.peak_mb for step in own if step.peak_mb is not None]
+        seconds, longest = sum(step.seconds for step in own), max(step.longest_s for step in own)
+        totals.append(PaperTime(paper, sum(step.jobs for step in own), seconds, longest, max(peaks, default=None), own))
+    return sorted(totals, key=lambda total: (-total.seconds, total.paper))
+
+
 def _read_benchmark(path: Path) -> list[tuple[float, float | None]]:
     """Return (seconds, peak memory in MB or None if the job was too short to be measured) of each repeat."""
     rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))

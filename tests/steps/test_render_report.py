@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
+import base64
 import json
-import os
 import re
-import select
 import shutil
-import subprocess
 import urllib.parse
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,13 +19,10 @@ from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
 from scripts.common.spread import spread
 from scripts.common.tables import Column, Missing, write_table
 from scripts.report import compare_published
-from scripts.report.render_report import (
-    artifact_title,
-    comparison_rows,
-    judge,
-    main,
-    parse_manifest,
-)
+from scripts.report.manifest import artifact_title, parse_manifest
+from scripts.report.render_report import comparison_rows, main
+from scripts.report.shown_artifacts import judge
+from tests.browser import open_page
 
 EVIL = "<script>window.injected=1</script><img src=x onerror=window.injected=2>\"'&amp;{{ 7*7 }}"
 METHODS = ("base", "full", "gt_0.8")
@@ -49,6 +43,11 @@ def make_results(root: Path, tier: str) -> list[str]:
     rows = [{"method": method, **cells, "all_published": 25.43} for method in (*METHODS, EVIL)]
     rows[1]["group_0"] = Missing("no example scores above 0.9")
     write_table(rows, columns, **table, caption=f"Win rates {EVIL}", tier=tier)
+
+    empty = {kind: results / "tables" / f"nuggets_table_2.{kind}" for kind in ("csv", "md", "tex")}
+    nothing = [{"method": "full", "group": Missing("Not run: no judge"), "all_published": 7.5}]
+    some = [columns[0], Column("group", "Group", "spread"), columns[-1]]
+    write_table(nothing, some, **empty, caption="Grades", tier=tier)
 
     figure, axes = plotting.new_figure("double", 1.6)
     plotting.draw_line(axes, [5, 10], [spread([1, 2]), spread([2, 3])], "top")
@@ -75,7 +74,8 @@ def make_results(root: Path, tier: str) -> list[str]:
         + ["--tolerances", '{"win_rate_percent": 1}', "--comparison-out", str(results / "comparison.csv")]
     )
     caption = (
-        'Win rate of ``gt_0.8`` in the {{ snakemake.config["tier"] }} tier. Bars: *t*-intervals.\n\nEnd '
+        '**What it shows.** Win rate of ``gt_0.8`` in the {{ snakemake.config["tier"] }} tier. Bars: *t*-intervals.'
+        + "\n\nEnd "
         + EVIL.replace("{{ 7*7 }}", "")
     )
     write_text(root / "caption.rst", caption)
@@ -84,15 +84,24 @@ def make_results(root: Path, tier: str) -> list[str]:
         root / "envs" / "report.yaml", "dependencies:\n  - python=3.11\n  - pip\n  - pip:\n      - jinja2==3.1.6\n"
     )
     write_text(results / "benchmarks" / "nuggets" / "train_model" / "a.tsv", BENCHMARK)
+    write_text(root / "docs" / "nuggets.md", f"# NUGGETS\n\n## Deviations\n\n- `top` {EVIL}\n\n## More\n\nnot shown\n")
+    write_text(root / "docs" / "mend.md", "# MEND\n\nno such section\n")
+    shutil.copy(files["png"], results / "contact_sheet.png")
     manifest = [
         {"paper": "nuggets", "artifact": artifact, "kind": kind, "files": [str(path) for path in paths.values()]}
         | {"caption": str(root / "caption.rst")}
-        for artifact, kind, paths in (("table_1", "table", table), ("figure_sizes", "figure", files))
+        for artifact, kind, paths in (
+            ("table_1", "table", table),
+            ("table_2", "table", empty),
+            ("figure_sizes", "figure", files),
+        )
     ]
     return [
         *("--tier", tier, "--artifacts", json.dumps(manifest), "--metrics", str(results / "metrics.csv")),
         *("--comparison", str(results / "comparison.csv"), "--config", str(root / "config.json")),
         *("--environments", str(root / "envs" / "report.yaml"), "--benchmarks", str(results / "benchmarks")),
+        *("--docs", str(root / "docs" / "nuggets.md"), str(root / "docs" / "mend.md"), "--overview", str(files["png"])),
+        *("--contact-sheet", str(results / "contact_sheet.png")),
         *("--commit", "abc123", "--report-out", str(results / "report.html")),
     ]
 
@@ -163,10 +172,15 @@ def test_page_holds_every_artifact_and_every_fact(pages):
         "train_model",
         "812",
         "seeds:",
+        "Where this deviates from the paper",
+        "Not run: no judge.",
     ):
         assert part in page.text, part
     assert "nuggets-table_1" in page.values("id")
     assert "nuggets-figure_sizes" in page.values("id")
+    assert page.text.count("What it shows") == 6  # in the overview and above each artifact, not in its caption
+    assert "not shown" not in page.text
+    assert page.text.count("Where this deviates") == 1
 
 
 def test_comparison_shows_each_published_value_with_its_status(pages):
@@ -221,7 +235,7 @@ def test_links_lead_to_files_and_sections_that_exist(pages):
         inner = [link for link in links if link.startswith("#") and not link.startswith("#filter=")]
         assert {link[1:] for link in inner} <= set(ids)
         files = [link for link in links if not link.startswith("#")]
-        assert len(files) == 8  # csv, md, tex; csv, pdf, png; metrics.csv, comparison.csv
+        assert len(files) == 12  # csv, md, tex twice; csv, pdf, png; metrics.csv, comparison.csv; contact sheet
         assert all((path.parent / urllib.parse.unquote(link)).is_file() for link in files)
 
 
@@ -235,6 +249,7 @@ def test_small_things():
     assert judge(rows[1:], built=True).text == "not compared"
     assert judge(rows[1:], built=False).text == "not run"
     assert judge([], built=True).kind == "own"
+    assert artifact_title("figure_laj") == "Figure: LAJ"
 
 
 def test_a_deviation_too_small_for_the_papers_digits_is_not_shown_as_zero():
@@ -312,152 +327,102 @@ def test_a_yaml_configuration_no_benchmarks_and_an_unknown_paper(tmp_path, comma
 # --- in a browser
 
 
-class Browser:
-    """A headless Chromium spoken to through its debugging pipe."""
-
-    def __init__(self, program: str, profile: Path) -> None:
-        here_read, there_write = os.pipe()
-        there_read, here_write = os.pipe()
-        # The browser wants its ends as descriptors 3 and 4: keep ours out of the way before the shell moves them there.
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (there_read, there_write)]
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
-        self.process = subprocess.Popen(
-            ["bash", "-c", f'exec "$0" "$@" 3<&{ends[0]} 4>&{ends[1]}', program, *flags, f"--user-data-dir={profile}"],
-            pass_fds=ends,
-            stderr=subprocess.DEVNULL,
-        )
-        for end in (*ends, there_read, there_write):
-            os.close(end)
-        self.read, self.write = here_read, here_write
-        self.number, self.buffer, self.session = 0, b"", ""
-        self.events: list[dict] = []
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.ask(f"{domain}.enable")
-        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
-
-    def receive(self) -> dict:
-        while b"\0" not in self.buffer:
-            ready, _, _ = select.select([self.read], [], [], 60)
-            chunk = os.read(self.read, 1 << 20) if ready else b""
-            if not chunk:
-                raise RuntimeError("the browser does not answer")
-            self.buffer += chunk
-        message, _, self.buffer = self.buffer.partition(b"\0")
-        return json.loads(message)
-
-    def ask(self, method: str, **parameters):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self.receive()
-            if answer.get("id") == self.number:
-                assert "error" not in answer, answer
-                return answer["result"]
-            self.events.append(answer)
-
-    def open(self, url: str, width: int, scheme: str = "light") -> None:
-        self.events.clear()
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
-        self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        page, _, place = url.partition("#")  # another query each time, so that a new place on a page loads it anew
-        loader = self.ask("Page.navigate", url=f"{page}?{self.number}" + (f"#{place}" if place else ""))["loaderId"]
-        loaded = {"name": "load", "loaderId": loader}
-        while not any(loaded.items() <= event.get("params", {}).items() for event in self.events):
-            self.events.append(self.receive())
-
-    def run(self, expression: str):
-        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def complaints(self) -> list:
-        kinds = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
-        return [event["params"] for event in self.events if event.get("method") in kinds]
-
-    def requests(self) -> set[str]:
-        urls = [
-            event["params"]["request"]["url"]
-            for event in self.events
-            if event.get("method") == "Network.requestWillBeSent"
-        ]
-        return {re.split("[?#]", url)[0] for url in urls if not url.startswith("data:")}
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=30)
-        os.close(self.read)
-        os.close(self.write)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_browser_shows_the_page_without_complaint(pages, browser, width, scheme):
-    url = pages["paper"].as_uri()
-    browser.open(url, width, scheme)
-    assert browser.run("document.title") == "thrift: report of the paper tier"
-    assert browser.run("window.injected === undefined")
-    assert browser.run("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True]
-    assert browser.run("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
-    light = browser.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(v => v > 128)")
-    assert light == (scheme == "light")
-    assert browser.run("getComputedStyle(document.querySelector('nav ul ul')).display") == (
-        "none" if width == 400 else "block"
+def test_browser_shows_the_page_without_complaint(pages, width, scheme):
+    with open_page(pages["paper"], width=width, scheme=scheme) as page:
+        assert page.run("document.title") == "thrift: report of the paper tier"
+        assert page.run("window.injected === undefined")
+        assert page.run("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True] * 2
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+        light = page.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(v => v > 128)")
+        assert light == (scheme == "light")
+        shown = page.run("getComputedStyle(document.querySelector('nav ul ul')).display")
+        assert shown == ("none" if width == 390 else "block")
+        assert page.faults == []
+
+
+def test_browser_without_scripts_shows_everything_and_no_dead_controls(pages):
+    with open_page(pages["paper"], scripts=False) as page:
+        visible = "[...document.querySelectorAll('{}')].filter(one => one.offsetHeight > 0).length"
+        assert page.run(visible.format("article")) == 3
+        assert page.run(visible.format("#comparison-table tbody tr")) == 5
+        assert page.run(visible.format("form, #theme")) == 0
+        assert page.faults == []
+
+
+def test_printed_page_has_neither_menu_nor_controls_and_keeps_to_its_width(pages):
+    with open_page(pages["paper"], width=720) as page:
+        page.show_as("dark", media="print")
+        assert page.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+        assert page.run("getComputedStyle(document.getElementById('filter')).display") == "none"
+        assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.run("getComputedStyle(document.querySelector('.scroll.tall')).maxHeight") == "none"
+        pdf = base64.b64decode(page.call("Page.printToPDF")["data"])
+        assert pdf.startswith(b"%PDF")
+        assert len(pdf) > 20_000
+
+
+FOUND = "[...document.querySelectorAll('article:not([hidden])')].map(article => article.id)"
+
+
+def type_into(page, form: str, words: str, status: str = "") -> None:
+    page.run(
+        f"(() => {{ const form = document.getElementById('{form}'); form.elements.words.value = {json.dumps(words)};"
+        f" if (form.elements.status) form.elements.status.value = '{status}';"
+        " form.dispatchEvent(new Event('input')); })()"
     )
-    assert browser.requests() == {url}
-    assert browser.complaints() == []
+
+
+def test_browser_finds_tables_and_figures_by_words_anywhere_in_them(pages):
+    with open_page(pages["paper"], width=1400) as page:
+        everything = ["nuggets-table_1", "nuggets-table_2", "nuggets-figure_sizes"]
+        assert page.run(FOUND) == everything
+        type_into(page, "find", "WIN rates GROUP")
+        assert page.run(FOUND) == ["nuggets-table_1"]
+        assert page.run("[...document.querySelectorAll('nav [data-of]:not([hidden])')].length") == 1
+        assert page.run("document.querySelector('#find output').value") == "1 of 3"
+        page.run("location.hash = '#nuggets-figure_sizes'; new Promise(done => setTimeout(done, 100))")
+        assert page.run(FOUND) == everything  # a link to something hidden ends the search
+        type_into(page, "find", "nothing has this word")
+        assert page.run(FOUND) == []
+        assert page.run("document.getElementById('nuggets').hidden && !document.getElementById('run').hidden")
 
 
 SHOWN = "[...document.querySelectorAll('#comparison-table tbody tr:not([hidden])')].map(row => row.dataset.status)"
 
 
-def test_browser_filters_the_comparison(pages, browser):
-    browser.open(pages["paper"].as_uri(), 1400)
-    assert browser.run(SHOWN) == ["deviates", "reproduced", "deviates", "not_run", "not_run"]
-    fill = "(words, status) => {{ const form = document.getElementById('filter'); form.elements.words.value = words;"
-    fill = fill.replace("{{", "{") + " form.elements.status.value = status; form.dispatchEvent(new Event('input')); }"
-    browser.run(f"({fill})('FULL table_1', '')")
-    assert browser.run(SHOWN) == ["reproduced"]
-    assert browser.run("document.querySelector('#filter output').value") == "1 of 5 rows"
-    browser.run(f"({fill})('', 'not_run')")
-    assert browser.run(SHOWN) == ["not_run", "not_run"]
+def test_browser_filters_the_comparison(pages):
+    with open_page(pages["paper"]) as page:
+        assert page.run(SHOWN) == ["deviates", "reproduced", "deviates", "not_run", "not_run"]
+        type_into(page, "filter", "FULL table_1")
+        assert page.run(SHOWN) == ["reproduced"]
+        assert page.run("document.querySelector('#filter output').value") == "1 of 5 rows"
+        type_into(page, "filter", "", "not_run")
+        assert page.run(SHOWN) == ["not_run", "not_run"]
 
 
-def test_browser_follows_a_link_from_an_artifact_to_its_rows(pages, browser):
-    browser.open(pages["paper"].as_uri() + "#filter=nuggets-table_1", 1400)
-    assert len(browser.run(SHOWN)) == 4
-    assert browser.run("document.querySelector('#filter input').value") == "nuggets-table_1"
+def test_browser_follows_a_link_from_an_artifact_to_its_rows(pages):
+    with open_page(pages["paper"], place="#filter=nuggets-table_1") as page:
+        assert len(page.run(SHOWN)) == 4
+        assert page.run("document.querySelector('#filter input').value") == "nuggets-table_1"
 
 
-def test_browser_sorts_the_comparison_by_numbers_and_back(pages, browser):
-    browser.open(pages["paper"].as_uri(), 1400)
+def test_browser_sorts_the_comparison_by_numbers_and_back(pages):
     column = "[...document.querySelectorAll('#comparison-table tbody tr')].map(row => row.cells[3].textContent)"
     sort = "document.querySelectorAll('#comparison-table th .sort')[3].click()"
-    browser.run(sort)
-    assert browser.run(column) == ["0.5", "0.5", "0.5", "26.0", "52,002"]
-    browser.run(sort)
-    assert browser.run(column)[:2] == ["52,002", "26.0"]
+    with open_page(pages["paper"]) as page:
+        page.run(sort)
+        assert page.run(column) == ["0.5", "0.5", "0.5", "26.0", "52,002"]
+        page.run(sort)
+        assert page.run(column)[:2] == ["52,002", "26.0"]
 
 
-def test_browser_theme_button_overrules_the_system(pages, browser):
-    browser.open(pages["paper"].as_uri(), 1400, "light")
+def test_browser_theme_button_overrules_the_system(pages):
     background = "getComputedStyle(document.body).backgroundColor"
-    white = browser.run(background)
-    for label, same in (("light", True), ("dark", False), ("auto", True)):
-        browser.run("document.getElementById('theme').click()")
-        assert browser.run("document.getElementById('theme').textContent") == f"Theme: {label}"
-        assert (browser.run(background) == white) == same
+    with open_page(pages["paper"]) as page:
+        white = page.run(background)
+        for label, same in (("light", True), ("dark", False), ("auto", True)):
+            page.run("document.getElementById('theme').click()")
+            assert page.run("document.getElementById('theme').textContent") == f"Theme: {label}"
+            assert (page.run(background) == white) == same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.report.captions import Span, fill_caption, parse_caption, plain_text
+from scripts.report.captions import Span, fill_caption, parse_caption, plain_text, split_lead
 
 
 def test_expressions_are_filled_in_from_the_configuration():
@@ -33,3 +33,12 @@ def test_paragraphs_and_marked_words():
 def test_first_sentence_serves_as_alternative_text():
     assert plain_text(parse_caption("Score of ``top``, 0.8 at best. More follows.")) == "Score of top, 0.8 at best."
     assert plain_text(parse_caption("\n")) == ""
+
+
+def test_the_lead_is_the_strong_beginning():
+    lead, rest = split_lead(parse_caption("**What it shows.** Means of ``top``.\n\nMore."))
+    assert lead == "What it shows"
+    assert rest == parse_caption("Means of ``top``.\n\nMore.")
+    assert split_lead(parse_caption("No **strong** beginning."))[0] == ""
+    assert split_lead(parse_caption("**Alone.**")) == ("Alone", [])
+    assert split_lead([]) == ("", [])

@@ -69,8 +69,10 @@ def test_the_menu_names_every_artifact_with_a_description(workspace: Workspace) 
 
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_each_artifact_has_a_caption(name: str) -> None:
-    caption = REPO_ROOT / "report" / f"{name}.rst"
-    assert len(caption.read_text(encoding="utf-8").split()) >= 10
+    caption = (REPO_ROOT / "report" / f"{name}.rst").read_text(encoding="utf-8")
+    assert len(caption.split()) >= 10
+    lead = re.match(r"\*\*([A-Z][^*]{3,60})\.\*\* ", caption.replace("\n", " "))
+    assert lead, "a caption opens with its lead in bold: **What it shows.**"
 
 
 @pytest.mark.parametrize("name", sorted(ALL_RULES))

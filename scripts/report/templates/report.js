@@ -35,6 +35,39 @@
   }, { passive: true });
   mark();
 
+  // Find: show only the tables and figures whose title, caption or cells hold all the words.
+  const find = document.getElementById("find");
+  const articles = [...document.querySelectorAll("article")];
+  const contents = new Map(articles.map((article) => [article.id, article.textContent.toLowerCase()]));
+  const entries = [...document.querySelectorAll("[data-of]")];
+  const showFound = () => {
+    const words = find.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = new Set(articles.map((one) => one.id).filter((id) => words.every((word) => contents.get(id).includes(word))));
+    for (const article of articles) article.hidden = !found.has(article.id);
+    for (const entry of entries) entry.hidden = !found.has(entry.dataset.of);
+    for (const group of document.querySelectorAll(".paper, .card, nav > ul > li")) {
+      const members = [...group.querySelectorAll("article, [data-of]")];
+      group.hidden = words.length > 0 && members.length > 0 && members.every((member) => member.hidden);
+    }
+    find.elements.shown.value = words.length ? `${found.size} of ${articles.length}` : "";
+    mark();
+  };
+  find.addEventListener("input", showFound);
+  find.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const first = articles.find((article) => !article.hidden);
+    if (first) first.scrollIntoView();
+  });
+  // A link may lead to something that the search hides: then the search ends.
+  window.addEventListener("hashchange", () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!place || !place.closest("[hidden]")) return;
+    find.elements.words.value = "";
+    showFound();
+    place.scrollIntoView();
+  });
+  find.hidden = false;
+
   // Comparison: filter by words and status, sort by a column; #filter=<artifact> shows one artifact's rows.
   const form = document.getElementById("filter");
   if (!form) return;

@@ -1,0 +1,153 @@
+"""Draw the main claim of every paper in one figure: a panel each, with means and intervals over seeds."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from scripts.common.artifacts import NOT_MEASURED, add_output_flags
+from scripts.common.errors import UserError, run_step
+from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
+from scripts.common.metrics import read_metrics
+from scripts.common.plotting import FAINT, method_style, new_figure
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread, spreads_by
+from scripts.common.tables import Missing
+from scripts.report.manifest import paper_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric", *SPREAD_COLUMNS)
+PANELS_IN_A_ROW = 3
+KEY = "Points: means over seeds.\nLines: 95 % intervals,\nhidden where they are\nnarrower than the point."
+HEADING = "heading"  # marks the texts above a panel
+ROW_HEIGHT = 0.19  # inches of one method's line
+FRAME_HEIGHT = 0.85  # inches of title and axis of a row of panels
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one panel shows: values of one metric of one artifact.
+
+    about: what was done, below the paper's name; axis: the metric's printed name with its unit; decimals: of the
+    printed means; values: {"method": name, "setting": where it was measured}, from top to bottom.
+    """
+
+    artifact: str
+    model: str
+    metric: str
+    about: str
+    axis: str
+    decimals: int
+    values: list[dict[str, str]]
+
+
+def claim_rows(paper: str, claim: Claim, metrics: Sequence[Mapping[str, str]]) -> list[tuple[dict[str, Any], Any]]:
+    """Return (row of the CSV, measured spread or why there is none) for each value of a panel."""
+    where = (paper, claim.artifact, claim.model, claim.metric)
+    found = spreads_by(
+        [row for row in metrics if (row["paper"], row["artifact"], row["model"], row["metric"]) == where],
+        ("setting", "method"),
+    )
+    rows = []
+    for value in claim.values:
+        cell: Spread | Missing = found.get((value["setting"], value["method"]), Missing(NOT_MEASURED))
+        about = (paper, claim.artifact, value["setting"], claim.model, value["method"], claim.metric)
+        rows.append(({**dict(zip(COLUMNS, about)), **spread_cells(cell)}, cell))
+    return rows
+
+
+def draw_panel(axes: Axes, name: str, claim: Claim, cells: Sequence[Spread | Missing]) -> None:
+    """Draw one line per method: its mean as a point with the interval, and as a number at the right."""
+    axes.set_title(name, pad=14, gid=HEADING)
+    axes.text(0, 1.03, claim.about, transform=axes.transAxes, color=FAINT, fontsize=6.5, gid=HEADING)
+    if all(isinstance(cell, Missing) for cell in cells):
+        say_unavailable(axes, cells[0].reason if isinstance(cells[0], Missing) else "")
+        return
+    for place, (value, cell) in enumerate(zip(claim.values, cells)):
+        if isinstance(cell, Missing):
+            axes.annotate("—", (0.02, place), xycoords=axes.get_yaxis_transform(), va="center", color=FAINT)
+            continue
+        style = method_style(value["method"])
+        axes.errorbar(
+            [cell.mean], [place], xerr=[cell.half_width or 0.0], color=style.color, marker=style.marker, elinewidth=1.1
+        )
+        axes.annotate(
+            f"{cell.mean:.{claim.decimals}f}",
+            (1.02, place),
+            xycoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=7,
+        )
+    axes.set_yticks(range(len(cells)), [method_style(value["method"]).label for value in claim.values])
+    axes.set_ylim(len(cells) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(claim.axis)
+
+
+def align_headings(figure: Figure, grid: Any) -> None:
+    """Move the headings of a column of panels to the left edge of its methods' names, which only the layout knows."""
+    headings = [
+        [(axes, text) for axes in column for text in axes.get_children() if text.get_gid() == HEADING]
+        for column in zip(*grid)
+    ]
+    for _, text in (heading for column in headings for heading in column):
+        text.set_in_layout(False)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # places stay as they are now
+    for column in headings:
+        edges = [label.get_window_extent().x0 for axes, _ in column for label in axes.get_yticklabels()]
+        for axes, text in column:
+            text.set_x(axes.transAxes.inverted().transform((min(edges, default=axes.bbox.x0), 0))[0])
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the step's flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--metrics", required=True, help="CSV of all measured values")
+    parser.add_argument("--claims", required=True, help="JSON: {paper: artifact, model, metric, about, axis, values}")
+    parser.add_argument("--papers", required=True, nargs="+", help="papers to show, in this order")
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    args = parse_args(argv)
+    given = parse_claims(args.claims)
+    claims = {paper: given[paper] for paper in args.papers if paper in given}
+    if not claims:
+        raise UserError("--claims: none is about a paper of --papers; add one to config: overview")
+    metrics = read_metrics(args.metrics)
+    columns = min(PANELS_IN_A_ROW, len(claims))
+    lines = -(-len(claims) // columns)
+    most = max(len(claim.values) for claim in claims.values())
+    figure, grid = new_figure("double", lines * (FRAME_HEIGHT + ROW_HEIGHT * most), lines, columns, squeeze=False)
+    rows: list[dict[str, Any]] = []
+    for axes, paper in zip(grid.flat, claims):
+        cells = claim_rows(paper, claims[paper], metrics)
+        draw_panel(axes, paper_name(paper), claims[paper], [cell for _, cell in cells])
+        rows += [row for row, _ in cells]
+    for axes in grid.flat[len(claims) :]:
+        axes.set_axis_off()
+    if lines * columns > len(claims):
+        grid.flat[-1].annotate(KEY, (-0.4, 0.9), xycoords="axes fraction", va="top", color=FAINT, linespacing=1.4)
+    align_headings(figure, grid)
+    save(figure, rows, COLUMNS, args)
+
+
+def parse_claims(text: str) -> dict[str, Claim]:
+    """Return {paper: claim} from the JSON of `--claims`."""
+    import json
+
+    return {paper: parse_settings(Claim, json.dumps(claim)) for paper, claim in json.loads(text).items()}
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed
 from scripts.ddg.batches import Shuffled, Walk, cluster_seed, diverse_batches, plain_batches, representative_rows
 from scripts.ddg.closed_form import Matching, gradient_matching
@@ -83,16 +84,15 @@ class Matcher:
         """Train; return the history. folder: where the running state goes and is found, if `save_loops` > 0."""
         settings = self.settings
         first = self._resume(folder) if folder is not None and settings.save_loops else 0
+        progress = Progress(settings.outer_loops, "outer loops", done=first, parts=10)
         for outer in range(first, settings.outer_loops):
             if outer % settings.interval == 0:
                 if folder is not None and settings.save_loops and outer % settings.save_loops == 0 and outer > first:
                     self._save(folder, outer)
                 self._refresh(outer)
             self._outer_loop(outer)
-            if (outer + 1) % max(1, settings.outer_loops // 10) == 0:
-                logger.info(
-                    "seed %d, outer loop %d of %d: %s", self.seed, outer + 1, settings.outer_loops, self.steps[-1]
-                )
+            progress.advance(1, {"seed": self.seed, **self.steps[-1]})
+        progress.close()
         self.generator.model.eval()
         return {"steps": self.steps, "refreshes": self.refreshes}
 

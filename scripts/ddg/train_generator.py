@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.errors import run_step
+from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.ddg.settings import Optimizer, check_choice, check_whole, nested
@@ -75,6 +76,7 @@ def pretrain(
         losses = found[1]["losses"]
         logger.info("seed %d: going on from step %d", seed, stepper.done)
     generator.model.train()
+    progress = Progress(settings.steps, "steps", done=stepper.done, parts=10)
     for step in range(stepper.done, settings.steps):
         torch.manual_seed(derive_seed(seed, "dropout", step))
         with autocast(generator.device, dtype):
@@ -85,8 +87,8 @@ def pretrain(
         if settings.save_steps and stepper.done % settings.save_steps == 0 and stepper.done < settings.steps:
             tensors = {**prefixed("model", generator.model.state_dict()), **prefixed("optimizer", stepper.state())}
             save_state(folder, tensors, {"losses": losses})
-        if stepper.done % max(1, settings.steps // 10) == 0:
-            logger.info("seed %d, step %d of %d: loss %.4f nats", seed, stepper.done, settings.steps, losses[-1])
+        progress.advance(1, {"seed": seed, "loss": losses[-1]})
+    progress.close()
     generator.model.eval()
     return {"losses": losses, "n_texts": len(encoded)}
 

@@ -12,17 +12,15 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.lm.prompts import Prompt, leading_ids, plain_ids, split_answer
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
-
-logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 512  # bounds memory on large pools
 
@@ -69,21 +67,22 @@ def score_difficulty(
     scorer = Scorer(loaded.model, batch_tokens=settings.batch_tokens)
     prompt = Prompt.from_config(settings.prompt)
     result: list[dict[str, Any]] = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start : start + ROWS_AT_ONCE]
-        pairs = [encode_pairs(loaded, prompt, row) for row in part]
-        losses = iter(_mean_losses(scorer, [pair for both in pairs if both is not None for pair in both]))
-        for row, both in zip(part, pairs):
-            given, alone = (None, None) if both is None else (next(losses), next(losses))
-            result.append(
-                {
-                    "id": row["id"],
-                    "perplexity": None if given is None else _exp(given),
-                    "ifd": None if given is None or alone is None else _exp(given - alone),
-                    "length": len(row["output"].strip()),
-                }
-            )
-        logger.info("%d of %d rows", len(result), len(rows))
+    with Progress(len(rows), "rows") as progress:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[start : start + ROWS_AT_ONCE]
+            pairs = [encode_pairs(loaded, prompt, row) for row in part]
+            losses = iter(_mean_losses(scorer, [pair for both in pairs if both is not None for pair in both]))
+            for row, both in zip(part, pairs):
+                given, alone = (None, None) if both is None else (next(losses), next(losses))
+                result.append(
+                    {
+                        "id": row["id"],
+                        "perplexity": None if given is None else _exp(given),
+                        "ifd": None if given is None or alone is None else _exp(given - alone),
+                        "length": len(row["output"].strip()),
+                    }
+                )
+            progress.advance(len(part))
     return result
 
 

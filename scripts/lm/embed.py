@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 import numpy as np
 
 from scripts.common.errors import UserError, did_you_mean
+from scripts.common.progress import Progress
 from scripts.lm.generate import pad_token_id
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ def embed(loaded: LoadedModel, texts: Sequence[str], *, pooling: str, max_tokens
     width = max_tokens if pooling == "mean_with_padding" else 0
     loaded.model.eval()
     batches = list(batches_by_length([max(len(ids), width) for ids in encoded], batch_tokens))
-    with torch.inference_mode():
-        parts = [_embed_batch(loaded, body, [encoded[i] for i in rows], pooling, width).cpu() for rows in batches]
+    parts = []
+    with torch.inference_mode(), Progress(len(texts), "texts") as progress:
+        for rows in batches:
+            parts.append(_embed_batch(loaded, body, [encoded[i] for i in rows], pooling, width).cpu())
+            progress.advance(len(rows))
     vectors = torch.cat(parts).numpy()[np.argsort(np.concatenate(batches))]
     if not np.isfinite(vectors).all():
         raise UserError("model: it gives vectors that are not finite; its weights or dtype are at fault (try float32)")

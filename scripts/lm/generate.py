@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def generate(
     loaded.model.eval()
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: (-len(encoded[i]), i))
-    with torch.inference_mode():
+    with torch.inference_mode(), Progress(len(prompts), "answers") as progress:
         prefix_cache = _prefill(loaded, prefix_ids) if prefix_ids else None
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
@@ -80,6 +81,7 @@ def generate(
             )
             for row, text in zip(rows, texts):
                 answers[row] = text
+            progress.advance(len(rows))
     return answers
 
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_json, to_json, write_json
+from scripts.common.progress import Progress
 from scripts.lm.judge import Prompt
 
 logger = logging.getLogger(__name__)
@@ -134,8 +135,10 @@ class EndpointWriter:
         with self._connect() as self._client, ThreadPoolExecutor(self._settings.parallel) as pool:
             tasks = [pool.submit(self._ask_and_keep, file, request) for file, request in missing.items()]
             try:
-                for task in tasks:
-                    task.result()
+                with Progress(len(tasks), "answers") as progress:
+                    for task in tasks:
+                        task.result()
+                        progress.advance()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-import sys
-import time
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
@@ -18,49 +16,14 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, to_json
+from scripts.common.progress import Progress
 from scripts.common.provenance import code_of
 from scripts.common.tensors import read_tensors, write_tensors
 
 CHUNK = 25  # candidates whose scores are lost at most when a run is killed
-SECONDS_BETWEEN_LINES = 30.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 logger = logging.getLogger(__name__)
-
-
-class Progress:
-    """A bar on a terminal, now and then a line in a log; called once for each candidate done."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._bar: Any = None
-        self._last = self._begin = time.monotonic()
-
-    def __enter__(self) -> Callable[[], None]:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=self._total, unit="candidate")
-        return self._advance
-
-    def __exit__(self, *failure: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        elif self._done:
-            self._log()
-
-    def _advance(self) -> None:
-        self._done += 1
-        if self._bar is not None:
-            self._bar.update()
-        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            self._log()
-
-    def _log(self) -> None:
-        rate = self._done / max(time.monotonic() - self._begin, 1e-9)
-        logger.info("%d of %d candidates, %.1f a second", self._done, self._total, rate)
 
 
 def score_in_chunks(items: Sequence[Any], score: Callable[[Any], np.ndarray], width: int, folder: Path) -> np.ndarray:
@@ -81,11 +44,11 @@ def score_in_chunks(items: Sequence[Any], score: Callable[[Any], np.ndarray], wi
     n_todo = sum(stop - start for start, stop in todo)
     if n_todo < len(items):
         logger.info("resuming: %d of %d candidates are scored already", len(items) - n_todo, len(items))
-    with Progress(n_todo) as advance:
+    with Progress(len(items), "candidates", done=len(items) - n_todo) as progress:
         for start, stop in todo:
             for number in range(start, stop):
                 result[number] = score(items[number])
-                advance()
+                progress.advance()
             write_tensors(_chunk_path(folder, start), {"one_shot": result[start:stop]})
     return result
 

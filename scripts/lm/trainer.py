@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from scripts.common.errors import UserError
+from scripts.common.progress import Progress
 from scripts.lm.checkpoints import COMPLETE, is_first_process
 from scripts.lm.finetune import MASKED
-
-logger = logging.getLogger(__name__)
 
 
 def response_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None, *, causal: bool) -> torch.Tensor:
@@ -59,16 +57,21 @@ class MarkComplete(TrainerCallback):
 
 
 class ReportProgress(TrainerCallback):
-    """Log the loss at about ten places of a run."""
+    """Show steps, loss and learning rate; in a log at ten places of a run."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        """Log step, loss and learning rate."""
-        every = max(1, state.max_steps // 10)
-        if is_first_process() and logs and "loss" in logs and state.global_step % every == 0:
-            logger.info(
-                "step %d of %d: loss %.4f, learning rate %.3g",
-                state.global_step,
-                state.max_steps,
-                logs["loss"],
-                logs["learning_rate"],
-            )
+        """Show what the Trainer measured at this step."""
+        if not logs or "loss" not in logs:
+            return
+        if self._progress is None:
+            self._progress = Progress(state.max_steps, "steps", done=state.global_step - 1, parts=10)
+        shown = {"loss": logs["loss"], "learning rate": logs["learning_rate"]}
+        self._progress.advance(state.global_step - self._progress.done, shown)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Leave the terminal's line."""
+        if self._progress is not None:
+            self._progress.close()

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, atomic_path, to_json
+from scripts.common.progress import Progress as ShownProgress
 from scripts.common.seeding import derive_seed
 from scripts.lm.checkpoints import checkpoint_folder, full_disk_named, is_first_process
 
@@ -119,9 +120,10 @@ def train(
             raise UserError("save_steps: checkpoints need a folder; give --checkpoints or set save_steps to 0")
         folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key, "seed": seed})
         run.resume(folder)
-    while run.progress.step < settings.steps:
-        run.step()
-        run.after_step(folder)
+    with ShownProgress(settings.steps, "steps", done=run.progress.step, parts=10) as run.shown:
+        while run.progress.step < settings.steps:
+            run.step()
+            run.after_step(folder)
     run.take_best()
     module.zero_grad(set_to_none=True)
     module.eval()
@@ -169,6 +171,9 @@ class _Run:
                 self.accelerator.backward(losses["total"] / settings.accumulation)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) / settings.accumulation
+        if self.accelerator.num_processes > 1:
+            shared = self.accelerator.reduce(torch.tensor([*sums.values()], device=self.device), reduction="mean")
+            sums = dict(zip(sums, shared.tolist()))
         if not all(map(math.isfinite, sums.values())):
             raise UserError(
                 f"learning_rate: the loss became {sums['total']} at step {number + 1} of {settings.steps};"
@@ -179,8 +184,7 @@ class _Run:
         self.stepper.step()
         self.stepper.zero_grad(set_to_none=True)
         self.progress.record(sums)
-        if number % max(1, settings.steps // 10) == 0:
-            logger.info("step %d of %d: %s", number + 1, settings.steps, _shown(sums))
+        self.shown.advance(1, sums)
 
     def after_step(self, folder: Path | None) -> None:
         """Score and save where it is due."""
@@ -256,10 +260,6 @@ def use_bfloat16(device: torch.device, precision: str) -> bool:
     if precision == "bfloat16" and not able:
         raise UserError("precision: this device has no bfloat16 arithmetic; use 'auto' or 'float32'")
     return able and precision != "float32"
-
-
-def _shown(losses: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
 
 
 def wait_for_all() -> None:

@@ -26,7 +26,7 @@ from scripts.step_by_step.distillm_predict import (
     predict_parser,
     predict_rows,
 )
-from scripts.step_by_step.progress import Progress
+from scripts.step_by_step.progress import TrainingProgress
 
 LOG = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ def train_model(args: argparse.Namespace) -> None:
         eval_batch_size=max(args.batch_size, 64),
         save_steps=args.save_steps,
     )
-    with Progress() as progress:
+    with TrainingProgress() as progress:
         checkpoints = args.output_dir / "checkpoints"
         result = train_student(loaded, splits, settings, seed=args.run, checkpoints=checkpoints, progress=progress)
     _save(args, loaded, result, {"settings": dataclasses.asdict(settings), "teacher": own.reports})

@@ -1,38 +1,27 @@
-"""How far training is: a bar on a terminal, lines in a log."""
+"""How far training is, for the loop that calls back after each step."""
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Any, Mapping
 
-LOG = logging.getLogger(__name__)
+from scripts.common.progress import Progress
 
 
-class Progress:
-    """Shows training: a bar on a terminal, a line now and then in a log."""
-
-    LINES = 20  # at most, beside those of evaluations
+class TrainingProgress:
+    """Shows steps, the loss, and at each evaluation the accuracies; as a context."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
+        self._shown: Progress | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> TrainingProgress:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        if self._shown is not None:
+            self._shown.close()
 
     def __call__(self, step: int, max_steps: int, values: Mapping[str, float]) -> None:
         """Show that a step is done; `values` are the loss and, after an evaluation, accuracies."""
-        shown = {name: f"{value:.4f}" for name, value in values.items() if isinstance(value, float)}
-        if sys.stderr.isatty():
-            if self._bar is None:
-                from tqdm import tqdm
-
-                self._bar = tqdm(total=max_steps, initial=step - 1, unit="step", dynamic_ncols=True)
-            self._bar.set_postfix(shown, refresh=False)
-            self._bar.update(step - self._bar.n)
-        elif len(values) > 1 or step % max(1, max_steps // self.LINES) == 0:
-            LOG.info("step %d of %d: %s", step, max_steps, ", ".join(f"{name} {text}" for name, text in shown.items()))
+        if self._shown is None:
+            self._shown = Progress(max_steps, "steps", done=step - 1, parts=20)
+        self._shown.advance(step - self._shown.done, values, line=len(values) > 1)

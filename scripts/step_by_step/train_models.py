@@ -22,6 +22,7 @@ from scripts.common.files import read_json, to_json, write_json, write_jsonl
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.step_by_step.plan import Student
+from scripts.step_by_step.progress import TrainingProgress
 from scripts.step_by_step.splits import Splits, make_splits
 
 if TYPE_CHECKING:
@@ -104,12 +105,13 @@ def train_stack(
 
     settings = train_settings(job, students[0])
     runs = [Run(rows.splits(student), student.run, student.label_type, settings.alpha) for student in students]
-    return train_many(loaded, runs, settings, checkpoints=checkpoints, progress=report)
+    with TrainingProgress() as progress:
+        return train_many(loaded, runs, settings, checkpoints=checkpoints, progress=progress)
 
 
 def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSettings, checkpoints: Path) -> dict[str, Any]:
     """Train one student from the model's own weights unless its result rests in `checkpoints`; return the result."""
-    from scripts.lm.checkpoints import InitialWeights
+    from scripts.lm.checkpoints import InitialWeights, is_first_process
     from scripts.step_by_step.training import train_student
 
     kept = checkpoints / "finished" / f"{student.name}.json"
@@ -117,25 +119,34 @@ def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSetting
         logger.info("%s: finished earlier", student.name)
         return read_json(kept)
     weights = InitialWeights(loaded.model)
-    result = train_student(
-        loaded,
-        rows.splits(student),
-        train_settings(job, student),
-        seed=student.run,
-        checkpoints=checkpoints / "running",
-        progress=report,
-    )
+    with TrainingProgress() as progress:
+        result = train_student(
+            loaded,
+            rows.splits(student),
+            train_settings(job, student),
+            seed=student.run,
+            checkpoints=checkpoints / "running",
+            progress=progress,
+        )
     weights.restore()
     found = as_record(student, result)
-    write_json(kept, found)
+    if is_first_process():
+        write_json(kept, found)
     return found
 
 
-def report(step: int, max_steps: int, values: Mapping[str, float]) -> None:
-    """Log the loss and what was measured."""
-    if "test_accuracy" in values or step % max(1, max_steps // 10) == 0:
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-        logger.info("step %d of %d: %s", step, max_steps, shown)
+def job_folder(args: argparse.Namespace, job: JobSettings, students: Sequence[Student], loaded: LoadedModel) -> Path:
+    """Return the job's folder under `--checkpoints`, named by everything that its results depend on."""
+    from scripts.lm.checkpoints import checkpoint_folder, digest_of_model
+
+    files = [*args.train, *args.valid, *args.test, *filter(None, [args.augmentation])]
+    key = {
+        "results": str(args.results_out),  # two jobs may train alike, and the first to end removes its folder
+        "students": [dataclasses.asdict(student) for student in students],
+        "rows": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
+        "model": digest_of_model(loaded.model),
+    }
+    return checkpoint_folder(args.checkpoints, dataclasses.asdict(job), key)
 
 
 def as_record(student: Student, result: TrainResult) -> dict[str, Any]:
@@ -184,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     loaded = load_model(args.model, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads)
     if job.dropout is not None:
         set_dropout(loaded.model, job.dropout)
-    kept = args.checkpoints / hashlib.sha256(str(args.results_out).encode()).hexdigest()[:12]
+    kept = job_folder(args, job, students, loaded)
     if job.together:
         found = [as_record(*pair) for pair in zip(students, train_stack(loaded, students, rows, job, kept))]
     else:

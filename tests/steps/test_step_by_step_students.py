@@ -184,6 +184,29 @@ def test_stack_and_single_runs_give_the_same_results(folder):
     assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").rglob("*.json"))
 
 
+def test_a_killed_job_goes_on_but_never_with_students_of_other_settings(folder, monkeypatch, caplog):
+    students = [s for s in PLAN.jobs(together=True)["mini_cqa", "mini_t5", "standard"] if s.run == 0][:2]
+    train_one, trained = train_models.train_one, []
+
+    def killed_before_the_second(loaded, student, *others):
+        trained.append(student.name)
+        if student == students[1]:
+            raise KeyboardInterrupt
+        return train_one(loaded, student, *others)
+
+    monkeypatch.setattr(train_models, "train_one", killed_before_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(folder, students, "killed.json", together=False, method="standard")
+    monkeypatch.undo()
+    with caplog.at_level("INFO"):
+        run_job(folder, students, "killed.json", together=False, method="standard", lr=0.02)
+        assert "finished earlier" not in caplog.text
+        run_job(folder, students, "killed.json", together=False, method="standard")
+        assert f"{students[0].name}: finished earlier" in caplog.text
+    run_job(folder, students, "undisturbed.json", together=False, method="standard")
+    assert (folder / "killed.json").read_bytes() == (folder / "undisturbed.json").read_bytes()
+
+
 def test_predictions_and_facts_lie_beside_the_results(folder):
     records = read_json(folder / "single_task.json")
     rows = read_jsonl(folder / "single_task.predictions.jsonl")

@@ -48,6 +48,16 @@ if not CONDA:  # steps run with the interpreter that runs Snakemake, whether or 
     shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 
+def as_py_module():
+    """Return input.script as `python -m` wants it, as Snakemake's own does, but also from the folder of a storage."""
+
+    def module(wildcards, input):
+        parts = Path(input.script).with_suffix("").parts
+        return ".".join(parts[parts.index("scripts") :])
+
+    return module
+
+
 def one_of(names):
     """Return a regular expression that matches exactly the given names."""
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
@@ -72,6 +82,11 @@ def model_flags():
     """Return the flags of every step that loads a model."""
     compute = config["compute"]
     return f"--dtype {compute['dtype']} --device {compute['device']} --threads {compute['threads']}"
+
+
+def launcher(devices):
+    """Return the command that starts a training module: one process, or one for each GPU of the job on a free port."""
+    return "python" if devices == 1 else f"python -m torch.distributed.run --standalone --nproc_per_node {devices}"
 
 
 def kept(path, keep):

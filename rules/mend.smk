@@ -134,12 +134,13 @@ rule mend_pretrain_distiller:
     priority: 190
     conda:
         "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["compute"]["threads"] * MEND["devices"]
     resources:
-        gpu=config["compute"]["gpus"],
+        gpu=config["compute"]["gpus"] * MEND["devices"],
         mem_mb=memory,
         runtime=config["compute"]["runtime"],
     params:
+        launcher=launcher(MEND["devices"]),
         module=as_py_module(),
         compute=mend_flags,
         settings=as_json(MEND["pretrain"]),
@@ -148,7 +149,7 @@ rule mend_pretrain_distiller:
         seed=MEND["train_seed"],
         checkpoints=lambda wildcards: mend_checkpoints(f"{wildcards.backbone}_pretraining_{wildcards.start_loss}"),
     shell:
-        "python -m {params.module}"
+        "{params.launcher} -m {params.module}"
         " --model {input.model:q} --texts {input.texts:q} --starts backbone={input.start:q} {params.compute}"
         " --variants {params.variants:q} --settings {params.settings:q} --format {params.format:q}"
         " --seed {params.seed} --checkpoints {params.checkpoints:q}"
@@ -179,12 +180,13 @@ rule mend_train_distiller:
     priority: 180
     conda:
         "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["compute"]["threads"] * MEND["devices"]
     resources:
-        gpu=config["compute"]["gpus"],
+        gpu=config["compute"]["gpus"] * MEND["devices"],
         mem_mb=memory,
         runtime=config["compute"]["runtime"],
     params:
+        launcher=launcher(MEND["devices"]),
         module=as_py_module(),
         compute=mend_flags,
         settings=as_json(MEND["finetune"]),
@@ -196,7 +198,7 @@ rule mend_train_distiller:
             f"{wildcards.backbone}_{wildcards.train_set}_{wildcards.variants}"
         ),
     shell:
-        "python -m {params.module}"
+        "{params.launcher} -m {params.module}"
         " --model {input.model:q} --meta-train {input.train:q} --dev {input.dev:q}"
         " --starts {params.starts:q} {params.compute}"
         " --variants {params.variants:q} --settings {params.settings:q} --format {params.format:q}"
@@ -226,12 +228,13 @@ rule mend_tune_model:
     priority: 170
     conda:
         "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["compute"]["threads"] * MEND["devices"]
     resources:
-        gpu=config["compute"]["gpus"],
+        gpu=config["compute"]["gpus"] * MEND["devices"],
         mem_mb=memory,
         runtime=config["compute"]["runtime"],
     params:
+        launcher=launcher(MEND["devices"]),
         module=as_py_module(),
         compute=mend_flags,
         settings=as_json(MEND["tune"]),
@@ -239,7 +242,7 @@ rule mend_tune_model:
         seed=MEND["train_seed"],
         checkpoints=lambda wildcards: mend_checkpoints(f"{wildcards.backbone}_{wildcards.train_set}_tuned"),
     shell:
-        "python -m {params.module} metaicl"
+        "{params.launcher} -m {params.module} metaicl"
         " --model {input.model:q} --meta-train {input.train:q} --dev {input.dev:q} {params.compute}"
         " --settings {params.settings:q} --format {params.format:q}"
         " --seed {params.seed} --checkpoints {params.checkpoints:q}"

@@ -247,14 +247,14 @@ rule nuggets_train_model:
         "<benchmarks>/nuggets/train_model/{dataset}/{model}/{anchors}/{method}.tsv"
     conda:
         "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["compute"]["threads"] * NUGGETS["finetune"]["devices"]
     resources:
         gpu=config["compute"]["gpus"] * NUGGETS["finetune"]["devices"],
         mem_mb=memory,
         runtime=config["compute"]["runtime"],
     params:
         module=as_py_module(),
-        launcher=nuggets_launcher(),
+        launcher=launcher(NUGGETS["finetune"]["devices"]),
         compute=model_flags(),
         rule=lambda wildcards: json_text(NUGGETS["methods"][wildcards.method]),
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),

@@ -87,9 +87,3 @@ def nuggets_anchor_sets():
 def nuggets_seeds(method):
     """Return the seeds of a method; the model as it is has nothing to draw, so one is enough."""
     return NUGGETS["seeds"] if nuggets_by(method) != "none" else NUGGETS["seeds"][:1]
-
-
-def nuggets_launcher():
-    """Return the command that starts a training module: one process, or one for each device."""
-    devices = NUGGETS["finetune"]["devices"]
-    return "python" if devices == 1 else f"accelerate launch --num_processes {devices}"

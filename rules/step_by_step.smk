@@ -56,13 +56,13 @@ rule step_by_step_train_models:
     priority: 90
     conda:
         "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
+    threads: config["compute"]["threads"] * SBS["devices"]
     resources:
         gpu=config["compute"]["gpus"] * SBS["devices"],
         mem_mb=memory,
         runtime=config["compute"]["runtime"],
     params:
-        launch=sbs_launcher(),
+        launch=launcher(SBS["devices"]),
         module=as_py_module(),
         compute=model_flags(),
         teachers=sbs_job_teachers,

@@ -117,11 +117,6 @@ def sbs_job_students(wildcards):
     return json_text([dataclasses.asdict(student) for student in sbs_students(wildcards)])
 
 
-def sbs_launcher():
-    """Return the command that starts a training module: one process, or one for each device."""
-    return "python" if SBS["devices"] == 1 else f"accelerate launch --num_processes {SBS['devices']}"
-
-
 def step_by_step_raw_files():
     """Return (dataset, split) of every raw file the paper reads."""
     wanted = [(dataset, split) for dataset in SBS["datasets"] for split in ("train", "valid", "test")]

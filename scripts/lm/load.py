@@ -137,11 +137,16 @@ def load_tokenizer(source: str, revision: str | None = None) -> Any:
 
 
 def choose_device(device: str) -> Any:
-    """Return the torch device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises `UserError` if it is not there."""
+    """Return the torch device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises `UserError` if it is not there.
+
+    Of several processes on one machine (torchrun names them by LOCAL_RANK) each gets a CUDA device of its own.
+    """
     import torch
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         chosen = torch.device(device)
     except RuntimeError:

@@ -89,8 +89,17 @@ class SingleStudent:
             return optimizer
         from accelerate import Accelerator
 
-        self.losses, optimizer = Accelerator().prepare(self.losses, optimizer)
+        on_cpu = self.loaded.device.type == "cpu"  # or the processes would each train by themselves
+        self.losses, optimizer = Accelerator(cpu=on_cpu).prepare(self.losses, optimizer)
         return optimizer
+
+    def mean_over_processes(self, values: Tensor) -> Tensor:
+        """Return the mean of a tensor over all processes of this run; all must call it."""
+        if not torch.distributed.is_initialized():
+            return values
+        values = values.float()
+        torch.distributed.all_reduce(values)
+        return values / torch.distributed.get_world_size()
 
     def train_mode(self) -> None:
         """Switch dropout on."""
@@ -164,8 +173,18 @@ class StackedStudents:
         return self.stack.parameters()
 
     def spread(self, optimizer: Any) -> Any:
-        """Return the optimizer: a stack works in one process."""
+        """Return the optimizer. Raises `UserError` where several processes were started: a stack works in one."""
+        from scripts.lm.checkpoints import world_size
+
+        if world_size() > 1:
+            raise UserError(
+                "step_by_step.together: students are stacked in one process; set it to false, or devices to 1"
+            )
         return optimizer
+
+    def mean_over_processes(self, values: Tensor) -> Tensor:
+        """Return the values: there is one process."""
+        return values
 
     def train_mode(self) -> None:
         """Do nothing: a stack has no dropout."""

@@ -263,14 +263,15 @@ def take_step(
     """
     student.train_mode()
     counts = [torch.from_numpy(batch.counts()).to(weights.device) for batch in batches]
-    whole = torch.stack(counts).sum(0) if settings.token_mean == "step" else None
+    # Gradients are averaged over the processes, so each divides by its share of all tokens.
+    whole = student.mean_over_processes(torch.stack(counts).sum(0)) if settings.token_mean == "step" else None
     total = torch.zeros(weights.shape[1], device=weights.device)
     for batch, count in zip(batches, counts):
         divisor = count * len(batches) if whole is None else whole
         losses = (weights * student.task_losses(batch) / divisor.clamp(min=1)).sum(0)
         losses.sum().backward()
         total += losses.detach()
-    found = total.tolist()
+    found = student.mean_over_processes(total).tolist()
     if not all(map(math.isfinite, found)):
         raise UserError(
             f"lr: the loss became {max(found)} at step {step + 1} of {settings.max_steps}; lower lr ({settings.lr:g})"

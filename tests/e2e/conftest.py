@@ -1,4 +1,4 @@
-"""The default run, made once for all tests that look at its results: offline, on two cores, twice."""
+"""Made once for all tests: the default run, offline, on two cores, twice; a tiny one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny import TARGET, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
 
 
@@ -27,3 +28,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         assert ("Nothing to be done" in done.stdout + done.stderr) == (attempt == "second")
     return workspace.folder / "results" / "mini"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Hashes of a run on two cores that nobody disturbed."""
+    workspace = make_workspace(tmp_path_factory.mktemp("undisturbed"))
+    done = workspace.run(TARGET, configfiles=TINY)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert workspace.planned(TARGET, configfiles=TINY) == set()
+    return digests(workspace)

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-import pytest
+from tests.tiny import RESULTS, TARGET, TINY, digests, make_workspace
+from tests.workspace import Workspace, environment
 
-from tests.workspace import REPO_ROOT, Workspace, environment
-
-TINY = ("tests/overlays/tiny.yaml",)
-TARGET = "nuggets_all"
-RESULTS = Path("results/tiny")
-# What is compared: every measured value, every score, every chosen subset, every table and figure.
-COMPARED = ("metrics.csv", "nuggets", "tables", "figures")
 GIVE_UP_S = 600
-
-
-def make_workspace(folder: Path) -> Workspace:
-    """Return a workspace that also sees the overlays."""
-    workspace = Workspace(folder)
-    (folder / "tests").symlink_to(REPO_ROOT / "tests")
-    return workspace
-
-
-def digests(workspace: Workspace) -> dict[str, str]:
-    """Return {path: hash} of every result that must not depend on how it was made; run facts are left out."""
-    found = {}
-    for path in sorted((workspace.folder / RESULTS).rglob("*")):
-        name = path.relative_to(workspace.folder / RESULTS)
-        if path.is_file() and name.parts[0] in COMPARED and not path.name.endswith(".run.json"):
-            found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Hashes of a run on two cores that nobody disturbed."""
-    workspace = make_workspace(tmp_path_factory.mktemp("undisturbed"))
-    done = workspace.run(TARGET, configfiles=TINY)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    assert workspace.planned(TARGET, configfiles=TINY) == set()
-    return digests(workspace)
 
 
 def test_one_core_gives_the_same_bytes(undisturbed: dict[str, str], tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ import argparse
 import dataclasses
 import logging
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import write_jsonl
+from scripts.common.files import write_json, write_jsonl
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
@@ -43,6 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", required=True, help="JSON: the fields of ScoreSettings")
     parser.add_argument("--scores-out", required=True, help="one row a candidate (JSON lines)")
     parser.add_argument("--raw-out", required=True, help="the sums behind the scores (safetensors)")
+    parser.add_argument("--run-out", help="JSON: seconds that scoring took")
     return parser.parse_args(argv)
 
 
@@ -115,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     loaded = load_model(args.model, dtype=args.dtype, device=args.device, threads=args.threads)
     candidates = pool[args.start : args.stop]
+    begin = time.perf_counter()
     rows, raw, scratch = score_shard(loaded, candidates, anchors, settings, args.scores_out)
     shard = {
         "start": args.start,
@@ -124,6 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     write_tensors(args.raw_out, raw, shard=shard)
     write_jsonl(args.scores_out, rows)
+    if args.run_out:
+        write_json(args.run_out, {"seconds": time.perf_counter() - begin})
     shutil.rmtree(scratch)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import time
 from typing import Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.files import write_csv
+from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.difficulty import DifficultySettings, score_difficulty
@@ -30,6 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", required=True, type=int, help="CPU threads")
     parser.add_argument("--settings", required=True, help="JSON: prompt, batch_tokens")
     parser.add_argument("--difficulty-out", required=True, help="id, perplexity, ifd, length (CSV)")
+    parser.add_argument("--run-out", help="JSON: seconds that scoring took")
     return parser.parse_args(argv)
 
 
@@ -41,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
 
     loaded = load_model(args.model, dtype=args.dtype, device=args.device, threads=args.threads)
+    begin = time.perf_counter()
     scored = score_difficulty(loaded, rows, settings)
+    if args.run_out:
+        write_json(args.run_out, {"seconds": time.perf_counter() - begin})
     n_undefined = sum(row["perplexity"] is None for row in scored)
     if n_undefined:
         logger.warning("%d rows have an empty answer or a query that fills the window: no perplexity", n_undefined)

@@ -26,6 +26,7 @@ FLOORS = {
     "report": {"common"},
     "mini_world": {"common", "data", "lm"},
     "bench": {"common", "data", "lm", "selection", *PAPERS},
+    "head_to_head": {"common", "data", "lm", "selection"},
     **{paper: {"common", "data", "lm", "selection"} for paper in PAPERS},
 }
 # Packages that a setting asks for, with an error of its own where they are missing: QLoRA needs a GPU build.

@@ -1,0 +1,187 @@
+# What the head-to-head compares, read from the config; the rules are in head_to_head.smk. It asks the papers' own
+# commands, and takes over what their runs have computed already.
+from scripts.head_to_head.comparison import COUNTED
+
+HEAD_TO_HEAD = config["head_to_head"]
+CHOICES = HEAD_TO_HEAD["selection"]
+CHOICE_METHODS = {**HEAD_TO_HEAD["methods"], "full": {"paper": "delift", "method": "full"}}
+HEAD_TO_HEAD_TABLES = ["table_selection", "table_time"]
+HEAD_TO_HEAD_FIGURES = ["figure_selection"]
+HEAD_TO_HEAD_MODELS = [] if CHOICES["not_run"] else sorted({CHOICES["model"], config["delift"]["embed"]["model"]})
+
+
+def choice_settings(method):
+    """Return how a method chooses: the row of its paper's methods."""
+    row = CHOICE_METHODS[method]
+    known = config[row["paper"]]["methods"]
+    if row["method"] not in known:
+        sys.exit(
+            f"config: head_to_head.methods.{method}.method: '{row['method']}' is no key of {row['paper']}.methods;"
+            f" choose one of {', '.join(known)}"
+        )
+    return known[row["method"]]
+
+
+def choices_of(paper):
+    """Return the methods that one paper's command chooses by."""
+    return [name for name in CHOICES["methods"] if HEAD_TO_HEAD["methods"][name]["paper"] == paper]
+
+
+def choice_needs(*ways):
+    """Return whether a method chooses by one of these ways, as a function of the wildcards."""
+    return lambda wildcards: choice_settings(wildcards.method)["by"] in ways
+
+
+def choice_part(name):
+    """Return the rows of one part of the pair: pool, reference, validation or test; none if it has no such part."""
+    return delift_data(CHOICES["pair"], name)
+
+
+def choice_targets():
+    """Return the rows whose answers DELIFT predicts."""
+    return choice_part(DELIFT["pairs"][CHOICES["pair"]]["targets"])
+
+
+def choice_truth(wildcards):
+    """Return the known quality of the pool, if anyone knows it."""
+    truth = DELIFT["pairs"][CHOICES["pair"]]["truth"]
+    return f"<results>/data/examples/{truth['dataset']}/{truth['split']}.jsonl" if truth else []
+
+
+def choice_model(wildcards):
+    """Return the folder of the model that scores and learns."""
+    return model_source(MODELS, CHOICES["model"], downloads_root=f"{DOWNLOADS}/models")
+
+
+def choice_shards():
+    """Return the first candidate of each job that computes golden scores."""
+    return range(0, delift_rows(CHOICES["pair"], "pool"), config["nuggets"]["score"]["shard_size"])
+
+
+def choice_kernel(wildcards):
+    """Return the folder of the kernel that a method chooses by."""
+    embedding = choice_settings(wildcards.method)["by"] == "embedding"
+    return f"<results>/delift/kernels/{CHOICES['pair']}/{'embedding' if embedding else CHOICES['model']}"
+
+
+def choice_kernel_flags(wildcards, input):
+    """Return the flags that name a method's kernel."""
+    folder = input.get("kernels")
+    if not folder:
+        return []
+    has_reference = DELIFT["pairs"][CHOICES["pair"]]["reference"] is not None
+    reference = ["--reference-kernel", f"{folder}/reference.npy"] if has_reference else []
+    return ["--kernel", f"{folder}/pool.npy", *reference]
+
+
+def choice_learnt_in_delift():
+    """Return "<method>/percent_<n>" of the subsets from which DELIFT's run has learnt already, with our seeds."""
+    pair, model, learning = CHOICES["pair"], CHOICES["model"], CHOICES["learning"]
+    if (pair, model) not in DELIFT_RUNS or not set(CHOICES["seeds"]) <= set(DELIFT["seeds"][learning]):
+        return []
+    levels = {"initial": "initial", "full": "full"}
+    same = levels | {name: HEAD_TO_HEAD["methods"][name]["method"] for name in choices_of("delift")}
+    found = []
+    for unit in DELIFT_COMPARED.units(pair, model, learning):
+        method = unit.partition("/")[0]
+        if same.get(method) == method:
+            found.append(unit)
+    return found
+
+
+def choice_units():
+    """Return "<method>/percent_<n>" of the subsets still to be learnt from; 0 and 100 are the model as it is and all."""
+    units = [f"{method}/percent_{percent}" for method in CHOICES["methods"] for percent in CHOICES["percents"]]
+    learnt = choice_learnt_in_delift()
+    return [unit for unit in ["initial/percent_0", "full/percent_100", *sorted(units)] if unit not in learnt]
+
+
+def choice_job_units(wildcards):
+    """Return the subsets that one job learns from."""
+    start = int(wildcards.start)
+    return choice_units()[start : start + CHOICES["units_per_job"]]
+
+
+def choice_folders(wildcards):
+    """Return the folder of each of a job's subsets; "none" for the model as it is."""
+    methods = [unit.split("/")[0] for unit in choice_job_units(wildcards)]
+    stem = f"results/{config['tier']}/head_to_head/subsets"
+    return ["none" if method == "initial" else f"{stem}/{method}" for method in methods]
+
+
+def choice_answers():
+    """Return the folders with the answers of every subset, DELIFT's own runs included."""
+    starts = range(0, len(choice_units()), CHOICES["units_per_job"])
+    ours = [f"<results>/head_to_head/answers/units_{start}" for start in starts]
+    if not choice_learnt_in_delift():
+        return ours
+    stem = f"<results>/delift/answers/{CHOICES['pair']}/{CHOICES['model']}/{CHOICES['learning']}"
+    n_units = len(DELIFT_COMPARED.units(CHOICES["pair"], CHOICES["model"], CHOICES["learning"]))
+    return ours + [f"{stem}/units_{start}" for start in range(0, n_units, DELIFT["units_per_job"])]
+
+
+def choice_times():
+    """Return (run file with measured seconds, METHOD/PART[/KEY]): what each method needs of the pool, and its choice."""
+    if CHOICES["not_run"]:
+        return []
+    tier, pair, model = f"results/{config['tier']}", CHOICES["pair"], CHOICES["model"]
+    ours = f"{tier}/head_to_head"
+    runs = {
+        "golden_score": [f"{ours}/scores/shard_{start}.run.json" for start in choice_shards()],
+        "utility": [f"{tier}/delift/utility/{pair}/{model}/block_{start}.run.json" for start in delift_blocks(pair)],
+        "embedding": [f"{tier}/delift/embeddings/{pair}.run.json"],
+        **dict.fromkeys(("perplexity", "ifd"), [f"{ours}/difficulty.run.json"]),
+        **dict.fromkeys(("selectit", "less"), [f"{ours}/baselines.run.json"]),
+    }
+    found = []
+    for method in CHOICES["methods"]:
+        what = COUNTED.get(choice_settings(method)["by"])
+        part = f"{method}/scoring/{what}" if what in ("selectit", "less") else f"{method}/scoring"
+        found += [(path, part) for path in runs.get(what, [])]
+        if method in choices_of("delift"):
+            found.append((f"{ours}/subsets/{method}.run.json", f"{method}/choosing"))
+    return found
+
+
+def choice_count_settings():
+    """Return what decides how much each method reads, from its paper's settings."""
+    score, baselines = config["nuggets"]["score"], DELIFT["baselines"]
+    theirs, ours = config["prompts"][DELIFT["prompt"]], config["prompts"][score["prompt"]]
+    tuned = DELIFT["finetune"][CHOICES["learning"]]
+    n_examples = delift_rows(CHOICES["pair"], "pool") * max(CHOICES["percents"]) // 100
+    return {
+        "golden": {"prompt": ours, "separator": score["separator"], "anchor_tokens": score["anchor_tokens"]},
+        "difficulty": {"prompt": ours},
+        "utility": {"prompt": theirs, "templates": DELIFT["utility"]["templates"]},
+        "embed": {"prompt": theirs, **{key: DELIFT["embed"][key] for key in ("output", "max_tokens")}},
+        "selectit": {"prompt": theirs, **{key: baselines["selectit"][key] for key in ("rating_prompts", "template")}},
+        "less": {
+            "prompt": theirs,
+            **{key: baselines["less"][key] for key in ("warmup_fraction", "epochs", "max_tokens")},
+        },
+        "finetune": {
+            "prompt": config["prompts"][DELIFT["finetune"]["prompt"]],
+            "n_examples": n_examples,
+            **{key: tuned[key] for key in ("method", "max_steps", "epochs", "batch_size", "accumulation")},
+        },
+    }
+
+
+def head_to_head_raw_files():
+    """Return (dataset, split) of every raw file that the comparison reads."""
+    if CHOICES["not_run"]:
+        return []
+    truth = DELIFT["pairs"][CHOICES["pair"]]["truth"]
+    parts = [*delift_parts(CHOICES["pair"]).values(), *([truth] if truth else [])]
+    return sorted({(part["dataset"], part["split"]) for part in parts if part["dataset"] in DATASETS})
+
+
+# What the last steps need to know, as one JSON text.
+HEAD_TO_HEAD_SETTINGS = as_json(
+    {
+        "selection": {
+            **{key: value for key, value in CHOICES.items() if key not in ("measures", "units_per_job")},
+            "by": {name: choice_settings(name)["by"] for name in CHOICES["methods"]},
+        }
+    }
+)

@@ -1,0 +1,89 @@
+"""The head-to-head's last steps: what is collected, table, figure, seconds; what was not run says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.common.errors import UserError
+from scripts.common.files import read_csv, write_json
+from scripts.common.metrics import read_metrics
+from scripts.head_to_head import collect_times, plot_costs, tabulate_artifact, tabulate_time
+from tests.unit.head_to_head_small import METHODS, SEEDS, collect, exact_match, make_run, settings
+
+
+def paths(folder: Path, *kinds: str) -> list[str]:
+    return [text for kind in kinds for text in (f"--{kind}-out", str(folder / f"out.{kind}"))]
+
+
+def test_metrics_hold_results_choices_and_operations(tmp_path: Path) -> None:
+    collect(tmp_path, [*make_run(tmp_path), "--truth", str(tmp_path / "truth.jsonl")])
+    rows = {
+        (row["setting"], row["method"], row["metric"], row["seed"]): float(row["value"])
+        for row in read_metrics(tmp_path / "metrics.csv")
+    }
+    assert rows["percent_10", "less", "exact_match", "2"] == pytest.approx(exact_match("less", 10, 2))
+    assert rows["percent_0", "initial", "exact_match", "0"] == pytest.approx(0.2)
+    assert rows["percent_30", "nuggets", "share_good", "1"] == 0.75
+    assert rows["percent_30", "nuggets", "n_examples", "1"] == 12
+    assert rows["choosing", "random", "flops", "0"] == 0
+    assert rows["choosing", "less", "flops", "0"] == 5e8
+    assert rows["training", "finetune", "flops", "0"] == 1e9
+    assert {seed for _, _, _, seed in rows} == {str(seed) for seed in SEEDS}
+
+
+def test_a_subset_without_answers_is_refused(tmp_path: Path) -> None:
+    flags = make_run(tmp_path)
+    with pytest.raises(UserError, match="no answers of ifd, 10 %, fft"):
+        collect(tmp_path, flags, methods=[*METHODS, "ifd"], by={**settings()["selection"]["by"], "ifd": "ifd"})
+
+
+def test_table_and_figure_show_every_method(tmp_path: Path) -> None:
+    flags = collect(tmp_path, [*make_run(tmp_path), "--truth", str(tmp_path / "truth.jsonl")])
+    tabulate_artifact.main(["--artifact", "table_selection", *flags, *paths(tmp_path, "csv", "md", "tex")])
+    rows = {row["method"]: row for row in read_csv(tmp_path / "out.csv")}
+    assert list(rows) == ["base model", "random", "LESS", "NUGGETS", "full data"]
+    assert float(rows["LESS"]["runs"]) == 0.5
+    assert float(rows["NUGGETS"]["exact_match_30_mean"]) == pytest.approx(0.7 + 0.03 + 0.01)
+    assert float(rows["random"]["good_10"]) == 0.5
+    assert rows["base model"]["gflops"] == ""
+    plot_costs.main([*flags, *paths(tmp_path, "pdf", "png", "csv")])
+    drawn = read_csv(tmp_path / "out.csv")
+    assert {row["method"] for row in drawn} == {*METHODS, "initial", "full"}
+    assert len(drawn) == 2 * 2 * 5
+    (point,) = [r for r in drawn if r["method"] == "nuggets" and r["panel"] == "exact_match, 10 % of the pool"]
+    assert (float(point["gflops"]), float(point["mean"]), int(point["n"])) == (4, pytest.approx(0.72), 3)
+
+
+def test_without_truth_nothing_is_said_of_right_answers(tmp_path: Path) -> None:
+    flags = collect(tmp_path, make_run(tmp_path))
+    tabulate_artifact.main(["--artifact", "table_selection", *flags, *paths(tmp_path, "csv", "md", "tex")])
+    assert "good_10" not in read_csv(tmp_path / "out.csv")[0]
+
+
+def test_what_was_not_run_says_why(tmp_path: Path) -> None:
+    flags = collect(tmp_path, [], not_run="no pool here")
+    tabulate_artifact.main(["--artifact", "table_selection", *flags, *paths(tmp_path, "csv", "md", "tex")])
+    assert "Not run: no pool here." in (tmp_path / "out.md").read_text(encoding="utf-8")
+    plot_costs.main([*flags, *paths(tmp_path, "pdf", "png", "csv")])
+    assert read_csv(tmp_path / "out.csv")[0]["note"] == "not run: no pool here"
+
+
+def test_seconds_add_up_by_method_and_part(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"seconds": 1.5})
+    write_json(tmp_path / "b.json", {"seconds": {"less": 2.0, "selectit": 7.0}})
+    runs = [str(tmp_path / name) for name in ("a.json", "a.json", "b.json", "a.json")]
+    parts = ["nuggets/scoring", "nuggets/scoring", "less/scoring/less", "less/choosing"]
+    times = tmp_path / "times.csv"
+    collect_times.main(["--runs", *runs, "--parts", *parts, "--times-out", str(times)])
+    found = {(row["method"], row["part"]): row["seconds"] for row in read_csv(times)}
+    assert found == {("less", "choosing"): "1.5", ("less", "scoring"): "2", ("nuggets", "scoring"): "3"}
+    asked = ["--times", str(times), "--settings", json.dumps(settings()), "--tier", "mini"]
+    tabulate_time.main([*asked, *paths(tmp_path, "csv", "md", "tex")])
+    rows = {row["method"]: row for row in read_csv(tmp_path / "out.csv")}
+    assert rows["NUGGETS"]["scoring"] == "3"
+    assert rows["random"]["scoring"] == ""
+    with pytest.raises(UserError, match="b.json: no 'seconds' of ifd"):
+        collect_times.main(["--runs", runs[2], "--parts", "ifd/scoring/ifd", "--times-out", str(times)])

@@ -1,0 +1,80 @@
+"""A small head-to-head for the tests of its last steps: three methods, two sizes, made-up results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from scripts.common.files import write_csv, write_jsonl
+from scripts.head_to_head import collect_metrics
+from scripts.head_to_head.columns import OPERATION_COLUMNS, SCORE_COLUMNS
+
+METHODS = ("random", "less", "nuggets")
+GOOD = {"random": 0.5, "less": 1.0, "nuggets": 0.75}
+SEEDS = (0, 1, 2)
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    """Return the settings of the last steps."""
+    selection = {
+        "not_run": None,
+        "pair": "pair_one",
+        "model": "tiny",
+        "learning": "fft",
+        "percents": [10, 30],
+        "seeds": list(SEEDS),
+        "methods": list(METHODS),
+        "shown": ["exact_match", "reference_loglik_nats_per_token"],
+        "by": {"random": "random", "less": "less", "nuggets": "golden_score"},
+    }
+    return {"selection": {**selection, **changes}}
+
+
+def exact_match(method: str, percent: int, seed: int) -> float:
+    """Return the made-up result of one subset and seed."""
+    base = {"initial": 0.2, "random": 0.4, "less": 0.6, "nuggets": 0.7, "full": 0.5}[method]
+    return base + percent / 1000 + seed / 100
+
+
+def make_run(folder: Path) -> list[str]:
+    """Write what the collecting step reads and return its flags."""
+    scores = []
+    sizes = {"initial": [0], "full": [100]}
+    for method in ("initial", *METHODS, "full"):
+        for percent in sizes.get(method, [10, 30]):
+            for seed in (0,) if method == "initial" else (*SEEDS, 9):  # a seed that is not asked for
+                value = exact_match(method, percent, seed)
+                for metric, number in (("exact_match", value), ("reference_loglik_nats_per_token", value - 1)):
+                    row = ("fft", method, percent, seed, metric, f"{number:.9g}", 200)
+                    scores.append(dict(zip(SCORE_COLUMNS, row)))
+    write_csv(folder / "answers.csv", scores, SCORE_COLUMNS)
+    truth = [{"id": str(i), "good": i % 4 != 0, "family": "copy", "fault": "", "duplicate_of": ""} for i in range(40)]
+    write_jsonl(folder / "truth.jsonl", truth)
+    good = [row["id"] for row in truth if row["good"]]
+    bad = [row["id"] for row in truth if not row["good"]]
+    for method, share in GOOD.items():
+        for percent, n in ((10, 4), (30, 12)):
+            ids = [*good[: int(n * share)], *bad[: n - int(n * share)]]
+            for seed in SEEDS:
+                write_jsonl(
+                    folder / "subsets" / method / f"percent_{percent}" / f"seed_{seed}.jsonl",
+                    ({"id": name, "instruction": "say", "input": "", "output": "it"} for name in ids),
+                )
+    counted = {"golden_score": 4_000_000_000, "less": 500_000_000, "finetune": 1_000_000_000}
+    write_csv(
+        folder / "operations.csv", [dict(zip(OPERATION_COLUMNS, row)) for row in counted.items()], OPERATION_COLUMNS
+    )
+    return ["--scores", str(folder / "answers.csv"), "--operations", str(folder / "operations.csv")] + [
+        "--subsets", *(str(folder / "subsets" / method) for method in METHODS)
+    ]  # fmt: skip
+
+
+def collect(folder: Path, flags: list[str], **changes: Any) -> list[str]:
+    """Collect the metrics and return the flags of the steps that show them."""
+    metrics, notes = folder / "metrics.csv", folder / "notes.csv"
+    asked = json.dumps(settings(**changes))
+    collect_metrics.main([*flags, "--settings", asked, "--metrics-out", str(metrics), "--notes-out", str(notes)])
+    return ["--metrics", str(metrics), "--notes", str(notes), "--tier", "mini", "--settings", asked] + [
+        "--published", "config/published/head_to_head.csv"
+    ]  # fmt: skip

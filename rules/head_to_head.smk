@@ -375,7 +375,7 @@ rule head_to_head_collect_metrics:
 
 
 rule head_to_head_collect_times:
-    """Gather the seconds that choosing took, as measured in this run; they are no metrics."""
+    """Gather the seconds that each compared method took to choose; they are no metrics."""
     input:
         script="scripts/head_to_head/collect_times.py",
         code=code_of("scripts/head_to_head/collect_times.py"),

@@ -287,15 +287,14 @@ rule ddg_evaluate_in_context:
         module=as_py_module(),
         compute=model_flags(),
         seeds=DDG["seeds"],
-        sets=lambda wildcards: ddg_context_pairs(wildcards, "sets"),
-        retrieve=lambda wildcards: ddg_context_pairs(wildcards, "retrieve"),
+        demonstrations=ddg_context_flags,
         prompts=lambda wildcards: [f"{name}={path}" for name, path in ddg_prompts(wildcards).items()],
         rounds=DDG["in_context"]["rounds"],
         n_queries=DDG["in_context"]["n_queries"],
         settings=lambda wildcards: json_text(ddg_in_context(wildcards)),
     shell:
         "python -m {params.module}"
-        " {params.sets:q} {params.retrieve:q} --examples {input.examples:q} --encoder {input.encoder:q}"
+        " {params.demonstrations:q} --examples {input.examples:q} --encoder {input.encoder:q}"
         " --test {input.test:q} --prompts {params.prompts:q} --model {input.model:q} {params.compute}"
         " --settings {params.settings:q} --seeds {params.seeds} --round {params.rounds} --test-number {params.n_queries}"
         " --runs-out {output.runs:q} --answers-out {output.answers:q}"

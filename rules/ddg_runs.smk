@@ -20,6 +20,11 @@ DDG_FIGURES = ["figure_sensitivity", "figure_training"]
 DDG_PARTS = ["main", "ablation"]
 
 
+def ddg_has_sets(method):
+    """Return whether a method makes sets, which learners and prompts read; the others serve prompts only."""
+    return DDG["methods"][method]["by"] not in ("retrieval", "self_written")
+
+
 def ddg_study_methods():
     """Return the methods that only ablations and sweeps show, each once."""
     sweeps = DDG["figure_sensitivity"]
@@ -37,7 +42,7 @@ def ddg_learner_methods(task, learner, part):
     """Return the methods whose sets train the learners of one job."""
     if part == "ablation":
         shown = task in ddg_study_tasks() and learner == DDG["learner"]
-        return [name for name in ddg_study_methods() if DDG["methods"][name]["by"] != "retrieval"] if shown else []
+        return [name for name in ddg_study_methods() if ddg_has_sets(name)] if shown else []
     if task not in DDG["table_1"]["tasks"]:
         return []
     return DDG["table_1"]["methods"] if learner == DDG["learner"] else DDG["table_2"]["methods"]
@@ -104,7 +109,7 @@ def ddg_set_methods(task):
         names.append(DDG["table_examples"]["method"])
     if task in DDG["distil"]["tasks"]:
         names += DDG["distil"]["methods"]
-    return [name for name in dict.fromkeys(names) if DDG["methods"][name]["by"] != "retrieval"]
+    return [name for name in dict.fromkeys(names) if ddg_has_sets(name)]
 
 
 def ddg_used_tasks():
@@ -330,29 +335,25 @@ def ddg_prompts(wildcards):
     return {name: f"config/prompts/ddg/{row['prompt'] or own}.yaml" for name, row in ddg_protocols(wildcards).items()}
 
 
-def ddg_context_pairs(wildcards, kind):
-    """Return METHOD=WHAT arguments with their flag, or nothing; kind: sets or retrieve."""
-    names = ddg_context_methods(wildcards.task, wildcards.model)
-    retrieved = [name for name in names if DDG["methods"][name]["by"] == "retrieval"]
-    if kind == "retrieve":
-        return (
-            [
-                "--retrieve",
-                *(f"{name}={DDG['methods'][name]['select']}" for name in retrieved),
-            ]
-            if retrieved
-            else []
-        )
-    folder = f"results/{config['tier']}/ddg/sets/{wildcards.task}"
-    sets = [f"{name}={folder}/{name}" for name in names if name not in retrieved]
-    return ["--sets", *sets] if sets else []
+def ddg_context_flags(wildcards):
+    """Return the flags that name the sets, retrievers and self-written demonstrations of one job of evaluation B."""
+    names, folder = ddg_context_methods(wildcards.task, wildcards.model), f"results/{config['tier']}/ddg/sets"
+    by = {name: DDG["methods"][name]["by"] for name in names}
+    sets = [f"{name}={folder}/{wildcards.task}/{name}" for name in names if ddg_has_sets(name)]
+    retrieved = [f"{name}={DDG['methods'][name]['select']}" for name in names if by[name] == "retrieval"]
+    written = [name for name in names if by[name] == "self_written"]
+    flags = {"--sets": sets, "--retrieve": retrieved, "--self-write": written}
+    if written:
+        row = {**DDG["in_context"]["self_written"], "max_tokens": DDG["tasks"][wildcards.task]["max_tokens"]}
+        flags["--writing"] = [json_text(row)]
+    return [part for name, values in flags.items() if values for part in (name, *values)]
 
 
 def ddg_context_sets(wildcards):
     """Return the set folders that one job of evaluation B reads."""
     names = ddg_context_methods(wildcards.task, wildcards.model)
     folder = f"<results>/ddg/sets/{wildcards.task}"
-    return [f"{folder}/{name}" for name in names if DDG["methods"][name]["by"] != "retrieval"]
+    return [f"{folder}/{name}" for name in names if ddg_has_sets(name)]
 
 
 def ddg_checkpoints(job):

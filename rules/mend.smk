@@ -565,6 +565,16 @@ use rule mend_table_2 as mend_table_unseen_labels with:
         "<benchmarks>/mend/table_unseen_labels.tsv"
 
 
+use rule mend_table_2 as mend_table_paired with:
+    """Beyond the paper: MEND against each other method, paired over the demonstrations' seeds, with 95 % intervals."""
+    output:
+        **table_files("mend", "table_paired"),
+    log:
+        "<logs>/mend/table_paired.log",
+    benchmark:
+        "<benchmarks>/mend/table_paired.tsv"
+
+
 use rule mend_table_2 as mend_table_timing with:
     """Measured seconds of preparing and of asking; they vary from run to run."""
     input:

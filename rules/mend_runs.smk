@@ -44,6 +44,7 @@ MEND_TABLES = [
     "table_efficiency",
     "table_separators",
     "table_unseen_labels",
+    "table_paired",
     "table_timing",
 ]
 MEND_FIGURES = ["figure_3", "figure_4", "figure_5", "figure_lambda", "figure_timing"]

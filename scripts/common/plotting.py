@@ -130,6 +130,7 @@ _METHODS: dict[str, tuple[str, str, str]] = {
     "k_centers": ("#882255", "h", "K-centers"),
     "herding": ("#44aa99", "P", "herding"),
     "bm25": ("#999933", "<", "BM25"),
+    "self_icl": ("#117733", "d", "self-written"),
     "knn": ("#56b4e9", ">", "nearest neighbours"),
 }
 _FALLBACK_COLORS = ("#332288", "#44aa99", "#999933", "#aa4499", "#56b4e9", "#a65e2e", "#117733")

@@ -1,10 +1,11 @@
-"""Evaluation B: real, distilled or retrieved texts as demonstrations in a prompt (dossier ddg, 2.4; LongICLBench).
+"""Evaluation B: real, distilled, retrieved or self-written texts as demonstrations in a prompt (LongICLBench).
 
 A protocol is a wording (config/prompts/ddg), an order of the demonstrations and its scorers. order `rounds`: round r
 shows r texts of every class, one of each in turn; `shuffled`: the same texts in a random order (DiLM's own evaluation).
 Scorers: generate (the likeliest text, read back and compared with the label), labels (the likeliest whole label),
 first_token (DiLM: the likeliest first token). Round 0 is the prompt without demonstrations.
-Retrieval chooses as many demonstrations for each query on its own, the nearest last.
+Retrieval chooses as many demonstrations for each query on its own, the nearest last; self-written ones are the asked
+model's own, made anew for each seed and draw.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_jsonl
-from scripts.common.seeding import generator
+from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import parse_settings
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.intervals import wilson
@@ -154,12 +155,12 @@ class Evaluation:
 
     def answer(self, prompt: Prompt, scorer: str, prefix: Prefix, rows: Sequence[int]) -> list[str]:
         """Return one label (or, written freely, any text) for each of the queries `rows`."""
-        queries = [prompt.asked(self.columns, self.texts[row]) for row in rows]
         if scorer == "generate":
+            queries = [prompt.asked(self.columns, self.texts[row]) for row in rows]
             written = self.reader.write(prefix, queries, prompt.max_new_tokens)
             return [prompt.read(text, self.columns, self.texts[row]) for text, row in zip(written, rows)]
         lead = prompt.answer
-        bare = [query[: -len(lead)] if lead and query.endswith(lead) else query for query in queries]
+        bare = [prompt.unanswered(self.columns, self.texts[row]) for row in rows]
         if scorer == "labels":
             scores = self.reader.label_scores(prefix, bare, lead, self.names, self.settings.label_norm)
         else:
@@ -201,7 +202,7 @@ def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: 
     if not args.encoder:
         raise UserError("--encoder: missing; nearest neighbours (knn) need an encoder")
     encoder = load_learner(args.encoder, pool.n_classes, "first", device=args.device, threads=args.threads, seed=0)
-    reading = Reading("first", int(encoder.encoder.config.max_position_embeddings), 256)
+    reading = Reading("first", encoder.window, 256)
 
     def directions(given: Sequence[Sequence[str]]) -> np.ndarray:
         points = np.asarray(embeddings_of(encoder, given, reading), dtype=np.float64)
@@ -218,13 +219,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--retrieve", nargs="*", default=[], help="METHOD=bm25 or METHOD=knn")
     parser.add_argument("--examples", help="training rows to retrieve from")
     parser.add_argument("--encoder", help="encoder whose embeddings are compared; only for knn")
+    parser.add_argument("--self-write", nargs="*", default=[], help="METHOD: texts and labels of the model's own")
+    parser.add_argument("--writing", help="JSON: WritingSettings; only for --self-write")
     parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
     parser.add_argument("--prompts", required=True, nargs="+", help="PROTOCOL=FILE, e.g. one of config/prompts/ddg")
     add_model_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: InContextSettings")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the sets to read")
     parser.add_argument("--round", required=True, nargs="+", type=int, help="texts of each class shown, e.g. 1 2 3 4 5")
-    parser.add_argument("--test-number", required=True, type=str, help="queries asked, or full: all test rows")
+    parser.add_argument(
+        "--test-number", "--test_number", required=True, type=str, help="queries asked, or full: all test rows"
+    )
     parser.add_argument("--runs-out", required=True, help="CSV: one row a protocol, scorer, set and round")
     parser.add_argument("--answers-out", required=True, help="JSON lines: the answers behind each row")
     return parser.parse_args(argv)
@@ -266,6 +271,23 @@ def read_arms(
     return found
 
 
+def self_written_arms(
+    method: str, evaluation: Evaluation, protocol: Protocol, args: argparse.Namespace
+) -> list[tuple[Arm, TextSet]]:
+    """Return what the model writes for itself in a protocol's wording, for every seed and draw."""
+    from scripts.ddg.self_written import WritingSettings, write_demonstrations
+
+    writing, found = parse_settings(WritingSettings, args.writing), []
+    for seed in args.seeds:
+        for draw in range(evaluation.settings.draws):
+            own = derive_seed(seed, method, draw)
+            given = write_demonstrations(
+                evaluation.reader, protocol.prompt, evaluation.columns, evaluation.names, writing, own
+            )
+            found.append((Arm(method, seed, draw), given))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate all demonstrations."""
     args = parse_args(argv)
@@ -279,6 +301,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_choice(f"--retrieve {name}", by, RETRIEVERS)
     if retrievers and not args.examples:
         raise UserError("--examples: missing; retrieval needs the training rows")
+    if args.self_write and not args.writing:
+        raise UserError("--writing: missing; self-written demonstrations need its settings")
     from scripts.ddg.in_context import Reader
     from scripts.lm.load import load_model
 
@@ -291,13 +315,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         def wanted(method: str, names: Sequence[str] | None = part["methods"]) -> bool:
             return names is None or method in names
 
+        rounds = [number for number in args.round if number in part["rounds"]]
         if wanted(ZERO_SHOT):
             evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
         for arm, given in arms:
             if wanted(arm.method):
-                evaluation.evaluate_set(
-                    protocol, arm, given, [number for number in args.round if number in part["rounds"]]
-                )
+                evaluation.evaluate_set(protocol, arm, given, rounds)
+        for name in filter(wanted, args.self_write):
+            for arm, given in self_written_arms(name, evaluation, protocol, args):
+                evaluation.evaluate_set(protocol, arm, given, rounds)
         for name, by in retrievers.items():
             if not wanted(name):
                 continue

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TWO_LAYER_TYPES = {"roberta": 0, "xlm-roberta": 0, "camembert": 0, "xlnet": -1}
 """Architectures with a head of two layers -> the token they read: first or last."""
 POOLER_TYPES = ("bert",)
+OWN_MASK_TYPES = ("xlnet",)
+"""Architectures that make their attention mask from (rows, width) alone, under `torch.func.vmap` too."""
 
 FULL_MASK = "full_mask"
 """Key of a batch's mask over (rows, 1, width, width), which `torch.func.vmap` needs in place of (rows, width)."""
@@ -109,7 +111,8 @@ class Learner(nn.Module):
         """
         mask = batch["attention_mask"]
         given = {key: value for key, value in batch.items() if key not in ("attention_mask", FULL_MASK)}
-        output = self.encoder(attention_mask=batch.get(FULL_MASK, mask), **given)
+        usable = mask if self.encoder.config.model_type in OWN_MASK_TYPES else batch.get(FULL_MASK, mask)
+        output = self.encoder(attention_mask=usable, **given)
         hidden = output.last_hidden_state
         if self.pooling == "mean":
             weights = mask.unsqueeze(-1).to(hidden)

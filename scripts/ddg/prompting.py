@@ -51,6 +51,27 @@ class Prompt:
         """Return a query."""
         return fill(self.query, places(columns, text))
 
+    def unanswered(self, columns: Sequence[str], text: Sequence[str]) -> str:
+        """Return a query without what leads from it to a label."""
+        query = self.asked(columns, text)
+        return query[: -len(self.answer)] if self.answer and query.endswith(self.answer) else query
+
+    def openings(self, columns: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """Return, for each text column, what leads to it in a demonstration and which strings end it.
+
+        Raises `UserError` where a demonstration does not show the columns one by one before the label.
+        """
+        lines = "\n".join(f"{name}: {{text}}" for name in columns)
+        pieces = PLACE.split(self.demonstration.replace("{columns}", lines))
+        leads, shown = pieces[::2], pieces[1::2]
+        if len(shown) != len(columns) + 1 or shown[-1] != "label":
+            raise UserError(
+                f"prompt: demonstration {self.demonstration!r} does not show {', '.join(columns)} and then the label;"
+                " leave self-written demonstrations out"
+            )
+        ends = [["\n", *([text.strip()] if text.strip() else [])] for text in leads[1:]]
+        return list(zip(leads, ends[: len(columns)]))
+
     def read(self, written: str, columns: Sequence[str], text: Sequence[str]) -> str:
         """Return the label in what a model wrote behind the query of `text`, as it is compared: lower case, stripped.
 

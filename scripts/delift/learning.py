@@ -217,20 +217,21 @@ def answers_after(loaded: LoadedModel, prompts: Sequence[str], settings: AnswerS
 def likelihood_after(
     loaded: LoadedModel, prompts: Sequence[str], references: Sequence[str], batch_tokens: int
 ) -> list[tuple[float, int]]:
-    """Return (log-likelihood in nats, tokens) of each reference answer with its end token, cut at the window.
+    """Return (log-likelihood in nats, tokens) of each reference answer with its end token, cut at the scorer's window.
 
     The reference is tokenised apart, as in training. An empty one still has its end token.
     """
     from scripts.lm.generate import encode_prompts
     from scripts.lm.score import Continuation, Scorer
 
+    scorer = Scorer(loaded.model, batch_tokens=batch_tokens)
     end = loaded.tokenizer.eos_token_id
     answers = loaded.tokenizer([text.strip() for text in references], add_special_tokens=False)["input_ids"]
     rows = []
     for query, answer in zip(encode_prompts(loaded, list(prompts)), answers, strict=True):
         whole = [*answer, *([] if end is None else [end])]
-        rows.append(Continuation(tuple(query), tuple(whole[: max(0, loaded.window - len(query))])))
-    scores = Scorer(loaded.model, batch_tokens=batch_tokens).score(None, rows)
+        rows.append(Continuation(tuple(query), tuple(whole[: max(0, scorer.window - len(query))])))
+    scores = scorer.score(None, rows)
     return [(float(total), int(n)) for total, n in zip(scores.logprob_sums, scores.n_tokens)]
 
 

@@ -25,12 +25,14 @@ SCORE_BLOCK = 1 << 20  # attention scores held at once on that way
 class SharedPrefix:
     """What the attention of one row needs: the prefix's keys and values by layer, (1, key heads, prefix tokens, head
     width) each (none without a prefix), the row's groups, and the additive mask that all groups cut their part from.
+    whole: whether every token sees all of the prefix, as it does but behind a sliding window.
     """
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     groups: tuple[Group, ...]
     mask: Tensor
+    whole: bool = True
 
     @property
     def length(self) -> int:
@@ -38,10 +40,14 @@ class SharedPrefix:
         return self.keys[0].shape[2] if self.keys else 0
 
 
-def causal_mask(n_prefix: int, n_own: int, like: Tensor) -> Tensor:
-    """Return (n_own, n_prefix + n_own): 0 where own token i may look (the prefix, own tokens <= i), -inf elsewhere."""
-    mask = torch.full((n_own, n_prefix + n_own), float("-inf"), dtype=like.dtype, device=like.device)
-    return mask.triu_(n_prefix + 1)
+def causal_mask(n_prefix: int, n_own: int, like: Tensor, reach: int | None = None) -> Tensor:
+    """Return (n_own, n_prefix + n_own): 0 where own token i may look (the prefix, own tokens <= i), -inf elsewhere.
+
+    reach: with a sliding window, how many tokens back a token sees, itself included.
+    """
+    hidden = torch.full((n_own, n_prefix + n_own), float("-inf"), dtype=like.dtype, device=like.device)
+    mask = hidden.triu(n_prefix + 1)
+    return mask if reach is None else mask + hidden.tril(n_prefix - reach)
 
 
 def register() -> None:
@@ -121,7 +127,7 @@ def _attend_group(
     """
     shape = (group.count, group.length)
     q, k, v = (_gather(states, group.index, shape) for states in (query, key, value))
-    if prefix[0] is not None and prefix[1] is not None and shared.length >= LONG_PREFIX:
+    if prefix[0] is not None and prefix[1] is not None and shared.whole and shared.length >= LONG_PREFIX:
         scale = query.shape[3] ** -0.5 if scaling is None else scaling
         return _attend_apart(q, k, v, prefix[0][0], prefix[1][0], scale).flatten(0, 1)
     if prefix[0] is not None and prefix[1] is not None:
@@ -165,7 +171,7 @@ def _gather(states: Tensor, index: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scaling: float | None, repeats: int, output: Tensor) -> None:
-    """Fill output (count, length, heads, width): each token sees all of the prefix and its own tokens up to itself."""
+    """Fill output (count, length, heads, width): each token sees prefix and own tokens as far as the mask allows."""
     n_own, n_prefix = q.shape[2], k.shape[2] - q.shape[2]
     if q.is_cuda and repeats > 1:  # masked attention on CUDA has no fast way to group heads
         k, v, repeats = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1), 1

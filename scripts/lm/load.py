@@ -175,9 +175,9 @@ def choose_dtype(dtype: str, device: Any) -> Any:
 
 
 def context_window(config: Any) -> int:
-    """Return how many tokens of context a model's configuration allows (`NO_LIMIT` if it states none)."""
+    """Return how many tokens of context a model's configuration allows (`NO_LIMIT` if it states no limit)."""
     stated = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    if stated is None:
+    if stated is None or stated < 1:  # XLNet states -1
         return NO_LIMIT
     if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
         return stated - 2  # their positions start behind the padding index

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ CUDA_TILE = (4096, 8192)
 class OutputLayer:
     """A linear output layer: `weight` (words, width), `bias` (words,) or None, and the largest length of a weight row.
 
-    scale: what hidden states are multiplied by before the layer (T5 with a tied head: 1 / sqrt(width)).
+    scale: what hidden states are multiplied by before the layer, see `output_scale`.
     """
 
     weight: Tensor
@@ -40,6 +41,16 @@ class OutputLayer:
             max_norm = float(weight.norm(dim=1).max())
             max_bias = 0.0 if bias is None else float(bias.abs().max())
         return cls(weight, bias, max_norm, max_bias, scale)
+
+
+def output_scale(config: Any) -> float:
+    """Return what a model multiplies its hidden states by before its output layer.
+
+    1 / sqrt(width) in a T5 with a tied head, the inverse of `logits_scaling` in Granite, else 1.
+    """
+    if config.is_encoder_decoder and getattr(config, "scale_decoder_outputs", False):
+        return config.d_model**-0.5
+    return 1.0 / (getattr(config, "logits_scaling", None) or 1.0)
 
 
 @torch.no_grad()

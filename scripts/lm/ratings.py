@@ -49,6 +49,7 @@ def rating_probabilities(
 
     from scripts.lm.embed import batches_by_length
     from scripts.lm.generate import pad_token_id
+    from scripts.lm.logprob import output_scale
 
     if loaded.family != "causal":
         raise UserError(f"model: ratings need a causal language model, and this one is {loaded.family}")
@@ -58,6 +59,7 @@ def rating_probabilities(
             raise UserError(f"rating prompt {number}: it has no tokens; fill it in")
     weight = loaded.model.get_output_embeddings().weight[list(ratings)]
     bias = getattr(loaded.model.get_output_embeddings(), "bias", None)
+    scale = output_scale(loaded.model.config)
     result = np.empty((len(encoded), len(ratings)))
     pad = pad_token_id(loaded)
     loaded.model.eval()
@@ -69,7 +71,7 @@ def rating_probabilities(
         )
         with torch.inference_mode():
             states = loaded.model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-            last = states[torch.arange(len(rows)), mask.sum(dim=1) - 1].float()
+            last = states[torch.arange(len(rows)), mask.sum(dim=1) - 1].float() * scale
             logits = last @ weight.float().T
             if bias is not None:
                 logits = logits + bias[list(ratings)].float()

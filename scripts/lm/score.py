@@ -23,19 +23,15 @@ from torch import Tensor
 from scripts.common.errors import UserError
 from scripts.lm import attention
 from scripts.lm.load import NO_LIMIT, context_window
-from scripts.lm.logprob import OutputLayer, token_logprobs
+from scripts.lm.logprob import OutputLayer, output_scale, token_logprobs
 from scripts.lm.packing import Continuation, PackedContinuations, Row, check_ids, pack
 from scripts.lm.score_t5 import T5Engine
 
-CAUSAL_TYPES = (
-    "gpt2",
-    "llama",
-    "mistral",
-    "opt",
-    "qwen2",
-    "qwen3",
-)  # each is compared with a plain reference in the tests
+# Each is compared with a plain reference in the tests.
+CAUSAL_TYPES = ("gpt2", "granite", "llama", "mistral", "opt", "phi3", "qwen2", "qwen3")
 ENCODER_DECODER_TYPES = ("t5",)
+# What an architecture may have beyond the plain layers, because the scorer minds it.
+MINDED = {"mistral": ("sliding_window",), "phi3": ("sliding_window",), "granite": ("logits_scaling",)}
 
 __all__ = ["Continuation", "PackedContinuations", "PrefixCache", "Scorer", "Scores"]
 
@@ -117,8 +113,9 @@ class Scorer:
         config = self.model.config
         _check_architecture(config)
         self.encoder_decoder = bool(config.is_encoder_decoder)
-        stated = NO_LIMIT if self.encoder_decoder else context_window(config)
+        stated = NO_LIMIT if self.encoder_decoder else _window(config)
         self.window = stated if window is None else window
+        self.sliding = getattr(config, "sliding_window", None)
         self.layer = _output_layer(self.model)
         self.device = self.layer.weight.device
         self._slow_gelus = [part for part in self.model.modules() if type(part).__name__ == "NewGELUActivation"]
@@ -212,7 +209,7 @@ class Scorer:
         wanted = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
         best, found = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(tokens)))]
         for rows in states.split(256):  # a few rows of logits at a time
-            logits = F.linear(rows, self.layer.weight, self.layer.bias).float()
+            logits = F.linear(rows * self.layer.scale, self.layer.weight, self.layer.bias).float()
             best.append(logits.argmax(dim=-1).cpu().numpy())
             chosen = logits[:, wanted] - logits.logsumexp(dim=-1, keepdim=True)
             found.append(chosen.double().cpu().numpy())
@@ -226,10 +223,12 @@ class Scorer:
         if len(packed.first_places):
             yield packed.first_places, packed.first_targets, self._first_states(cache, packed)
         longest = max((group.length for row in packed.rows for group in row.groups), default=0)
-        mask = attention.causal_mask(cache.length, longest, self.layer.weight)
+        reach = self.sliding if self.sliding and cache.length + longest > self.sliding else None
+        mask = attention.causal_mask(cache.length, longest, self.layer.weight, reach)
         with self._scoring_mode(shared_attention=True):
             for row in packed.rows:
-                yield row.places, row.targets, self._row_states(row, cache, mask)
+                prefix = attention.SharedPrefix(cache.keys, cache.values, row.groups, mask, whole=reach is None)
+                yield row.places, row.targets, self._row_states(row, cache.next_position, prefix)
 
     def _run_prefix(
         self, ids: Sequence[int], embeds: Tensor | None, past: PrefixCache | None, start: int, n_new: int
@@ -287,14 +286,10 @@ class Scorer:
             )
         return cache.last_hidden.expand(len(packed.first_targets), -1)
 
-    def _row_states(self, row: Row, cache: PrefixCache, mask: Tensor) -> Tensor:
-        """Run one row behind the prefix and return the hidden states that predict its answer tokens."""
-        shared = attention.SharedPrefix(cache.keys, cache.values, row.groups, mask)
+    def _row_states(self, row: Row, start: int, prefix: attention.SharedPrefix) -> Tensor:
+        """Run one row behind the prefix, from position `start`; return the states that predict its answer tokens."""
         output = self.model.base_model(
-            input_ids=row.input_ids,
-            position_ids=row.offsets + cache.next_position,
-            use_cache=False,
-            shared_prefix=shared,
+            input_ids=row.input_ids, position_ids=row.offsets + start, use_cache=False, shared_prefix=prefix
         )
         return output.last_hidden_state[0].index_select(0, row.predictors)
 
@@ -328,12 +323,24 @@ def _check_architecture(config: Any) -> None:
             " add it to scripts/lm/score.py together with its test"
         )
     for key in ("sliding_window", "final_logit_softcapping", "attn_logit_softcapping", "logit_scale", "logits_scaling"):
-        if getattr(config, key, None) is not None:
+        if getattr(config, key, None) is not None and key not in MINDED.get(kind, ()):
             raise UserError(
                 f"model type '{kind}': {key} {getattr(config, key)} is not supported by the scorer; unset it"
             )
     if getattr(config, "add_cross_attention", False):
         raise UserError(f"model type '{kind}': a decoder with cross-attention cannot be scored alone")
+
+
+def _window(config: Any) -> int:
+    """Return the most tokens of context that can be scored.
+
+    With "longrope" (Phi-3 128k) all positions change their scale in a text longer than the original window: a prefix
+    that was run before would not fit its continuation, so that window is the limit.
+    """
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") != "longrope":
+        return context_window(config)
+    return min(context_window(config), int(rope["original_max_position_embeddings"]))
 
 
 def _output_layer(model: Any) -> OutputLayer:
@@ -344,8 +351,7 @@ def _output_layer(model: Any) -> OutputLayer:
             f"model type '{model.config.model_type}': output layer is {type(head).__name__}, not a plain linear layer;"
             " load the model with its language-model head, unquantised and without adapters on the head"
         )
-    scaled = model.config.is_encoder_decoder and getattr(model.config, "scale_decoder_outputs", False)
-    return OutputLayer.of(head.weight, head.bias, model.config.d_model**-0.5 if scaled else 1.0)
+    return OutputLayer.of(head.weight, head.bias, output_scale(model.config))
 
 
 def _collect(flat: np.ndarray, packed: PackedContinuations, per_token: bool) -> Scores:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scripts.common.errors import UserError
+from scripts.lm.logprob import output_scale
 from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 from scripts.mend.distiller import left_padded
 
@@ -81,7 +82,8 @@ class LargeModel:
         self.tokenizer = loaded.tokenizer
         self.device = loaded.device
         self.dtype = loaded.dtype
-        self.window = loaded.window
+        # with several queries behind a prefix the mask is ours, and it knows no sliding window
+        self.window = min(loaded.window, getattr(self.model.config, "sliding_window", None) or loaded.window)
         self.family = loaded.family
         kind = self.model.config.model_type
         known = ENCODER_DECODER_TYPES if self.encoder_decoder else CAUSAL_TYPES
@@ -102,9 +104,8 @@ class LargeModel:
 
     def head(self) -> tuple[Tensor, Tensor | None, float]:
         """Return weight and bias of the output layer and what hidden states are multiplied by before it."""
-        layer, config = self.model.get_output_embeddings(), self.model.config
-        scaled = self.encoder_decoder and getattr(config, "scale_decoder_outputs", False)
-        return layer.weight, layer.bias, config.d_model**-0.5 if scaled else 1.0
+        layer = self.model.get_output_embeddings()
+        return layer.weight, layer.bias, output_scale(self.model.config)
 
     def checkpoint_activations(self) -> None:
         """Compute the model's activations twice in the backward pass, to save memory; its outputs stay the same.

@@ -379,7 +379,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     form: PromptFormat = parse_format(args.format)
     starts = named_folders(args.starts, "--starts")
     order = training_order({name: start for name, (start, _) in variants.items()}, list(starts))
-    from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, digest_of_model, is_first_process
+    from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, digest_of_model, is_first_process, world_size
     from scripts.lm.load import load_model
     from scripts.mend.llm import LargeModel
 
@@ -390,6 +390,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     encoder = Encoder(loaded.tokenizer, form)
     data = read_data(args, {settings.stage for _, settings in variants.values()}, encoder)
     shared = {"model": digest_of_model(loaded.model), "data": data_digest(data), "format": dataclasses.asdict(form)}
+    shared["devices"] = world_size()
     separator = next(reversed(encoder.ids(form.after_input)), None)
     finished: dict[str, Path] = {}
     for name in order:

@@ -118,7 +118,8 @@ def train(
     if settings.save_steps:
         if checkpoints is None:
             raise UserError("save_steps: checkpoints need a folder; give --checkpoints or set save_steps to 0")
-        folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key, "seed": seed})
+        devices = run.accelerator.num_processes  # every device adds its own micro-batches to a step
+        folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key, "seed": seed, "devices": devices})
         run.resume(folder)
     with ShownProgress(settings.steps, "steps", done=run.progress.step, parts=10) as run.shown:
         while run.progress.step < settings.steps:

@@ -45,6 +45,7 @@ mend:
   shots: 4
   seeds: [13, 21]
   n_demonstrations: 4
+  devices: 1
   max_test: {max_test}
   finetune: {{steps: 2, batch_size: 2, n_vectors: 4, n_demonstrations: 4, placeholder_start: vocabulary,
               evaluate_steps: 1, dev_queries: 2, save_steps: 0, learning_rate: 1.0e-3}}

@@ -133,6 +133,38 @@ def test_retrieval_needs_its_pool_and_encoder(folder, tmp_path):
         evaluate(folder, tmp_path, "--retrieve", "knn=knn", "--examples", str(folder / "train.jsonl"))
 
 
+WRITING = {"per_class": 4, "temperature": 1.0, "max_tokens": 3, "batch_size": 5}
+
+
+def test_the_model_s_own_demonstrations_are_shown_like_any_others(folder, tmp_path):
+    for name in ("one", "again"):
+        (tmp_path / name).mkdir()
+        evaluate(folder, tmp_path / name, "--self-write", "own", "--writing", json.dumps(WRITING))
+    rows = [row for row in rows_of(tmp_path / "one" / "runs.csv") if row["method"] == "own"]
+    keys = {(row["protocol"], row["scorer"], row["round"], row["seed"]) for row in rows}
+    assert len(keys) == len(rows) == 3 * 2 * 2
+    assert len({row["prefix_tokens"] for row in rows}) > 2  # each seed writes its own
+    assert (tmp_path / "one" / "answers.jsonl").read_bytes() == (tmp_path / "again" / "answers.jsonl").read_bytes()
+    with pytest.raises(UserError, match="--writing: missing"):
+        evaluate(folder, tmp_path, "--self-write", "own")
+
+
+def test_own_texts_carry_the_label_that_is_likeliest_without_demonstrations(folder, tmp_path):
+    from scripts.ddg.in_context import Reader
+    from scripts.ddg.prompting import read_prompt
+    from scripts.ddg.self_written import WritingSettings, write_demonstrations
+
+    reader, prompt, names = Reader(tiny("llama"), 64), read_prompt(folder / "prompt.yaml"), ["w50", "w51", "w52"]
+    given = write_demonstrations(reader, prompt, ["text0"], names, WritingSettings(**WRITING), 1)
+    assert len(set(given.texts)) == len(given.texts) <= 12
+    for (text,), label in zip(given.texts, given.labels):
+        assert text
+        assert "A" not in text.split()
+        assert len(text.split()) <= 3
+        scores = reader.label_scores(reader.extend(""), [f"{text} A"], " ", names, "sum")
+        assert int(scores[0].argmax()) == label
+
+
 def test_demonstrations_longer_than_the_window_are_one_line(folder, tmp_path):
     long = PROMPT.replace('instruction: ""', f'instruction: "{"w1 " * 60}"')
     (tmp_path / "prompt.yaml").write_text(long, encoding="utf-8")
@@ -142,7 +174,7 @@ def test_demonstrations_longer_than_the_window_are_one_line(folder, tmp_path):
                 *("--sets", f"random={folder / 'random'}", "--test", str(folder / "test.jsonl")),
                 *("--prompts", f"longicl={tmp_path / 'prompt.yaml'}", "--model", str(folder / "lm"), *COMPUTE),
                 *("--settings", json.dumps({**SETTINGS, "orders": {"longicl": "rounds"}, "scorers": {"longicl": []}})),
-                *("--seeds", "0", "--round", "2", "--test-number", "2"),
+                *("--seeds", "0", "--round", "2", "--test_number", "2"),
                 *("--runs-out", str(tmp_path / "runs.csv"), "--answers-out", str(tmp_path / "answers.jsonl")),
             ]
         )

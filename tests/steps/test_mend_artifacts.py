@@ -9,6 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
+from scripts.common.spread import spread
 from scripts.common.tables import read_markdown_table
 from scripts.mend import (
     collect_metrics,
@@ -23,6 +24,7 @@ from tests.unit.mend_results import RUNS, SETTINGS, all_scores, written
 
 PUBLISHED = "mend,table_2,seen,gpt2_large,icl,score_percent,43.5,,somebody's table\n"
 TABLES = ["table_2", "table_3", "table_4", "table_5", "table_efficiency", "table_separators", "table_unseen_labels"]
+TABLES.append("table_paired")
 FIGURES = {
     "figure_3": plot_efficiency,
     "figure_4": plot_ratio,
@@ -133,6 +135,17 @@ def test_main_table(results, tmp_path):
     assert rows[1]["seen_published"] == "43.5"
     assert "86.0 ± 1.0" in printed.rows[1]
     assert any("somebody's table" in note for note in printed.notes)
+
+
+def test_differences_are_paired_over_seeds(results, tmp_path):
+    rows, _ = table(results, "table_paired", tmp_path)
+    found = next(row for row in rows if row["difference"] == "in-context learning")
+    scores = [values(results, artifact="table_2", setting="seen", method=name, metric="score_percent")
+              for name in ("mend", "icl")]  # fmt: skip
+    plain = spread(scores[0][seed] - scores[1][seed] for seed in scores[0])
+    assert len(scores[0]) == plain.n > 1
+    assert float(found["value_mean"]) == pytest.approx(plain.mean)
+    assert (float(found["low"]), float(found["high"])) == pytest.approx((plain.low, plain.high))
 
 
 @pytest.mark.parametrize("name", [*TABLES, "table_timing"])

@@ -288,6 +288,36 @@ def test_users_distil_their_demonstrations_and_ask(world: Path, tmp_path: Path) 
         assert row["prediction"] == row["options"][row["scores"].index(max(row["scores"]))]
 
 
+def test_encoder_decoder_models_take_the_same_steps(tmp_path: Path) -> None:
+    family = ["--family", "encoder_decoder"]
+    save(tiny("t5"), tmp_path / "model")
+    save(tiny("t5", seed=1), tmp_path / "small")
+    write_tasks(tmp_path / "tasks", ["easy"])
+    write_jsonl(tmp_path / "train.jsonl", [row for name in "abc" for row in task_rows(name, 12, 0)])
+    write_jsonl(tmp_path / "dev.jsonl", task_rows("d", 12, 0))
+    write_jsonl(tmp_path / "texts.jsonl", [{"text": " ".join(f"w{i}" for i in range(n, n + 20))} for n in range(20)])
+    train_distiller.main([*train_args(tmp_path), *family])
+    arms = [{"method": "icl", "kind": "icl"}, {"method": "mend", "kind": "distilled", "source": "mend"}]
+    settings = {**EVALUATE, "task_names": ["easy"]}
+    evaluate_methods.main(
+        [
+            *("--model", str(tmp_path / "model"), *family, *COMPUTE, "--tasks", str(tmp_path / "tasks")),
+            *("--arms", json.dumps(arms), "--settings", json.dumps(settings), "--formats", FORMATS),
+            *("--distillers", f"mend={tmp_path / 'distillers' / 'mend'}"),
+            *("--scores-out", str(tmp_path / "scores.csv"), "--run-out", str(tmp_path / "run.json")),
+        ]
+    )
+    rows = read_csv(tmp_path / "scores.csv")
+    assert {(row["method"], row["n_vectors"]) for row in rows} == {("icl", "0"), ("mend", "3")}
+    shared = ["--model", str(tmp_path / "model"), *family, *COMPUTE]
+    distil = ["--demonstrations", str(tmp_path / "tasks/easy/easy_4_13_train.jsonl"), "--groups", "3"]
+    distil += ["--distiller", str(tmp_path / "distillers" / "mend"), "--vectors-out", str(tmp_path / "v.safetensors")]
+    distill_demonstrations.main([*distil, *shared])
+    asked = ["--vectors", str(tmp_path / "v.safetensors"), "--queries", str(tmp_path / "tasks/easy/test.jsonl")]
+    score_queries.main([*asked, *shared, "--predictions-out", str(tmp_path / "p.jsonl")])
+    assert {row["prediction"] for row in read_jsonl(tmp_path / "p.jsonl")} <= set(LABELS)
+
+
 def test_users_hear_what_is_wrong(world: Path, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "mine.jsonl", task_rows("mine", 20, 0))
     shared = ["--model", str(world / "model"), *COMPUTE]

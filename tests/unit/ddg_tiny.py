@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, XLNetConfig, XLNetModel
 
 from scripts.ddg.generator import Generator, prepare_generator
 from scripts.ddg.learners import Learner, draw_head
@@ -47,6 +47,9 @@ def _encoder(kind: str, dropout: float) -> Any:
         "num_attention_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3,
         "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout,
     }  # fmt: skip
+    if kind == "xlnet":
+        layers = {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24, "ff_activation": "gelu"}
+        return XLNetModel(XLNetConfig(vocab_size=N_WORDS + 20, initializer_range=0.3, dropout=dropout, **layers))
     if kind == "bert":
         return BertModel(BertConfig(**sizes, pad_token_id=0))
     return RobertaModel(RobertaConfig(**sizes, pad_token_id=1, bos_token_id=0, eos_token_id=2), add_pooling_layer=False)

@@ -23,7 +23,9 @@ def runs(made, sizes=(12, 12, 12)):
     return [Run(rows[at : at + n], TASK.labels[at : at + n], seed) for seed, (at, n) in enumerate(zip(starts, sizes))]
 
 
-@pytest.mark.parametrize(("kind", "schedule", "clip"), [("bert", "cosine", 1.0), ("roberta", "linear", 0.05)])
+@pytest.mark.parametrize(
+    ("kind", "schedule", "clip"), [("bert", "cosine", 1.0), ("roberta", "linear", 0.05), ("xlnet", "linear", 0.05)]
+)
 def test_weights_and_predictions_are_those_of_single_runs(kind, schedule, clip):
     made = learner(kind).double()
     made.encoder.set_attn_implementation("eager")
@@ -39,9 +41,13 @@ def test_weights_and_predictions_are_those_of_single_runs(kind, schedule, clip):
         for step in range(STEPS):
             places = batches.rows(step)
             train_batch(made, [run.rows[i] for i in places], [run.labels[i] for i in places]).backward()
+            # XLNet has weights for other inputs: where no gradient comes, one way decays them and the other does not
+            unused = {name for name, value in made.named_parameters() if value.grad is None}
             stepper.step()
+        assert len(unused) <= 5
+        assert not any("head" in name for name in unused)
         for name, value in made.named_parameters():
-            assert torch.allclose(together[name][number], value.detach(), atol=2e-5), name
+            assert name in unused or torch.allclose(together[name][number], value.detach(), atol=2e-5), name
         with torch.no_grad():
             alone = made(made.collate(given[0].rows)).argmax(dim=-1)
         assert torch.equal(predicted[number], alone)

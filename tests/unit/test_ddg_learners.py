@@ -26,7 +26,8 @@ def train(made: Learner, steps: int = 2) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "pooling"), [("bert", "model"), ("bert", "mean"), ("bert", "first"), ("roberta", "model")]
+    ("kind", "pooling"),
+    [("bert", "model"), ("bert", "mean"), ("bert", "first"), ("roberta", "model"), ("xlnet", "model")],
 )
 def test_features_do_not_depend_on_padding_or_batches(kind, pooling):
     made, given = learner(kind, pooling=pooling).double(), task(per_class=5)

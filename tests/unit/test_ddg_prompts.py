@@ -48,6 +48,28 @@ def test_queries_come_in_turns_and_are_cut():
 
 
 @pytest.mark.parametrize("path", PROMPTS, ids=lambda path: path.stem)
+def test_openings_make_up_a_demonstration(path):
+    prompt = read_prompt(path)
+    columns, text = (("a", "b"), ("one two", "three")) if "{first}" in prompt.demonstration else (("a",), ("one two",))
+    shown, written = prompt.shown(columns, text, "L"), ""
+    for (lead, ends), part in zip(prompt.openings(columns), text, strict=True):
+        written += lead + part
+        assert shown.startswith(written)
+        assert any(shown[len(written) :].lstrip(" ").startswith(end) for end in ends)
+    assert prompt.unanswered(columns, text) + prompt.answer in (
+        prompt.asked(columns, text),
+        prompt.asked(columns, text) + prompt.answer,
+    )
+
+
+def test_a_demonstration_that_begins_with_its_label_has_no_openings(tmp_path):
+    content = PROMPTS[0].read_text(encoding="utf-8").replace("{columns}", "{label} {columns}", 1)
+    (tmp_path / "prompt.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match="does not show a and then the label"):
+        read_prompt(tmp_path / "prompt.yaml").openings(("a",))
+
+
+@pytest.mark.parametrize("path", PROMPTS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("label", ["positive", "Refund_not_showing_up", "very negative", "Sci/Tech"])
 def test_answers_are_read_back_in_every_prompt(path, label):
     prompt = read_prompt(path)

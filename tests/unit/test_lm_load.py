@@ -80,10 +80,11 @@ def test_encoder_needs_no_pooler(tmp_path: Path) -> None:
     assert load_model(str(tmp_path), family="encoder", device="cpu").window == 512
 
 
-def test_roberta_window_leaves_out_the_padding_positions() -> None:
-    from transformers import RobertaConfig
+def test_windows_of_roberta_and_of_xlnet_that_has_none() -> None:
+    from transformers import RobertaConfig, XLNetConfig
 
     assert context_window(RobertaConfig(max_position_embeddings=514)) == 512
+    assert context_window(XLNetConfig()) == NO_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,13 @@ def test_device_and_dtype() -> None:
         choose_device("gpu")
     with pytest.raises(UserError, match="device 'cuda:99': this machine shows"):
         choose_device("cuda:99")
+
+
+def test_each_process_of_several_has_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "98")
+    with pytest.raises(UserError, match="device 'cuda:98': this machine shows"):
+        choose_device("cuda")
+    assert choose_device("cpu").type == "cpu"
 
 
 def test_a_small_llama_loads_without_slow_imports(causal: Path, repo_root: Path) -> None:

@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
     OPTConfig,
     OPTForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
@@ -28,6 +32,7 @@ from transformers import (
 )
 
 from scripts.common.errors import UserError
+from scripts.lm import attention
 from scripts.lm.load import load_model
 from scripts.lm.score import Continuation, PrefixCache, Scorer
 
@@ -43,6 +48,10 @@ GROUPED = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 128,
     **SPECIAL,
+}
+LONG_ROPE = {
+    "original_max_position_embeddings": 100,
+    "rope_parameters": {"rope_type": "longrope", "short_factor": [1.0, 1.2], "long_factor": [3.0, 5.0]},
 }
 T5_SIZE = {
     "vocab_size": WORDS,
@@ -91,6 +100,20 @@ MAKERS = {
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**GROUPED)),
     "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**GROUPED, head_dim=8)),
     "mistral": lambda: MistralForCausalLM(MistralConfig(**GROUPED, sliding_window=None)),
+    "mistral_sliding": lambda: MistralForCausalLM(MistralConfig(**GROUPED, sliding_window=9)),
+    "phi3": lambda: Phi3ForCausalLM(Phi3Config(**GROUPED)),
+    "phi3_sliding": lambda: Phi3ForCausalLM(Phi3Config(**GROUPED, sliding_window=25)),
+    "phi3_longrope": lambda: Phi3ForCausalLM(Phi3Config(**GROUPED, **LONG_ROPE)),
+    "granite": lambda: GraniteForCausalLM(GraniteConfig(**GROUPED)),
+    "granite_scaled": lambda: GraniteForCausalLM(
+        GraniteConfig(
+            **GROUPED,
+            embedding_multiplier=3.0,
+            attention_multiplier=0.2,
+            residual_multiplier=0.7,
+            logits_scaling=2.5,
+        )
+    ),
     "t5": lambda: T5ForConditionalGeneration(T5Config(**T5_SIZE)),
     "t5_untied": untied_t5,
 }
@@ -309,6 +332,33 @@ def test_window_is_exact_and_names_the_longest() -> None:
         scorer.prefill([3] * 129)
 
 
+def test_longrope_is_scored_within_the_original_window_only() -> None:
+    scorer = Scorer(make("phi3_longrope"))  # beyond 100 tokens all positions change their scale
+    fits = [Continuation(tuple([5] * 50), tuple([6] * 20))]
+    check_equal(scorer.model, [3] * 30, fits, scorer.score([3] * 30, fits, per_token=True))
+    with pytest.raises(UserError, match="exceed the model's window of 100"):
+        scorer.score([3] * 32, fits)
+
+
+@pytest.mark.parametrize("name", ["phi3_sliding", "mistral_sliding", "granite_scaled"])
+def test_long_prefixes_keep_window_and_scaling(name: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(attention, "LONG_PREFIX", 1)
+    model, items = make(name), draw(4, 12, longest=9)
+    for n_prefix in (3, 40):
+        prefix = list(range(3, 3 + n_prefix))
+        check_equal(model, prefix, items, Scorer(model).score(prefix, items, per_token=True))
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_next_tokens_are_the_model_s_own(name: str) -> None:
+    model, queries = make(name), [(5, 9), (7,), (30, 31, 32)]
+    _, found = Scorer(model).next_tokens([3, 4], queries, [8, 11])
+    for row, query in enumerate(queries):
+        for column, word in enumerate((8, 11)):
+            expected = reference(model, [3, 4], Continuation(query, (word,)))
+            np.testing.assert_allclose(found[row, column], expected[0], atol=TOLERANCE)
+
+
 def test_unknown_ids_are_named() -> None:
     scorer = Scorer(make("gpt2"))
     with pytest.raises(UserError, match=f"continuation 1: token id {WORDS} is outside"):
@@ -331,8 +381,9 @@ def test_unsupported_models_are_refused() -> None:
         Scorer(BertLMHeadModel(BertConfig(**size)))
     with pytest.raises(UserError, match="model type 'gemma2': the scorer knows"):
         Scorer(Gemma2ForCausalLM(Gemma2Config(**size, num_key_value_heads=1, head_dim=4)))
+    some_layers = Qwen2Config(**size, num_key_value_heads=1, use_sliding_window=True, sliding_window=4)
     with pytest.raises(UserError, match="sliding_window 4 is not supported"):
-        Scorer(MistralForCausalLM(MistralConfig(**size, num_key_value_heads=1, sliding_window=4)))
+        Scorer(Qwen2ForCausalLM(some_layers))
     with pytest.raises(UserError, match="output layer is NoneType"):
         Scorer(make("gpt2").transformer)
 

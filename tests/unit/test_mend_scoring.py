@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import numpy as np
@@ -13,7 +14,7 @@ from scripts.lm.score import Scorer
 from scripts.mend.demonstrations import join
 from scripts.mend.scoring import Queries, accuracy, best_option, macro_f1, task_metrics
 from tests.unit.lm_tiny import tiny
-from tests.unit.mend_tiny import encoder, task_rows
+from tests.unit.mend_tiny import FORMAT, encoder, task_rows
 
 GOLD = ["a", "a", "a", "b", "b", "c"]
 PREDICTED = ["a", "a", "b", "b", "a", "b"]  # c is never predicted
@@ -35,15 +36,18 @@ def test_ties_do_not_depend_on_the_order_of_options() -> None:
     assert best_option(["a", "b"], [0.0, 1.0]) == "b"
 
 
-def test_scores_equal_one_plain_pass_per_option() -> None:
-    loaded, known = tiny("gpt2"), encoder()
+@pytest.mark.parametrize("method", ["direct", "channel"])
+def test_scores_equal_one_plain_pass_per_option(method: str) -> None:
+    loaded, known = tiny("gpt2"), encoder(dataclasses.replace(FORMAT, method=method))
     rows = [{**row, "options": ["w50 w3", "w51", "w52 w1 w7"], "output": "w51"} for row in task_rows("t", 3, 0)]
-    demonstrations = join([known.example(row) for row in task_rows("t", 3, 1)], 30).ids
+    demonstrations = join([known.example(row) for row in task_rows("t", 3, 1)], 30, channel=method == "channel").ids
     scorer = Scorer(loaded.model)
     found = Queries(scorer, known, rows, "f").scores(scorer.prefill(demonstrations))
     for row, values in zip(rows, found):
         for option, value in zip(row["options"], values):
             example = known.query(row, option)
+            about = option if method == "direct" else row["input"]  # what is predicted
+            assert example.predicted == known.ids(f" {about}")
             ids = [*demonstrations, *example.query, *example.predicted]
             with torch.no_grad():
                 logprobs = loaded.model(torch.tensor([ids])).logits[0].double().log_softmax(1)

@@ -120,6 +120,19 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path, stop_after: int) 
     assert found.best_step == 4
 
 
+def test_the_weights_of_the_best_score_are_left_in_the_module() -> None:
+    module, values, seen = linear(), iter([0.3, 0.9, 0.1]), []
+
+    def score() -> float:
+        seen.append(module.weight.detach().clone())
+        return next(values)
+
+    settings = LoopSettings(**{**LOOP, "steps": 6, "evaluate_steps": 2})
+    train(module, least_squares, settings, seed=1, key={}, checkpoints=None, score=score)
+    assert torch.equal(module.weight, seen[1])
+    assert not torch.equal(module.weight, seen[2])
+
+
 def test_checkpoints_of_other_settings_or_data_are_left_alone(tmp_path: Path) -> None:
     settings = LoopSettings(**{**LOOP, "save_steps": 3})
     first = train(linear(), least_squares, settings, seed=1, key={"data": 1}, checkpoints=tmp_path)

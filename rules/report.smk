@@ -171,6 +171,66 @@ rule report_render_report:
         " > {log:q} 2>&1"
 
 
+rule report_plan_jobs:
+    """Write down every job of a run from scratch, for the minutes in docs/artifacts.md."""
+    input:
+        script="scripts/report/plan_jobs.py",
+        code=code_of("scripts/report/plan_jobs.py"),
+        rules=["Snakefile", *sorted(map(str, Path("rules").glob("*.smk")))],
+        config="<results>/config.json",
+    output:
+        jobs="<results>/jobs.json",
+    log:
+        "<logs>/report/plan_jobs.log",
+    benchmark:
+        "<benchmarks>/report/plan_jobs.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}"
+        " --config {input.config:q} --targets report --jobs-out {output.jobs:q}"
+        " > {log:q} 2>&1"
+
+
+rule report_write_gallery:
+    """Write docs/artifacts.md and its pictures from a finished run of the tier."""
+    input:
+        script="scripts/report/write_gallery.py",
+        code=code_of("scripts/report/write_gallery.py"),
+        artifacts=[file for artifact in REPORT_ARTIFACTS for file in artifact["files"]],
+        captions=[artifact["caption"] for artifact in REPORT_ARTIFACTS],
+        comparison="<results>/comparison.csv",
+        config="<results>/config.json",
+        jobs="<results>/jobs.json",
+        overview="<results>/figures/report_overview.png",
+    output:
+        gallery="docs/artifacts.md",
+        figures=directory("docs/figures"),
+    log:
+        "<logs>/report/write_gallery.log",
+    benchmark:
+        "<benchmarks>/report/write_gallery.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        artifacts=as_json(REPORT_ARTIFACTS),
+    shell:
+        "python -m {params.module}"
+        " --artifacts {params.artifacts:q} --comparison {input.comparison:q} --config {input.config:q}"
+        " --jobs {input.jobs:q} --overview {input.overview:q} --gallery-out {output.gallery:q} --figures-out {output.figures:q}"
+        " > {log:q} 2>&1"
+
+
+rule gallery:
+    """The page docs/artifacts.md with a thumbnail of every figure, from a finished run."""
+    input:
+        rules.report_write_gallery.output,
+    localrule: True
+
+
 rule report:
     """The page, the comparison with the published values and all metrics."""
     input:

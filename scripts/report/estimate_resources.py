@@ -122,8 +122,11 @@ def to_lines(rows: Sequence[Estimate]) -> list[str]:
     ]
 
 
-def dry_run(config: Path, targets: Sequence[str]) -> str:
-    """Return what a dry run with the merged configuration `config` prints. Raises `UserError` with its last line."""
+def dry_run(config: Path, targets: Sequence[str], options: Sequence[str] = ()) -> str:
+    """Return what a dry run with the merged configuration `config` prints. Raises `UserError` with its last line.
+
+    options: further options of Snakemake, e.g. --forceall.
+    """
     command = [
         sys.executable,
         "-m",
@@ -131,6 +134,7 @@ def dry_run(config: Path, targets: Sequence[str]) -> str:
         "--dry-run",
         "--cores",
         "1",
+        *options,
         "--configfile",
         str(config),
         "--",

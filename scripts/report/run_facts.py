@@ -84,7 +84,7 @@ def read_step_times(folder: Path) -> list[StepTime]:
     for path in sorted(folder.rglob("*.tsv")):
         parts = path.relative_to(folder).with_suffix("").parts
         key = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
-        jobs.setdefault(key, []).extend(_read_benchmark(path))
+        jobs.setdefault(key, []).extend(read_benchmark(path))
     steps = []
     for (paper, step), times in jobs.items():
         peaks = [peak for _, peak in times if peak is not None]
@@ -116,7 +116,7 @@ def times_by_paper(steps: list[StepTime]) -> list[PaperTime]:
     return sorted(totals, key=lambda total: (-total.seconds, total.paper))
 
 
-def _read_benchmark(path: Path) -> list[tuple[float, float | None]]:
+def read_benchmark(path: Path) -> list[tuple[float, float | None]]:
     """Return (seconds, peak memory in MB or None if the job was too short to be measured) of each repeat."""
     rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))
     try:

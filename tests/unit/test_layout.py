@@ -32,7 +32,13 @@ FLOORS = {
 # Packages that a setting asks for, with an error of its own where they are missing: QLoRA needs a GPU build.
 OPTIONAL = {"bitsandbytes"}
 # Modules whose package is called otherwise.
-PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "lm_eval": "lm-eval", "markdown_it": "markdown-it-py"}
+PACKAGES = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "lm_eval": "lm-eval",
+    "markdown_it": "markdown-it-py",
+}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -1,0 +1,65 @@
+"""Which jobs a file takes, from a dry run's lines, and how long they took, from their benchmark files."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Iterable, Mapping, Sequence
+
+from scripts.common.files import PathLike, read_json
+from scripts.report.run_facts import read_benchmark
+
+_FIELD = re.compile(r"    (input|output|benchmark): (.+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedJob:
+    """One job of a dry run: the files it reads and writes, and its benchmark file ("" if it is not timed)."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    benchmark: str
+
+
+def read_jobs(output: str) -> list[PlannedJob]:
+    """Return the jobs that a dry run printed."""
+    jobs: list[dict[str, str]] = []
+    for line in output.splitlines():
+        field = _FIELD.fullmatch(line)
+        if re.match(r"(localrule|rule) \w+:$", line):
+            jobs.append({})
+        elif field and jobs:
+            jobs[-1][field[1]] = field[2]
+    return [
+        PlannedJob(_files(job.get("input", "")), _files(job.get("output", "")), job.get("benchmark", ""))
+        for job in jobs
+    ]
+
+
+def load_jobs(path: PathLike) -> list[PlannedJob]:
+    """Return the jobs that `plan_jobs` wrote."""
+    return [PlannedJob(tuple(job["inputs"]), tuple(job["outputs"]), job["benchmark"]) for job in read_json(path)]
+
+
+def _files(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(", ") if part)
+
+
+def jobs_behind(files: Iterable[str], jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
+    """Return every job that must run before all of `files` are there, theirs included, each once."""
+    makers: Mapping[str, PlannedJob] = {file: job for job in jobs for file in job.outputs}
+    found: dict[PlannedJob, None] = {}
+    waiting = list(files)
+    while waiting:
+        job = makers.get(waiting.pop())
+        if job is not None and job not in found:
+            found[job] = None
+            waiting.extend(job.inputs)
+    return list(found)
+
+
+def seconds_behind(files: Iterable[str], jobs: Sequence[PlannedJob]) -> float:
+    """Return the seconds that the jobs behind `files` took, added up; a job without a benchmark file counts nothing."""
+    timed = [Path(job.benchmark) for job in jobs_behind(files, jobs) if job.benchmark]
+    return sum(seconds for path in timed if path.is_file() for seconds, _ in read_benchmark(path))

@@ -1,0 +1,36 @@
+"""The committed docs/artifacts.md and its pictures agree with what the Snakefile builds; README points to them."""
+
+from __future__ import annotations
+
+import re
+
+from tests.workspace import REPO_ROOT, artifact_rules
+
+PAGE = REPO_ROOT / "docs" / "artifacts.md"
+PICTURES = REPO_ROOT / "docs" / "figures"
+AGAIN = "run `snakemake --cores all gallery` and commit docs/artifacts.md and docs/figures"
+
+
+def test_the_page_names_exactly_the_artifacts_that_the_snakefile_builds():
+    named = re.findall(r"^\|.*\| `(\w+)` \| [\d.]+ \|", PAGE.read_text(encoding="utf-8"), flags=re.M)
+    assert sorted(named) == artifact_rules(), AGAIN
+
+
+def test_there_is_a_picture_of_every_figure_and_of_nothing_else():
+    figures = {name for name in artifact_rules() if "_figure_" in name}
+    pictures = sorted(PICTURES.glob("*.png"))
+    assert {path.stem for path in pictures} == figures | {"overview"}, AGAIN
+    assert sum(path.stat().st_size for path in pictures) < 1_000_000
+
+
+def test_links_and_pictures_of_the_pages_for_readers_lead_somewhere():
+    for page in (REPO_ROOT / "README.md", REPO_ROOT / "CONTRIBUTING.md", *sorted((REPO_ROOT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if not link.startswith(("http://", "https://")):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_readme_shows_the_overview_and_leads_to_the_page():
+    text = (REPO_ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"!\[[^\]]+\]\(docs/figures/overview\.png\)", text)
+    assert "](docs/artifacts.md)" in text

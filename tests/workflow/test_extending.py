@@ -1,0 +1,94 @@
+"""Adding a dataset, a model, a method and a figure, as docs/architecture.md says, with the files of tests/extending."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.common.files import read_csv
+from scripts.common.metrics import metric_row, write_metrics
+from tests.workspace import REPO_ROOT, Workspace, environment
+
+EXTENDING = REPO_ROOT / "tests" / "extending"
+
+
+def insert(path: Path, before: str, text: str) -> None:
+    """Insert text before the only place where a file says `before`."""
+    content = path.read_text(encoding="utf-8")
+    assert content.count(before) == 1, f"{path.name}: {before}"
+    path.write_text(content.replace(before, text + before), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A checkout with all four additions."""
+    workspace = Workspace(tmp_path_factory.mktemp("extending"), "scripts", "rules", "config", "report")
+    folder = workspace.folder
+    for name in ("my_datasets.yaml", "my_models.yaml", "my.yaml"):
+        shutil.copy(EXTENDING / name, folder / name)
+    rows = [{"instruction": f"say {n}", "output": " ".join(map(str, range(n)))} for n in range(1, 13)]
+    (folder / "my_pool.json").write_text(json.dumps(rows), encoding="utf-8")
+
+    step = folder / "scripts" / "nuggets" / "select_subset.py"
+    insert(step, "WAYS: Mapping[", (EXTENDING / "method.txt").read_text(encoding="utf-8") + "\n\n")
+    insert(step, '    "k_center": by_k_center,\n', '    "most_words": by_most_words,\n')
+    schema = folder / "config" / "schemas" / "papers" / "nuggets.schema.json"
+    insert(schema, '              "length",\n              "k_center"\n', '              "most_words",\n')
+
+    shutil.copy(EXTENDING / "plot_subset_values.py", folder / "scripts" / "nuggets")
+    shutil.copy(EXTENDING / "nuggets_figure_subset_values.rst", folder / "report")
+    with (folder / "rules" / "nuggets.smk").open("a", encoding="utf-8") as rules:
+        rules.write((EXTENDING / "figure.smk").read_text(encoding="utf-8"))
+    insert(folder / "rules" / "nuggets_runs.smk", '    "figure_anchor_sizes",\n]', '    "figure_subset_values",\n')
+    return workspace
+
+
+def test_the_workflow_plans_all_four(workspace: Workspace) -> None:
+    planned = workspace.run("report", configfiles=("my.yaml",), options=("--dry-run",))
+    assert planned.returncode == 0, planned.stdout[-3000:] + planned.stderr[-3000:]
+    text = planned.stdout + planned.stderr
+    assert "results/mine/nuggets/subsets/my_pool/my_model/kmeans_40/most_words" in text
+    assert "rule nuggets_figure_subset_values:" in text
+    assert "results/mine/figures/nuggets_figure_subset_values.png" in text.partition("rule report_render_report:")[2]
+
+
+def test_the_dataset_and_the_method_give_the_subset(workspace: Workspace) -> None:
+    subset = "results/mine/data/examples/my_pool/train.jsonl"
+    done = workspace.run(subset, configfiles=("my.yaml",))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    done = step(
+        workspace, "scripts.nuggets.select_subset", "--pool", subset, "--name", "most_words", "--seeds", "0",
+        "--method", '{"by": "most_words"}', "--size-fraction", "0.25", "--subsets-out", "chosen",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    chosen = (workspace.folder / "chosen" / "seed_0.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["instruction"] for line in chosen] == ["say 10", "say 11", "say 12"]
+
+
+def test_the_figure_draws_what_its_csv_says(workspace: Workspace) -> None:
+    rows = [
+        metric_row("nuggets", "table_baselines", "all", "my_model", method, seed, "exact_match", 0.5 + seed / 10, 9)
+        for method in ("top", "most_words")
+        for seed in (0, 1)
+    ]
+    write_metrics(workspace.folder / "metrics.csv", rows)
+    outputs = [word for kind in ("pdf", "png", "csv") for word in (f"--{kind}-out", f"figure.{kind}")]
+    given = ["--metrics", "metrics.csv", "--methods", "base", "top", "most_words", "--tier", "mine", *outputs]
+    done = step(workspace, "scripts.nuggets.plot_subset_values", *given)
+    assert done.returncode == 0, done.stderr
+    drawn = read_csv(workspace.folder / "figure.csv")
+    assert [(row["method"], row["mean"], row["n"]) for row in drawn] == [
+        ("top", "0.55", "2"),
+        ("most_words", "0.55", "2"),
+    ]
+
+
+def step(workspace: Workspace, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a step by hand in the workspace."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=workspace.folder, env=environment(), capture_output=True, text=True, check=False)

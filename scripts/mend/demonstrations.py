@@ -16,6 +16,7 @@ from typing import Any, Callable, Mapping, Sequence
 from scripts.common.errors import UserError
 
 METHODS = ("direct", "channel")
+MOST_KNOWN = 100_000  # texts whose tokens are kept: with all of MetaICL's 819,200 each process would hold gigabytes
 
 Ids = tuple[int, ...]
 Encode = Callable[[str], Ids]
@@ -107,7 +108,7 @@ class Joined:
 
 
 class Encoder:
-    """Encodes examples with one tokenizer and one format; equal texts are tokenised once."""
+    """Encodes examples with one tokenizer and one format; it keeps the tokens of texts that it has seen."""
 
     def __init__(self, tokenizer: Any, form: PromptFormat) -> None:
         self.form = form
@@ -117,12 +118,15 @@ class Encoder:
     def ids(self, text: str) -> Ids:
         """Return a text's token ids, without special tokens."""
         if text not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[text] = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
         return self._known[text]
 
     def learn(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Tokenise the inputs of many rows in one call."""
+        """Tokenise the inputs of many rows in one call, of as many as are kept."""
         texts = sorted({self._input_text(row["input"]) for row in rows} - self._known.keys() - {""})
+        texts = texts[: max(0, MOST_KNOWN - len(self._known))]
         if texts:
             encoded = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
             self._known.update({text: tuple(ids) for text, ids in zip(texts, encoded)})

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
+from scripts.mend import demonstrations
 from scripts.mend.demonstrations import Encoder, Example, cut_example, join, parse_format, parse_formats, split_groups
 from scripts.mend.perturbations import perturb
 from tests.unit.mend_tiny import FORMAT, encoder, format_json, task_rows
@@ -54,6 +55,17 @@ def test_learning_rows_ahead_changes_no_token() -> None:
     rows = task_rows("t", 6, 0)
     ahead.learn(rows)
     assert [plain.example(row) for row in rows] == [ahead.example(row) for row in rows]
+
+
+def test_forgotten_tokens_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, rows = encoder(), task_rows("t", 9, 0)
+    expected = [plain.example(row) for row in rows]
+    monkeypatch.setattr(demonstrations, "MOST_KNOWN", 4)
+    forgetful = encoder()
+    forgetful.learn(rows)
+    for row, example in zip(rows, expected):
+        assert forgetful.example(row) == example
+        assert len(forgetful._known) <= 4
 
 
 @given(st.integers(0, 12), st.integers(0, 2), st.integers(1, 12), st.integers(0, 2), st.integers(2, 12))

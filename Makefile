@@ -2,23 +2,26 @@
 # make test     the tests
 # make bench    the benchmarks, into results/bench
 # make lint     ruff, snakefmt, snakemake --lint
+# make audit    known vulnerabilities of our pins, where the package index tells them
 # make lock     requirements.lock from envs/*.yaml
 # make clean    remove results and built environments, keep .venv and downloads;  make distclean removes those too
 #
 # PYTHON=python3.12   the interpreter to set up with (3.11 or newer)
 # CORES=4             cores for Snakemake (default: all)
 # TARGET="nuggets_table_1 report"   what to build (default: everything)
+# AUDIT_IGNORE="PYSEC-2026-1"   vulnerabilities that do not concern us
 # PYTEST_ARGS="tests/unit -k score"  which tests (default: all)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run venv test bench lint lock clean distclean
+.PHONY: run venv test bench lint audit lock clean distclean
 
 PYTHON ?= python3
 CORES ?= all
 TARGET ?=
 PYTEST_ARGS ?=
+AUDIT_IGNORE ?=
 # The environments that share .venv, in the lock's order; the others clash with them and get a venv of their own.
 SHARED_ENVS := workflow data lm report dev
 LOCK_PYTHONS ?= python3.11 python3.12 python3.13
@@ -82,6 +85,12 @@ lint: venv
 	@$(ACTIVATE) python -m ruff format --check .
 	@$(ACTIVATE) snakefmt --check Snakefile rules
 	@$(ACTIVATE) python -m snakemake --lint
+
+audit: venv
+	@$(ACTIVATE) python -m scripts.make_venv --environment envs/audit.yaml --venv-out .venvs/audit > /dev/null 2>&1 \
+	  || { echo "audit: not done: pip-audit could not be installed"; exit 0; }; \
+	  python -m scripts.audit --requirements requirements.lock --python .venvs/audit/bin/python \
+	  --ignore $(AUDIT_IGNORE)
 
 lock: venv
 	@$(ACTIVATE) python -m scripts.make_lock --environments $(SHARED_ENVS:%=envs/%.yaml) \

@@ -296,7 +296,7 @@ rule ddg_evaluate_in_context:
         "python -m {params.module}"
         " {params.demonstrations:q} --examples {input.examples:q} --encoder {input.encoder:q}"
         " --test {input.test:q} --prompts {params.prompts:q} --model {input.model:q} {params.compute}"
-        " --settings {params.settings:q} --seeds {params.seeds} --round {params.rounds} --test-number {params.n_queries}"
+        " --settings {params.settings:q} --seeds {params.seeds} --round {params.rounds} --test-number {params.n_queries:q}"
         " --runs-out {output.runs:q} --answers-out {output.answers:q}"
         " > {log:q} 2>&1"
 

@@ -33,7 +33,7 @@ rule delift_prepare_registered:
         seed=config["data"]["seed"],
     shell:
         "python -m {params.module}"
-        " --registry {input.registry:q} --dataset {params.dataset:q} --part {wildcards.split}"
+        " --registry {input.registry:q} --dataset {params.dataset:q} --part {wildcards.split:q}"
         " {params.mirror:q} --downloads {params.downloads:q} --seed {params.seed} --examples-out {output.examples:q}"
         " > {log:q} 2>&1"
 

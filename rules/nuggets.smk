@@ -535,7 +535,7 @@ rule nuggets_figure_scores:
         tier=config["tier"],
     shell:
         "python -m {params.module} --scores {input.scores:q} --metrics {input.metrics:q} --published {input.published:q}"
-        " --dataset {params.dataset} --model {params.model} --tier {params.tier}"
+        " --dataset {params.dataset:q} --model {params.model:q} --tier {params.tier}"
         " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
         " > {log:q} 2>&1"
 

@@ -163,7 +163,7 @@ def write_kernel(path: Path, n: int) -> None:
 
 def choose_from_file(path: str, budget: int) -> dict[str, float]:
     """Choose from a kernel in a file; return seconds, value and this process' peak memory."""
-    kernel = np.load(path, mmap_mode="r")
+    kernel = np.load(path, mmap_mode="r", allow_pickle=False)
     found: list[Any] = []
     needed = seconds(lambda: found.append(maximise(facility_location(kernel), budget)))
     return {"seconds": round(needed, 2), "objective": found[0].value, "peak_mib": round(own_peak_mib(), 1)}

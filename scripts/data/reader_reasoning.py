@@ -138,7 +138,8 @@ def word_problems(path: PathLike) -> list[Record]:
 def asdiv_problems(path: PathLike) -> list[Record]:
     """Read ASDiv's XML; a label is the answer's first word, as in the paper's code: 9 from "9 (apples)"."""
     try:
-        root = ElementTree.fromstring(read_text(path).encode())
+        # Its parser fetches nothing and refuses texts that unfold without end.
+        root = ElementTree.fromstring(read_text(path).encode())  # noqa: S314
     except ElementTree.ParseError as error:
         raise UserError(f"{path}: broken XML ({error}); fetch the file again") from None
     records = []

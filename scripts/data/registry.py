@@ -101,6 +101,12 @@ def _of_part(value: Any, number: int, place: str, parts: int) -> Any:
     return value.replace("{part}", str(number)) if isinstance(value, str) else value
 
 
+def _check_name(path: Any, place: str) -> None:
+    """Refuse a path that Snakemake would take for a pattern."""
+    if "{" in str(path) or "}" in str(path):
+        raise UserError(f"{place}: '{path}' holds a brace, which stands for a wildcard in Snakemake; rename it")
+
+
 def _dataset(row: Any, place: str) -> dict[str, Any]:
     filled = _filled(row, DATASET_KEYS, place)
     if filled["origin"] not in ORIGINS:
@@ -117,6 +123,7 @@ def _dataset(row: Any, place: str) -> dict[str, Any]:
     for name, split in _spread(filled["splits"], place).items():
         here = f"{place}.splits.{name}"
         splits[name] = _filled(split, SPLIT_KEYS, here)
+        _check_name(splits[name]["file"], f"{here}.file")
         if splits[name]["hub"] is not None:
             splits[name]["hub"] = _filled(splits[name]["hub"], HUB_KEYS, f"{here}.hub")
         if filled["origin"] == "public" and splits[name]["url"] is None and splits[name]["hub"] is None:
@@ -136,6 +143,7 @@ def _model(row: Any, place: str) -> dict[str, Any]:
         raise UserError(
             f"{place}: give either 'hub' (an id on the model hub) or 'local' (a folder), and only one of them"
         )
+    _check_name(filled["local"], f"{place}.local")
     for key, known in (("family", FAMILIES), ("dtype", DTYPES)):
         if filled[key] not in known:
             raise UserError(f"{place}.{key}: '{filled[key]}' is none of {', '.join(known)}; choose one")

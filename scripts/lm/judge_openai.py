@@ -84,11 +84,11 @@ class EndpointWriter:
         """Return the endpoint's answer to each prompt, in their order; equal prompts are asked once."""
         requests = [self._request(prompt) for prompt in prompts]
         files = [self._file(request) for request in requests]
-        missing = {file: request for file, request in zip(files, requests) if not file.is_file()}
+        missing = {file: request for file, request in zip(files, requests) if not _is_whole(file)}
         if missing:
             self._log_cost(len(set(files)), list(missing.values()))
             self._ask_all(missing)
-        return [self._cached(file) for file in files]
+        return [read_json(file)["answer"] for file in files]
 
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self._settings.model, "temperature": self._settings.temperature}
@@ -105,12 +105,6 @@ class EndpointWriter:
         content = to_json({"base_url": self._settings.base_url, "api": self._settings.api, "request": request})
         name = hashlib.sha256(content.encode()).hexdigest()
         return self._cache / name[:2] / f"{name}.json"
-
-    def _cached(self, file: Path) -> str:
-        row = read_json(file)
-        if not isinstance(row, dict) or not isinstance(row.get("answer"), str):
-            raise UserError(f"{file}: not a cached answer; remove the file and run again")
-        return row["answer"]
 
     def _log_cost(self, n_all: int, requests: Sequence[Mapping[str, Any]]) -> None:
         """Say beforehand what asking will cost."""
@@ -144,7 +138,8 @@ class EndpointWriter:
                 raise
 
     def _ask_and_keep(self, file: Path, request: Mapping[str, Any]) -> None:
-        write_json(file, {"request": dict(request), "answer": self._ask(request)})
+        row = {"request": dict(request), "answer": self._ask(request)}
+        write_json(file, {**row, "sha256": _sum_of(row)})
 
     def _ask(self, request: Mapping[str, Any]) -> str:
         """Return one answer, asking again after passing faults, after growing pauses or those the endpoint asks for."""
@@ -241,6 +236,24 @@ class EndpointWriter:
         if isinstance(error, openai.APIStatusError):
             return f"it refused the request ({error.status_code}); check model and parameters: {detail}"
         return f"its answer is not that of an OpenAI-compatible server ({detail}); check base_url"
+
+
+def _sum_of(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json({"request": row["request"], "answer": row["answer"]}).encode()).hexdigest()
+
+
+def _is_whole(file: Path) -> bool:
+    """Return whether an answer is in the cache as it was put there; a damaged one is asked for again."""
+    if not file.is_file():
+        return False
+    try:
+        row = read_json(file)
+        if row["sha256"] == _sum_of(row):
+            return True
+    except (UserError, KeyError, TypeError):
+        pass
+    logger.warning("%s: damaged answer in the cache; asking again", file)
+    return False
 
 
 class BrokenAnswer(Exception):

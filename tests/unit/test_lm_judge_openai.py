@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -17,6 +15,7 @@ from scripts.common.errors import UserError
 from scripts.lm.judge import Item, Pair, Prompt, Template, WritingJudge, judge_items, judge_pairs
 from scripts.lm.judge_local import LocalWriter
 from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+from tests.endpoint import Faulty, bad, good, running
 from tests.unit.lm_tiny import save, tiny
 
 KEY = "sk-very-secret-0123456789"
@@ -115,69 +114,11 @@ def test_a_real_server_refuses_an_unknown_model(served, tmp_path):
 # ---- a server that misbehaves ----------------------------------------------------------------------------------------
 
 
-class Faulty(ThreadingHTTPServer):
-    """Answers with the next (status, headers, body) of a list, with the last one for ever; body None = never."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), FaultyHandler)
-        self.script: list[tuple[int, dict[str, str], bytes | None]] = []
-        self.seen: list[dict] = []
-        self.keys: list[str | None] = []
-        self.release = threading.Event()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class FaultyHandler(BaseHTTPRequestHandler):
-    """Plays the script of its server."""
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append(body)
-        self.server.keys.append(self.headers.get("Authorization"))
-        script = self.server.script
-        status, headers, answer = script.pop(0) if len(script) > 1 else script[0]
-        if answer is None:
-            self.server.release.wait(30)
-            return
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *args) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def faulty():
     """A running misbehaving server."""
-    server = Faulty()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.release.set()
-    server.shutdown()
-    server.server_close()
-
-
-def good(text: str | None = "[[7]]"):
-    """A well-formed chat completion."""
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "finish_reason": "stop", "message": message}
-    body = {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]}
-    return 200, {}, json.dumps(body).encode()
-
-
-def bad(status: int, message: str = "no", *, code: str | None = None, **headers: str):
-    """An error as OpenAI's own endpoint words it."""
-    return status, headers, json.dumps({"error": {"message": message, "type": "x", "code": code}}).encode()
+    with running() as server:
+        yield server
 
 
 def writer(server: Faulty, cache, pauses: list | None = None, **changes) -> EndpointWriter:
@@ -214,13 +155,30 @@ def test_what_was_answered_before_a_fault_is_kept(faulty, tmp_path):
     assert [body["messages"][-1]["content"] for body in faulty.seen] == ["a", "b", "b"]
 
 
-def test_a_damaged_cache_file_names_itself(faulty, tmp_path):
+@pytest.mark.parametrize("damage", ["[]", '"text"', "{", "", '{"answer": "two", "request": {}}'])
+def test_a_damaged_cached_answer_is_asked_for_again(faulty, tmp_path, caplog, damage):
     faulty.script = [good("one")]
     writer(faulty, tmp_path).write([Prompt("a")])
     (file,) = tmp_path.rglob("*.json")
-    file.write_text("[]")
-    with pytest.raises(UserError, match=f"{file}: not a cached answer; remove the file"):
-        writer(faulty, tmp_path).write([Prompt("a")])
+    file.write_text(damage)
+    assert writer(faulty, tmp_path).write([Prompt("a")]) == ["one"]
+    assert f"{file}: damaged answer in the cache; asking again" in caplog.text
+    assert len(faulty.seen) == 2
+
+
+def test_no_byte_of_a_cached_answer_can_change_unnoticed(faulty, tmp_path):
+    faulty.script = [good("one")]
+    asked = writer(faulty, tmp_path)
+    asked.write([Prompt("a")])
+    (file,) = tmp_path.rglob("*.json")
+    whole = file.read_bytes()
+    faulty.script = [good("asked again")]
+    answers = set()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        answers.update(asked.write([Prompt("a")]))
+    assert answers <= {"one", "asked again"}  # "one" where the byte means nothing, as in white space
+    assert len(faulty.seen) > 0.8 * len(whole)
 
 
 def test_the_key_comes_from_the_environment_and_never_shows(faulty, tmp_path, monkeypatch, caplog):

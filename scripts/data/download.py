@@ -25,6 +25,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import tenacity
 
+from scripts.common.checksums import seal, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import atomic_path, read_json, write_json
 from scripts.common.settings import parse_settings
@@ -129,6 +130,7 @@ def fetch_file(settings: FileSettings, target: Path, checksums: Path) -> None:
             _with_retries(settings.origin, lambda: _fetch_url(settings, temporary))
         found = check_content(settings, temporary, recorded(checksums, settings.name, settings.origin, "sha256"))
         record(checksums, settings.name, settings.origin, "sha256", found)
+        write_beside(target, sum_of=temporary)  # before the file itself: a killed fetch leaves none without its sum
     LOG.info("%s: fetched from %s, sha256 %s", target, settings.origin, found)
 
 
@@ -171,7 +173,7 @@ def _digests(path: Path) -> tuple[str, str]:
     try:
         with opened(path, "rb") as stream:
             size = sum(len(chunk) for chunk in iter(lambda: stream.read(CHUNK), b""))
-            sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size)
+            sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
             stream.seek(0)
             for chunk in iter(lambda: stream.read(CHUNK), b""):
                 sha256.update(chunk)
@@ -308,6 +310,7 @@ def fetch_model(settings: ModelSettings, target: Path, checksums: Path) -> None:
     try:
         with _room_named(target):
             commit = _with_retries(origin, lambda: _fetch_snapshot(settings, revision, origin, folder))
+            seal(folder)
             _replace_folder(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

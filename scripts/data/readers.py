@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Mapping, Sequence
 
+from scripts.common.checksums import check_beside
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike
 from scripts.data.reader_base import Record, json_records, parquet_records, table_records, to_rows
@@ -122,6 +123,9 @@ def read_raw(
     target = find_schema(schema)
     if own and schema not in own:
         raise UserError(f"reader '{reader}': gives schema {' or '.join(own)}, not {schema}; change one of the two")
+    for file in (path, references):
+        if file is not None:
+            check_beside(file)
     records = _records(path, reader, header, references)
     rows = to_rows(records, target, {**own.get(schema, {}), **(columns or {})}, labels, task)
     return validate(rows, schema, path, [record.place for record in records])

@@ -12,6 +12,7 @@ import logging
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from scripts.common.checksums import check_beside
 from scripts.common.errors import UserError, run_step
 from scripts.data.reader_base import Record, json_records, parquet_records, value_of
 from scripts.data.schemas import validate, write_examples
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for path in args.rows:
+        check_beside(path)
         for record in parquet_records(path) if path.suffix == ".parquet" else json_records(path):
             task, seed, split = (str(value_of(record, name)) for name in ("task", "seed", "split"))
             groups.setdefault((task, seed, split), []).append(record)

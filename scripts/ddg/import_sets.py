@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Sequence
 
+from scripts.common.checksums import check_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import whole_folder
 from scripts.ddg.distilled import read_set, set_path, write_set
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if len(parts) != 3 or not all(part.isdigit() for part in parts):
                 raise UserError(f"--places {place}: expected SEED/DPC/DRAW, three numbers")
             seed, dpc, draw = map(int, parts)
+            check_beside(path)
             given = read_set(path, args.text_columns, len(args.labels))
             for label, name in enumerate(args.labels):
                 have = given.labels.count(label)

@@ -26,9 +26,10 @@ from scripts.ddg.learners import Learner, Start, copy_of, follow, head_seed, rea
 from scripts.ddg.match_settings import MatchSettings
 from scripts.ddg.monitors import distinct_n
 from scripts.ddg.optimizing import Stepper
-from scripts.ddg.runs import autocast, load_state, prefixed, save_state, under
+from scripts.ddg.runs import autocast, prefixed, under
 from scripts.ddg.sampling import sample_texts
 from scripts.ddg.texts import Task
+from scripts.lm.checkpoints import STATE, load_state, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -253,11 +254,11 @@ class Matcher:
             **prefixed("optimizer", self.stepper.state()),
             **prefixed("teacher", self.teacher.state_dict()),
         }
-        save_state(folder, tensors, {"outer": outer, "steps": self.steps, "refreshes": self.refreshes})
+        save_state(folder / STATE, tensors, {"outer": outer, "steps": self.steps, "refreshes": self.refreshes})
 
     def _resume(self, folder: Path) -> int:
         """Take up a running state; return the outer loop to begin with."""
-        found = load_state(folder)
+        found = load_state(folder / STATE)
         if found is None:
             return 0
         tensors, facts = found

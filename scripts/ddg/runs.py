@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,38 +11,12 @@ from typing import Any, Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from scripts.common.errors import UserError
-from scripts.common.files import PathLike, atomic_path, read_json, to_json, write_json
+from scripts.common.checksums import seal
+from scripts.common.files import PathLike, read_json, write_json
 from scripts.ddg.generator import FACTS, Generator
-from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, full_disk_named, save_model
+from scripts.lm.checkpoints import WHOLE, atomic_folder, checkpoint_folder, save_model, usable
 
 logger = logging.getLogger(__name__)
-
-STATE = "state.safetensors"
-
-
-def save_state(folder: PathLike, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write a running state, whole or not at all, in the place of an earlier one."""
-    from safetensors.torch import save_file
-
-    own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    with full_disk_named(folder), atomic_path(Path(folder) / STATE) as temporary:
-        save_file(own, str(temporary), metadata={"facts": to_json(dict(facts))})
-
-
-def load_state(folder: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Return the tensors and facts of a running state, None if there is none."""
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(folder) / STATE
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(str(path), framework="pt") as stream:
-            facts = json.loads(stream.metadata()["facts"])
-            return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(f"{path}: damaged checkpoint ({str(error)[:80]}); remove it and run again") from None
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -75,16 +48,17 @@ def run_seeds(
     for seed in seeds:
         folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key(seed), "seed": seed})
         folders[seed] = folder
-        if (folder / "history.json").is_file():
+        if usable(folder / WHOLE):
             logger.info("seed %d: finished earlier", seed)
             continue
         generator, history = work(seed, folder)
-        save_generator(generator, folder / "model")
-        write_json(folder / "history.json", {"seed": seed, **history})
+        save_generator(generator, folder / WHOLE / "model")
+        write_json(folder / WHOLE / "history.json", {"seed": seed, **history})
+        seal(folder / WHOLE)
     with atomic_folder(generators_out) as temporary:
         for seed, folder in folders.items():
-            shutil.copytree(folder / "model", temporary / f"seed_{seed}")
-    write_json(history_out, {"seeds": [read_json(folder / "history.json") for folder in folders.values()]})
+            shutil.copytree(folder / WHOLE / "model", temporary / f"seed_{seed}")
+    write_json(history_out, {"seeds": [read_json(folder / WHOLE / "history.json") for folder in folders.values()]})
     for folder in folders.values():
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -61,7 +61,8 @@ def pretrain(
     from scripts.ddg.batches import Shuffled
     from scripts.ddg.generator import Writing, check_window, text_losses
     from scripts.ddg.optimizing import Stepper
-    from scripts.ddg.runs import autocast, load_state, prefixed, save_state, under
+    from scripts.ddg.runs import autocast, prefixed, under
+    from scripts.lm.checkpoints import STATE, load_state, save_state
 
     check_window(generator, settings.max_tokens, "max_tokens")
     encoded = generator.encode(task.texts, task.labels, settings.max_tokens)
@@ -69,7 +70,7 @@ def pretrain(
     stepper = Stepper(generator.model, settings.optimizer, settings.steps, "generator pre-training")
     batches = Shuffled(len(encoded), settings.batch_size, seed, "lm batches")
     losses: list[float] = []
-    found = load_state(folder) if settings.save_steps else None
+    found = load_state(folder / STATE) if settings.save_steps else None
     if found is not None:
         generator.model.load_state_dict(under("model", found[0]))
         stepper.restore(under("optimizer", found[0]))
@@ -86,7 +87,7 @@ def pretrain(
         losses.append(round(float(loss.detach()), 6))
         if settings.save_steps and stepper.done % settings.save_steps == 0 and stepper.done < settings.steps:
             tensors = {**prefixed("model", generator.model.state_dict()), **prefixed("optimizer", stepper.state())}
-            save_state(folder, tensors, {"losses": losses})
+            save_state(folder / STATE, tensors, {"losses": losses})
         progress.advance(1, {"seed": seed, "loss": losses[-1]})
     progress.close()
     generator.model.eval()

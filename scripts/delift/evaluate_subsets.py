@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
+from scripts.common.checksums import check_beside, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
 from scripts.common.seeding import derive_seed, seed_all
@@ -198,6 +199,10 @@ def evaluate(job: Evaluation, unit: Unit, checkpoints: Path) -> tuple[list[dict[
         kept = checkpoints / f"{job.key(rows, seed)}.jsonl"
         if not kept.is_file():
             write_jsonl(kept, job.run(rows, seed))
+            write_beside(kept)
+        else:
+            logger.info("%s, seed %d: finished earlier", unit.name, seed)
+        check_beside(kept)
         answers += [{"seed": seed, **row} for row in read_jsonl(kept)]
         logger.info("%s, %s, seed %d: %d examples", job.learning, unit.name, seed, len(rows))
     return answers, time.perf_counter() - start

@@ -11,6 +11,7 @@ from typing import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from scripts.common.checksums import write_beside
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, atomic_path
 from scripts.common.settings import check_choice
@@ -71,6 +72,7 @@ def _write(
         kernel.flush()
         if at != shape[1]:
             raise UserError(f"{path}: {at} of {shape[1]} columns were given; score the missing ones")
+        write_beside(path, sum_of=temporary)
 
 
 def read_kernel(path: PathLike, n_targets: int | None, n_candidates: int | None) -> np.ndarray:

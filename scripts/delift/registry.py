@@ -18,6 +18,7 @@ import re
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from scripts.common.checksums import check_beside
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json
 from scripts.data.reader_base import Record, json_records, parquet_records, table_records
@@ -208,6 +209,7 @@ def read_part(entry: Entry, part: str, mirror: PathLike | None, downloads: PathL
 
 
 def _records(path: Path) -> list[Record]:
+    check_beside(path)
     name = path.name.removesuffix(".gz")
     if name.endswith(".parquet"):
         return parquet_records(path)

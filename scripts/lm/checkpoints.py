@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
+from scripts.common.checksums import damage, is_sealed
 from scripts.common.errors import UserError
-from scripts.common.files import PathLike, to_json, write_json
+from scripts.common.files import PathLike, atomic_path, to_json, write_json
+from scripts.common.tensors import Described, checked_note, signed
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
     from scripts.lm.load import LoadedModel
 
-COMPLETE = "complete"  # marker file of a checkpoint that was written to its end
+logger = logging.getLogger(__name__)
+
+STATE = "state.safetensors"  # what a training loop of our own goes on from
+WHOLE = "whole"  # folder of what a finished run made, sealed, until all runs of the job are done
 
 
 def checkpoint_folder(root: PathLike, settings: Mapping[str, Any], key: Mapping[str, Any]) -> Path:
@@ -46,14 +53,59 @@ def checkpoint_folder(root: PathLike, settings: Mapping[str, Any], key: Mapping[
 
 
 def last_checkpoint(folder: PathLike) -> Path | None:
-    """Return the newest checkpoint that was written to its end, or None; half-written ones are removed."""
-    whole = []
-    for path in sorted(Path(folder).glob("checkpoint-*")):
-        if (path / COMPLETE).is_file():
-            whole.append(path)
-        elif is_first_process():
-            shutil.rmtree(path)
+    """Return the newest checkpoint that is whole, or None; half-written and damaged ones are removed."""
+    whole = [path for path in sorted(Path(folder).glob("checkpoint-*")) if usable(path)]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def usable(folder: PathLike) -> bool:
+    """Return whether a folder was sealed and is as it was then; one that is not is removed, to be made again."""
+    sealed = is_sealed(folder)
+    fault = damage(folder) if sealed else None
+    wait_for_all()  # before one of them removes what another is reading
+    if sealed and fault is None:
+        return True
+    if Path(folder).exists() and is_first_process():
+        if fault:
+            logger.warning("%s: %s; making it again", folder, fault)
+        shutil.rmtree(folder)
+    wait_for_all()
+    return False
+
+
+def save_state(path: PathLike, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write what a training run goes on from: tensors and JSON-like facts, whole or not at all, with checksums."""
+    from safetensors.torch import save_file
+
+    # Copies, because tied weights share memory, which the format does not have.
+    own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    metadata = signed({name: _described(value) for name, value in own.items()}, {"facts": dict(facts)})
+    with full_disk_named(Path(path).parent), atomic_path(path) as temporary:
+        save_file(own, str(temporary), metadata=metadata)
+
+
+def load_state(path: PathLike) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Return tensors and facts of `save_state`, None if there are none. Raises `UserError` if a byte has changed."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            metadata = stream.metadata() or {}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
+        note = checked_note(path, metadata, {name: _described(value) for name, value in tensors.items()})
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({str(error)[:80]}); remove it to start anew") from None
+    except UserError:
+        raise UserError(f"{path}: damaged checkpoint (a checksum differs); remove it to start anew") from None
+    return tensors, note["facts"]
+
+
+def _described(value: Tensor) -> Described:
+    import torch
+
+    return f"{value.dtype} {tuple(value.shape)}", value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
 def remove_checkpoints(folder: PathLike) -> None:
@@ -72,12 +124,16 @@ def digest_of_examples(rows: Sequence[Mapping[str, Sequence[int]]]) -> str:
 
 def digest_of_model(model: PreTrainedModel) -> str:
     """Return a hash of all weights and their names; it does not depend on where the model was loaded from."""
-    import torch
+    return digest_of_tensors(model.state_dict())
 
+
+def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Return a hash of named tensors."""
     digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
-        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    for name, value in sorted(tensors.items()):
+        kind, content = _described(value)
+        digest.update(f"{name} {kind}\n".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 
@@ -160,3 +216,11 @@ def world_size() -> int:
 def is_first_process() -> bool:
     """Return whether this process writes files: the only one, or the first of several."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def wait_for_all() -> None:
+    """Wait until every process of the run has come here."""
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -263,7 +263,7 @@ def _train(
     import torch
     from transformers import PrinterCallback
 
-    from scripts.lm.trainer import FiniteLossTrainer, MarkComplete, ReportProgress, response_loss
+    from scripts.lm.trainer import FiniteLossTrainer, ReportProgress, SealCheckpoints, response_loss
 
     checkpoint = last_checkpoint(folder) if settings.save_steps else None
     if checkpoint is not None:
@@ -274,7 +274,7 @@ def _train(
         train_dataset=list(rows),
         data_collator=Collator(pad_token_id(loaded), decoder_start=_decoder_start(loaded)),
         compute_loss_func=functools.partial(response_loss, causal=loaded.family == "causal"),
-        callbacks=[MarkComplete(), ReportProgress(), *callbacks],
+        callbacks=[SealCheckpoints(), ReportProgress(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     with full_disk_named(folder):

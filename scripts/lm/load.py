@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.common.checksums import check_seal
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import read_json
 
@@ -77,6 +78,7 @@ def load_model(
             f"model {source}: unknown family '{family}'{did_you_mean(family, FAMILIES)}; expected {', '.join(FAMILIES)}"
         )
     folder = find_model(source, revision)
+    check_seal(folder)
     config = _read_config(folder)
     import torch
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback
 
+from scripts.common.checksums import seal
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
-from scripts.lm.checkpoints import COMPLETE, is_first_process
+from scripts.lm.checkpoints import is_first_process, wait_for_all
 from scripts.lm.finetune import MASKED
 
 
@@ -47,13 +48,14 @@ class FiniteLossTrainer(Trainer):
         return 0
 
 
-class MarkComplete(TrainerCallback):
-    """Put a marker file into each checkpoint once all of it is written: a killed run leaves half-written ones."""
+class SealCheckpoints(TrainerCallback):
+    """Put the checksums of its files into each checkpoint once all of it is written: a killed run leaves halves."""
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Mark the checkpoint of this step."""
+        """Seal the checkpoint of this step."""
+        wait_for_all()  # each process writes its own random state
         if is_first_process():
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
 class ReportProgress(TrainerCallback):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
+from scripts.common.tensors import read_tensors
 from scripts.mend.arguments import add_model_flags, model_options, named_folders
 from scripts.mend.columns import SCORE_COLUMNS
 from scripts.mend.demonstrations import Encoder, PromptFormat, join, parse_formats
@@ -285,13 +286,9 @@ def load_sources(
 
 def read_prompts(path: str) -> dict[str, Any]:
     """Return the soft prompts of a file by `task/seed`. Raises `UserError` for a missing or damaged file."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    import torch
 
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: no readable safetensors file ({error}); make it again") from None
+    return {name: torch.from_numpy(table) for name, table in read_tensors(path)[0].items()}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -13,9 +13,10 @@ import shutil
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import atomic_path, to_json, write_json
+from scripts.common.files import to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import parse_settings
+from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.mend.arguments import add_model_flags, model_options
 from scripts.mend.demonstrations import Encoder, parse_format
@@ -317,12 +318,9 @@ def learn_and_save(
     args: argparse.Namespace, large: LargeModel, encoder: Encoder, settings: PromptTuningSettings
 ) -> dict[str, Any]:
     """Learn the soft prompts of `--tasks`, write them, and return their history."""
-    from safetensors.torch import save_file
-
     examples = prompt_examples(args.tasks, encoder, settings)
     tables, losses = tune_prompts(large, examples, settings)
-    with atomic_path(args.prompts_out) as temporary:
-        save_file({name: table.cpu().contiguous() for name, table in tables.items()}, temporary)
+    write_tensors(args.prompts_out, {name: table.cpu().numpy() for name, table in tables.items()})
     return {"losses": losses, "tables": len(tables), "examples": {name: len(rows) for name, rows in examples.items()}}
 
 

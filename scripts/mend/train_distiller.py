@@ -16,6 +16,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
+from scripts.common.checksums import seal
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import PathLike, read_json, read_jsonl, to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
@@ -379,7 +380,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     form: PromptFormat = parse_format(args.format)
     starts = named_folders(args.starts, "--starts")
     order = training_order({name: start for name, (start, _) in variants.items()}, list(starts))
-    from scripts.lm.checkpoints import atomic_folder, checkpoint_folder, digest_of_model, is_first_process, world_size
+    from scripts.lm.checkpoints import (
+        WHOLE,
+        atomic_folder,
+        checkpoint_folder,
+        digest_of_model,
+        is_first_process,
+        usable,
+        world_size,
+    )
     from scripts.lm.load import load_model
     from scripts.mend.llm import LargeModel
 
@@ -400,12 +409,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         started = start_distiller(source, large, settings, args.seed, args.device, args.threads, separator)
         key = {**shared, "variant": name, "start": digest_of_model(started.module), "seed": args.seed}
         folder = checkpoint_folder(Path(args.checkpoints) / "finished", dataclasses.asdict(settings), key)
-        if not (folder / "history.json").is_file():
+        finished[name] = folder / WHOLE
+        if not usable(finished[name]):
             history = train_variant(
                 started, large, encoder, settings, data, seed=args.seed, key=key, checkpoints=args.checkpoints
             )
-            keep(folder, started, form, settings, args.seed, history)
-        finished[name] = folder
+            keep(finished[name], started, form, settings, args.seed, history)
     if is_first_process():
         with atomic_folder(args.distillers_out) as temporary:
             for name, folder in finished.items():
@@ -423,9 +432,8 @@ def keep(
     history: Mapping[str, Any],
 ) -> None:
     """Write a trained distiller and its history into a job's folder of finished ones; all processes wait for it."""
-    from scripts.lm.checkpoints import atomic_folder, is_first_process
+    from scripts.lm.checkpoints import atomic_folder, is_first_process, wait_for_all
     from scripts.mend.distiller import save_distiller
-    from scripts.mend.training_loop import wait_for_all
 
     if is_first_process():
         training = {**dataclasses.asdict(settings), "seed": seed}
@@ -433,6 +441,7 @@ def keep(
         with atomic_folder(folder / "distiller") as temporary:
             save_distiller(temporary, trained.module, trained.tokenizer, info)
         write_json(folder / "history.json", history)
+        seal(folder)
     wait_for_all()
 
 

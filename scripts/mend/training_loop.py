@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import math
 from pathlib import Path
@@ -21,14 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from scripts.common.errors import UserError
-from scripts.common.files import PathLike, atomic_path, to_json
+from scripts.common.files import PathLike
 from scripts.common.progress import Progress as ShownProgress
 from scripts.common.seeding import derive_seed
-from scripts.lm.checkpoints import checkpoint_folder, full_disk_named, is_first_process
+from scripts.lm.checkpoints import STATE, checkpoint_folder, is_first_process, load_state, save_state
 
 logger = logging.getLogger(__name__)
 
-STATE = "state.safetensors"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 LossOf = Callable[[nn.Module, int], dict[str, Tensor]]
@@ -211,31 +209,20 @@ class _Run:
 
     def save(self, folder: Path) -> None:
         """Write weights, optimizer state, best weights and progress, each file whole or not at all."""
-        from safetensors.torch import save_file
-
-        tensors = {f"weight.{name}": weight.detach().cpu().contiguous() for name, weight in self.trained.items()}
+        tensors = {f"weight.{name}": weight for name, weight in self.trained.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
-            for name, value in state.items():
-                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
-        tensors.update({f"best.{name}": weight.contiguous() for name, weight in self.best.items()})
+            tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
+        tensors.update({f"best.{name}": weight for name, weight in self.best.items()})
         progress = dataclasses.asdict(self.progress)
         progress["best_score"] = None if self.progress.best_step < 0 else self.progress.best_score
-        with full_disk_named(folder), atomic_path(folder / STATE) as temporary:
-            save_file(tensors, temporary, metadata={"progress": to_json(progress)})
+        save_state(folder / STATE, tensors, progress)
 
     def resume(self, folder: Path) -> None:
         """Go on from the folder's checkpoint, if there is one. Raises `UserError` if it is damaged."""
-        from safetensors import SafetensorError, safe_open
-
-        path = folder / STATE
-        if not path.is_file():
+        found = load_state(folder / STATE)
+        if found is None:
             return
-        try:
-            with safe_open(path, framework="pt") as stream:
-                progress = json.loads(stream.metadata()["progress"])
-                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged checkpoint ({error}); remove it to start anew") from None
+        tensors, progress = found
         if progress["best_score"] is None:
             progress["best_score"] = -math.inf
         self.progress = Progress(**progress)
@@ -252,7 +239,7 @@ class _Run:
                     state.setdefault(int(index), {})[field] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        logger.info("resuming at step %d from %s", self.progress.step, path)
+        logger.info("resuming at step %d from %s", self.progress.step, folder)
 
 
 def use_bfloat16(device: torch.device, precision: str) -> bool:
@@ -261,9 +248,3 @@ def use_bfloat16(device: torch.device, precision: str) -> bool:
     if precision == "bfloat16" and not able:
         raise UserError("precision: this device has no bfloat16 arithmetic; use 'auto' or 'float32'")
     return able and precision != "float32"
-
-
-def wait_for_all() -> None:
-    """Wait until every process of the run has come here."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import UserError
-from scripts.common.files import atomic_path, to_json, write_json
+from scripts.common.files import atomic_path, write_json
 from scripts.mini_world.cards import Card, Measure, share, write_card
 
 if TYPE_CHECKING:
@@ -18,35 +18,25 @@ if TYPE_CHECKING:
 def save_checkpoint(path: Path, trainer: TrainingRun) -> None:
     """Write weights, optimiser state, step and curve in one safetensors file, whole or not at all."""
     import torch
-    from safetensors.torch import save_file
+
+    from scripts.lm.checkpoints import save_state
 
     tensors = {f"model.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
     for index, state in trainer.optimizer.state_dict()["state"].items():
-        for name, value in state.items():
-            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
-    header = {
-        "key": trainer.key,
-        "step": str(trainer.step),
-        "curve": to_json(trainer.curve),
-        "losses": to_json(trainer.losses),
-    }
-    with atomic_path(path) as temporary:
-        # Copies, because tied weights share memory, which the format does not have.
-        copies = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-        save_file(copies, temporary, metadata=header)
+        tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
+    facts = {"key": trainer.key, "step": trainer.step, "curve": trainer.curve, "losses": trainer.losses}
+    save_state(path, tensors, facts)
 
 
 def load_checkpoint(path: Path, trainer: TrainingRun) -> None:
     """Take up the run that `path` holds. Raises `UserError` if it is damaged or belongs to other settings."""
-    from safetensors import SafetensorError, safe_open
+    from scripts.lm.checkpoints import load_state
 
-    try:
-        with safe_open(path, framework="pt") as stream:
-            header = stream.metadata()
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: damaged checkpoint ({error}); remove it to start anew") from None
-    if header.get("key") != trainer.key:
+    found = load_state(path)
+    if found is None:
+        raise UserError(f"{path}: no such file; check the path")
+    tensors, facts = found
+    if facts["key"] != trainer.key:
         raise UserError(f"{path}: checkpoint of a run with other settings or seed; name another file or remove it")
     trainer.model.load_state_dict({k[len("model.") :]: v for k, v in tensors.items() if k.startswith("model.")})
     state: dict[int, dict[str, Any]] = {}
@@ -56,9 +46,7 @@ def load_checkpoint(path: Path, trainer: TrainingRun) -> None:
             state.setdefault(int(index), {})[field] = tensor
     groups = trainer.optimizer.state_dict()["param_groups"]
     trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    trainer.step = int(header["step"])
-    trainer.curve = json.loads(header["curve"])
-    trainer.losses = json.loads(header["losses"])
+    trainer.step, trainer.curve, trainer.losses = facts["step"], facts["curve"], facts["losses"]
 
 
 def model_config(trainer: Trainer) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, read_json, write_csv
 from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
+from scripts.common.tensors import read_tensors
 from scripts.data.schemas import read_examples
 from scripts.nuggets.comparison import Comparison
 from scripts.nuggets.judge_answers import JUDGED_COLUMNS
@@ -199,15 +200,7 @@ def collect_racing(out: Collection, settings: Comparison, improved: np.ndarray, 
 
 def read_raw(path: PathLike) -> dict[str, np.ndarray]:
     """Return the merged raw scores: `zero_shot` (K,), `one_shot` (n, K) in nats, `n_tokens` (K,)."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; check the path")
-    try:
-        return load_file(str(path))
-    except SafetensorError as error:
-        raise UserError(f"{path}: damaged safetensors file ({error}); remove it and run again") from None
+    return read_tensors(path, "zero_shot", "one_shot", "n_tokens")[0]
 
 
 def read_truth(path: PathLike, ids: Sequence[str]) -> list[dict[str, Any]]:

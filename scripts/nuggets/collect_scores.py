@@ -18,6 +18,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_jsonl, write_csv, write_jsonl
 from scripts.common.tensors import read_tensors, write_tensors
 from scripts.data.schemas import read_examples
+from scripts.nuggets.golden import summarise, summarise_skipped
 
 logger = logging.getLogger(__name__)
 
@@ -129,15 +130,27 @@ def table_row(row: Mapping[str, Any], rank: int) -> dict[str, Any]:
 
 
 def _check_agreement(rows: Sequence[Mapping[str, Any]], shards: Sequence[Shard]) -> None:
-    """Raise `UserError` unless rows and raw sums tell the same: they come in pairs of files from one run."""
+    """Raise `UserError` unless the rows are what the raw sums say: a damaged row is not taken for a score."""
     for shard in shards:
-        improved = (shard.arrays["one_shot"] > shard.arrays["zero_shot"]).sum(axis=1)
-        for row, n_improved in zip(rows[shard.start : shard.stop], improved):
-            if row["n_improved"] != n_improved:
-                raise UserError(
-                    f"{shard.source}: candidate '{row['id']}' improves {n_improved} anchors, in --shards "
-                    f"{row['n_improved']}; score its shard again"
-                )
+        zero_shot, n_tokens = shard.arrays["zero_shot"], shard.arrays["n_tokens"]
+        for row, one_shot in zip(rows[shard.start : shard.stop], shard.arrays["one_shot"]):
+            if np.isnan(one_shot).all():
+                told = summarise_skipped(len(zero_shot))
+            else:
+                told = summarise(zero_shot, one_shot, n_tokens, shard.note["settings"].get("racing"))
+            for key, value in told.items():
+                if not _agrees(row.get(key), value):
+                    raise UserError(
+                        f"{shard.source}: candidate '{row['id']}' has {key} {value} by its sums, in --shards"
+                        f" {row.get(key)}; delete both files and score the shard again"
+                    )
+
+
+def _agrees(found: Any, told: Any) -> bool:
+    """Return whether a row's value is the one told by the sums, up to another machine's last bits."""
+    if isinstance(told, float):
+        return isinstance(found, (int, float)) and abs(found - told) <= 1e-12
+    return found == told
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -149,13 +162,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     ids = [row["id"] for row in pool]
     shards = check_shards([read_raw(path) for path in args.raws], len(pool))
     rows = merge_rows([(path, read_jsonl(path)) for path in args.shards], ids)
+    _check_agreement(rows, shards)
     places = ranks([row["golden_score"] for row in rows])
     raw = {
         "zero_shot": shards[0].arrays["zero_shot"],
         "one_shot": np.concatenate([shard.arrays["one_shot"] for shard in shards]),
         "n_tokens": shards[0].arrays["n_tokens"],
     }
-    _check_agreement(rows, shards)
     write_csv(args.scores_out, [table_row(row, rank) for row, rank in zip(rows, places)], COLUMNS)
     write_tensors(args.raw_out, raw, ids=ids)
     by_rank = sorted(range(len(pool)), key=lambda i: places[i])

@@ -17,6 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from scripts.common.checksums import seal
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_json, read_text, whole_folder, write_json
 from scripts.common.seeding import seed_all
@@ -112,11 +113,13 @@ def train_seed(
     """
     from scripts.lm.adapters import load_for_finetuning
     from scripts.lm.checkpoints import (
+        WHOLE,
         checkpoint_folder,
         digest_of_examples,
         digest_of_model,
         is_first_process,
         save_model,
+        usable,
     )
     from scripts.lm.finetune import finetune
 
@@ -127,17 +130,19 @@ def train_seed(
         "seed": seed,
     }
     folder = checkpoint_folder(checkpoints / "finished", dataclasses.asdict(settings), key)
-    if (folder / "history.json").is_file():
+    finished = folder / WHOLE
+    if usable(finished):
         logger.info("seed %d: finished earlier", seed)
-        return folder, loaded
-    adapter = folder / "model" if settings.method == "qlora" else None
+        return finished, loaded
+    adapter = finished / "model" if settings.method == "qlora" else None
     history = finetune(loaded, pairs, settings, seed, checkpoints / "running", adapter_out=adapter)
     if adapter is None:
-        save_model(loaded, folder / "model")
+        save_model(loaded, finished / "model")
     if is_first_process():
-        write_json(folder / "history.json", {**dataclasses.asdict(history), "seed": seed})
+        write_json(finished / "history.json", {**dataclasses.asdict(history), "seed": seed})
+        seal(finished)
     logger.info("seed %d: %d examples, loss %.4f -> %.4f nats", seed, len(pairs), history.losses[0], history.losses[-1])
-    return folder, None
+    return finished, None
 
 
 def collect_models(folders: Mapping[int, Path], target: PathLike, status: Mapping[str, Any]) -> None:

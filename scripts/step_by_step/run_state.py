@@ -7,7 +7,6 @@ on from its own; the resumed run ends with the same numbers as one that was neve
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 import torch
 
 from scripts.common.errors import UserError
-from scripts.common.files import atomic_path, to_json
 
 if TYPE_CHECKING:
     from scripts.step_by_step.encoding import EncodedTask
@@ -50,7 +48,7 @@ class RunState:
     def _folder(
         self, settings: TrainSettings, runs: Sequence[Run], tasks: Sequence[Sequence[EncodedTask]], root: Path
     ) -> Path:
-        from scripts.lm.checkpoints import checkpoint_folder, digest_of_examples
+        from scripts.lm.checkpoints import checkpoint_folder, digest_of_examples, digest_of_tensors
 
         rows = [
             {"ids": part.ids.tolist(), "starts": part.starts.tolist()}
@@ -60,7 +58,7 @@ class RunState:
         ]
         key = {
             "rows": digest_of_examples(rows),
-            "weights": _digest(self.student.tensors()),
+            "weights": digest_of_tensors(self.student.tensors()),
             "runs": [[run.seed, run.label_type, run.alpha] for run in runs],
         }
         return checkpoint_folder(root, dataclasses.asdict(settings), key)
@@ -86,9 +84,7 @@ class RunState:
 
     def save(self) -> None:
         """Write a checkpoint, whole or not at all."""
-        from safetensors.torch import save_file
-
-        from scripts.lm.checkpoints import full_disk_named, is_first_process
+        from scripts.lm.checkpoints import STATE, is_first_process, save_state
 
         if self.folder is None or not is_first_process():
             return
@@ -97,24 +93,17 @@ class RunState:
             tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()})
         for number, state in enumerate(self.best):
             tensors.update({f"best.{number}.{name}": value for name, value in (state or {}).items()})
-        header = {"step": str(self.step), "losses": to_json(self.losses), "histories": to_json(self.histories)}
-        plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-        with full_disk_named(self.folder), atomic_path(self.folder / "state.safetensors") as temporary:
-            save_file(plain, temporary, metadata=header)
+        facts = {"step": self.step, "losses": self.losses, "histories": self.histories}
+        save_state(self.folder / STATE, tensors, facts)
 
     def resume(self) -> None:
         """Take up the run where its checkpoint left it, if it has one."""
-        path = self.folder / "state.safetensors" if self.folder else None
-        if path is None or not path.is_file():
-            return
-        from safetensors import SafetensorError, safe_open
+        from scripts.lm.checkpoints import STATE, load_state
 
-        try:
-            with safe_open(path, framework="pt") as stream:
-                header = stream.metadata()
-                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged checkpoint ({error}); remove it to start anew") from None
+        found = load_state(self.folder / STATE) if self.folder else None
+        if found is None:
+            return
+        tensors, facts = found
         with torch.no_grad():
             for name, value in self.student.tensors().items():
                 value.copy_(tensors[f"weights.{name}"])
@@ -129,9 +118,8 @@ class RunState:
                 best[field] = tensor
                 self.best[int(number)] = best
         self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        self.step = int(header["step"])
-        self.losses, self.histories = json.loads(header["losses"]), json.loads(header["histories"])
-        logger.info("resumed at step %d from %s", self.step, path)
+        self.step, self.losses, self.histories = facts["step"], facts["losses"], facts["histories"]
+        logger.info("resumed at step %d from %s", self.step, self.folder)
 
     def finish(self) -> None:
         """Remove the checkpoint of the finished run."""
@@ -143,13 +131,3 @@ class RunState:
 
 def _share(correct: Sequence[bool]) -> float:
     return round(sum(correct) / len(correct), 9)
-
-
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name, value in sorted(tensors.items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from scripts.common.checksums import check_beside, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, to_json, write_json, write_jsonl
 from scripts.common.settings import parse_settings
@@ -116,6 +117,7 @@ def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSetting
 
     kept = checkpoints / "finished" / f"{student.name}.json"
     if kept.is_file():
+        check_beside(kept)
         logger.info("%s: finished earlier", student.name)
         return read_json(kept)
     weights = InitialWeights(loaded.model)
@@ -132,6 +134,7 @@ def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSetting
     found = as_record(student, result)
     if is_first_process():
         write_json(kept, found)
+        write_beside(kept)
     return found
 
 

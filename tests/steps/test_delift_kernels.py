@@ -139,7 +139,7 @@ def test_blocks_must_be_complete_and_of_one_run(files, blocks, tmp_path):
     with pytest.raises(UserError, match="other settings, model or targets"):
         collect(files, tmp_path, [*blocks[:2], other])
     Path(other[0]).write_bytes(b"")
-    with pytest.raises(UserError, match="damaged .npy file"):
+    with pytest.raises(UserError, match="block_6.npy: damaged, its sum is not the one in"):
         collect(files, tmp_path, [*blocks[:2], [other[0], blocks[2][1]]])
     with pytest.raises(UserError, match="none of the 8 columns lies between"):
         score(files, tmp_path, 8, 9)

@@ -18,11 +18,16 @@ import pytest
 import tenacity
 
 from scripts.common.errors import UserError
-from scripts.data import download
+from scripts.data import download, prepare_examples
+
+
+def sha1(content):
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
 
 BODY = "first row\nsecond rów\n".encode() * 200
 SHA256 = hashlib.sha256(BODY).hexdigest()
-GIT_BLOB = hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest()
+GIT_BLOB = sha1(b"blob %d\0" % len(BODY) + BODY)
 COMMIT = "a" * 40
 MODEL = {
     "config.json": b"{}",
@@ -80,7 +85,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         files = repos[known[0]]
         if "/tree/" in path:
             rows = [
-                {"type": "file", "path": name, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}
+                {
+                    "type": "file",
+                    "path": name,
+                    "size": len(body),
+                    "oid": sha1(body),
+                }
                 for name, body in files.items()
             ]
             return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
@@ -92,7 +102,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = files.get(path.partition("/resolve/")[2].partition("/")[2])
         if body is None:
             return 404, {"X-Error-Code": "EntryNotFound"}, b""
-        return 200, {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT}, body
+        return (
+            200,
+            {"ETag": f'"{sha1(body)}"', "X-Repo-Commit": COMMIT},
+            body,
+        )
 
 
 @pytest.fixture
@@ -135,7 +149,7 @@ def test_file_arrives_whole(server, tmp_path, path):
     assert server.asked[path] == (1 if path == "/good" else 2)
     entry = json.loads((tmp_path / "checksums.json").read_text())["set/train"]
     assert entry == {"from": json.loads(settings(server, path))["url"], "sha256": SHA256}
-    assert visible(tmp_path / "raw") == ["x.txt"]
+    assert visible(tmp_path / "raw") == ["x.txt", "x.txt.sha256"]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +187,22 @@ def test_first_fetch_is_recorded_and_holds_the_later_ones(server, tmp_path, monk
     with pytest.raises(UserError, match=f"the first download says {SHA256}"):
         fetch(tmp_path, text)
     assert (tmp_path / "raw/x.txt").read_bytes() != BODY + b"changed upstream\n"
+
+
+def test_a_file_damaged_after_its_fetch_is_refused_and_can_be_fetched_again(server, tmp_path):
+    target = fetch(tmp_path, settings(server, "/good"))
+    reading = {"reader": "csv", "schema": "classification", "columns": {"input": "text", "output": "text"}}
+    reading.update(labels=None, header=["text"], task="rows", limit=None, seed=0)
+    arguments = ["--raw", str(target), "--settings", json.dumps(reading), "--examples-out", str(tmp_path / "out.jsonl")]
+    target.write_bytes(BODY.replace(b"first", b"fIrst", 1))
+    with pytest.raises(UserError, match=r"x\.txt: damaged, its sum is not the one in x\.txt\.sha256; delete both"):
+        prepare_examples.main(arguments)
+    assert not (tmp_path / "out.jsonl").exists()
+    for path in (target, target.with_name("x.txt.sha256")):
+        path.unlink()
+    fetch(tmp_path, settings(server, "/good"))
+    prepare_examples.main(arguments)
+    assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["input"] == "first row"
 
 
 def test_no_network(server, tmp_path):
@@ -250,7 +280,7 @@ def test_model_without_pickles_or_code(server, tmp_path):
     code, last = from_hub(server, tmp_path, *model_arguments(tmp_path, "org/model"))
     assert code == 0, last
     assert visible(tmp_path / "m") == sorted(
-        set(MODEL) - {"pytorch_model.bin", "onnx/model.safetensors", "modeling_own.py"}
+        {*MODEL, "SHA256SUMS"} - {"pytorch_model.bin", "onnx/model.safetensors", "modeling_own.py"}
     )
     assert (tmp_path / "m/model-00001-of-00002.safetensors").read_bytes() == b"W" * 1000
     entry = json.loads((tmp_path / "checksums.json").read_text())

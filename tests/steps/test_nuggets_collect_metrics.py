@@ -6,11 +6,11 @@ import csv
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv, write_jsonl
 from scripts.common.metrics import METRIC_COLUMNS
+from scripts.common.tensors import write_tensors
 from scripts.nuggets.collect_metrics import NO_TRUTH, RACED, UNJUDGED, main
 from tests.unit.nuggets_eval import JUDGE, comparison, flags, write_answers, write_benchmarks
 
@@ -54,7 +54,7 @@ def folder(tmp_path):
     write_csv(tmp_path / "random.csv", score_rows(IMPROVED[::-1]), ("id", "golden_score", "mean_gain_nats"))
     zero = np.zeros(4, dtype=np.float32)
     raw = {"zero_shot": zero, "one_shot": IMPROVED.astype(np.float32), "n_tokens": np.ones(4, dtype=np.int32)}
-    save_file(raw, str(tmp_path / "raw.safetensors"))
+    write_tensors(tmp_path / "raw.safetensors", raw)
     difficulty = [{"id": f"p{i}", "perplexity": p, "ifd": 0.5, "length": i} for i, p in enumerate([2.0, 1.0, "", 3.0])]
     write_csv(tmp_path / "difficulty.csv", difficulty[::-1], ("id", "perplexity", "ifd", "length"))
     truth = [{"id": f"p{i}", "good": i < 2, "family": "copy", "fault": "" if i < 2 else "wrong"} for i in range(4)]
@@ -135,10 +135,8 @@ def test_a_real_pool_has_no_truth(folder):
 def test_raced_scores_give_no_replay(folder):
     one = IMPROVED.astype(np.float32)
     one[3, 2:] = np.nan
-    save_file(
-        {"zero_shot": np.zeros(4, dtype=np.float32), "one_shot": one, "n_tokens": np.ones(4, dtype=np.int32)},
-        str(folder / "raw.safetensors"),
-    )
+    raw = {"zero_shot": np.zeros(4, dtype=np.float32), "one_shot": one, "n_tokens": np.ones(4, dtype=np.int32)}
+    write_tensors(folder / "raw.safetensors", raw)
     values, notes = run(folder)
     assert not [key for key in values if key[0] in ("table_racing", "figure_anchor_sizes")]
     assert RACED in {note["reason"] for note in notes if note["artifact"] == "table_racing"}
@@ -150,10 +148,8 @@ def test_a_skipped_candidate_is_the_lowest_and_is_counted(folder):
     write_csv(folder / "scores.csv", rows, ("id", "golden_score", "mean_gain_nats"))
     one = IMPROVED.astype(np.float32)
     one[0] = np.nan
-    save_file(
-        {"zero_shot": np.zeros(4, dtype=np.float32), "one_shot": one, "n_tokens": np.ones(4, dtype=np.int32)},
-        str(folder / "raw.safetensors"),
-    )
+    raw = {"zero_shot": np.zeros(4, dtype=np.float32), "one_shot": one, "n_tokens": np.ones(4, dtype=np.int32)}
+    write_tensors(folder / "raw.safetensors", raw)
     values, notes = run(folder)
     assert values["table_selection_quality", "all", "golden_score", "0", "auc"] == (0.5, 4)
     assert values["figure_scores", "pool", "le_0.5", "0", "n_examples"] == (2, 4)

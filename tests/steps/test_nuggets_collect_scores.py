@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_jsonl, write_jsonl
-from scripts.common.tensors import write_tensors
+from scripts.common.tensors import read_tensors, write_tensors
 from scripts.nuggets.collect_scores import main, ranks
 from scripts.nuggets.golden import summarise, summarise_skipped
 
@@ -91,11 +89,10 @@ def test_order_and_number_of_shards_change_nothing(tmp_path: Path) -> None:
 
 def test_merged_sums_stand_in_the_pools_order(tmp_path: Path) -> None:
     out = collect(tmp_path, [write_shard(tmp_path, start, start + 3) for start in (3, 0)])
-    with safe_open(out["raw"], framework="numpy") as file:
-        one, ids = file.get_tensor("one_shot"), json.loads(file.metadata()["ids"])
-        np.testing.assert_array_equal(file.get_tensor("n_tokens"), N_TOKENS)
+    arrays, ids = read_tensors(out["raw"], "one_shot", "n_tokens", note="ids")
+    np.testing.assert_array_equal(arrays["n_tokens"], N_TOKENS)
     assert ids == [f"c{i}" for i in range(6)]
-    np.testing.assert_array_equal(one, np.stack([sums(n) for n in IMPROVED]))
+    np.testing.assert_array_equal(arrays["one_shot"], np.stack([sums(n) for n in IMPROVED]))
 
 
 def test_ties_keep_the_order_given() -> None:
@@ -136,13 +133,33 @@ def test_shards_scored_otherwise_are_refused(tmp_path: Path, note: dict[str, Any
         collect(tmp_path, shards)
 
 
-def test_rows_that_do_not_fit_their_sums_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "key, value", [("n_improved", 1), ("golden_score", 0.5), ("golden_score", "0"), ("mean_gain_nats", -0.3751)]
+)
+def test_rows_that_do_not_fit_their_sums_are_refused(tmp_path: Path, key: str, value: Any) -> None:
     scores, raw = write_shard(tmp_path, 0, 6)
     rows = read_jsonl(scores)
-    rows[2]["n_improved"] = 1
+    rows[2][key] = value
     write_jsonl(scores, rows)
-    with pytest.raises(UserError, match=r"candidate 'c2' improves 0 anchors, in --shards 1"):
+    with pytest.raises(UserError, match=f"candidate 'c2' has {key} .* by its sums, in --shards {value}; delete both"):
         collect(tmp_path, [(scores, raw)])
+
+
+def test_no_digit_of_a_shard_can_change_unnoticed(tmp_path: Path) -> None:
+    shard = write_shard(tmp_path, 0, 6)
+    whole = shard[0].read_text(encoding="utf-8")
+    expected = {name: path.read_bytes() for name, path in collect(tmp_path, [shard]).items()}
+    noticed = 0
+    for place, letter in enumerate(whole):
+        if letter.isdigit():
+            shard[0].write_text(f"{whole[:place]}{(int(letter) + 1) % 10}{whole[place + 1 :]}", encoding="utf-8")
+            try:
+                got = collect(tmp_path, [shard])
+            except UserError:
+                noticed += 1
+            else:  # a digit below the last bits of another machine
+                assert {name: path.read_bytes() for name, path in got.items()} == expected
+    assert noticed > 40
 
 
 def test_a_damaged_raw_file_is_named(tmp_path: Path) -> None:

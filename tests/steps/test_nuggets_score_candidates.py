@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_jsonl, write_jsonl
+from scripts.common.tensors import read_tensors
 from scripts.lm import shards
 from scripts.nuggets.golden import GoldenScorer
 from scripts.nuggets.score_candidates import main
@@ -51,15 +51,14 @@ def score(folder: Path, usual_model: Path, **changes: Any) -> tuple[Path, Path]:
     return out
 
 
-def read_raw(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+def read_raw(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    return read_tensors(path, note="shard")
 
 
 def test_rows_and_raw_sums_equal_the_plain_computation(tmp_path: Path, model: Path) -> None:
     scores, raw = score(tmp_path, model)
     zero, one = plain_scores(tiny(), POOL, ANCHORS)
-    arrays, metadata = read_raw(raw)
+    arrays, shard = read_raw(raw)
     assert {name: (array.dtype.name, array.shape) for name, array in arrays.items()} == {
         "zero_shot": ("float32", (12,)),
         "one_shot": ("float32", (7, 12)),
@@ -67,7 +66,7 @@ def test_rows_and_raw_sums_equal_the_plain_computation(tmp_path: Path, model: Pa
     }
     np.testing.assert_allclose(arrays["zero_shot"], zero, atol=1e-4 * arrays["n_tokens"].max())
     np.testing.assert_allclose(arrays["one_shot"], one, atol=1e-4 * arrays["n_tokens"].max())
-    assert json.loads(metadata["shard"])["stop"] == 7
+    assert shard["stop"] == 7
     rows = read_jsonl(scores)
     assert [row["id"] for row in rows] == [row["id"] for row in POOL]
     for row, sums in zip(rows, one):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import random
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
+from scripts.common.checksums import seal
 from scripts.common.errors import UserError
 from scripts.lm.adapters import apply_adapters
 from scripts.lm.checkpoints import InitialWeights, digest_of_model, last_checkpoint, save_model
@@ -224,14 +226,38 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path, change):
 
 
 def test_half_written_checkpoint_is_not_used(tmp_path):
-    (tmp_path / "checkpoint-9").mkdir()
-    (tmp_path / "checkpoint-10").mkdir()
-    (tmp_path / "checkpoint-9" / "complete").touch()
+    for name in ("checkpoint-9", "checkpoint-10"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text("x", encoding="utf-8")
+    seal(tmp_path / "checkpoint-9")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
     assert not (tmp_path / "checkpoint-10").exists()
     (tmp_path / "checkpoint-10").mkdir()
-    (tmp_path / "checkpoint-10" / "complete").touch()
+    (tmp_path / "checkpoint-10" / "weights").write_text("x", encoding="utf-8")
+    seal(tmp_path / "checkpoint-10")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+
+
+def test_damaged_checkpoints_are_not_used_and_the_run_ends_with_the_same_bytes(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    chosen = settings(max_steps=7, save_steps=2)
+    loaded = tiny()
+    whole = finetune(loaded, examples(), chosen, seed=1, checkpoint_dir=tmp_path / "a")
+    for damaged, from_step in ((["checkpoint-4"], 2), (["checkpoint-2", "checkpoint-4"], 0)):
+        folder = tmp_path / str(from_step)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(tiny(), examples(), chosen, seed=1, checkpoint_dir=folder, callbacks=[StopAt(5)])
+        for name in damaged:
+            (weights,) = folder.glob(f"*/{name}/optimizer.pt")
+            content = bytearray(weights.read_bytes())
+            content[len(content) // 2] ^= 1
+            weights.write_bytes(content)
+        again = tiny()
+        assert finetune(again, examples(), chosen, seed=1, checkpoint_dir=folder) == whole
+        assert digest_of_model(again.model) == digest_of_model(loaded.model)
+        assert f"{damaged[-1]}: optimizer.pt is damaged; making it again" in caplog.text
+        assert ("resuming from" in caplog.text) == (from_step > 0)
+        caplog.clear()
 
 
 # ---- adapters --------------------------------------------------------------------------------------------------------

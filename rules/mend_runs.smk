@@ -1,5 +1,6 @@
 # Which tasks, distillers and arms MEND compares, read from the config; the rules are in mend.smk.
 from scripts.common.errors import UserError
+from scripts.data.registry import split_parts
 from scripts.data.task_registry import load_task_registry
 
 MEND = config["mend"]
@@ -123,17 +124,24 @@ def mend_rows(role):
     return lambda wildcards: f"<results>/mend/data/{wildcards.train_set}/{role}.jsonl"
 
 
+def mend_text_parts():
+    """Return the splits that hold the texts of stage 1: with a limit the first of several is sampled."""
+    parts = split_parts(DATASETS, MEND["tasks"]["texts"], "train")
+    return parts[:1] if MEND["tasks"]["texts_limit"] else parts
+
+
 def mend_texts():
-    """Return the canonical texts of stage 1."""
+    """Return the canonical texts of stage 1, a file for each part."""
     limit = MEND["tasks"]["texts_limit"]
-    return f"<results>/data/examples/{MEND['tasks']['texts']}/train{f'_sample_{limit}' if limit else ''}.jsonl"
+    ending = f"_sample_{limit}.jsonl" if limit else ".jsonl"
+    return [f"<results>/data/examples/{MEND['tasks']['texts']}/{part}{ending}" for part in mend_text_parts()]
 
 
 def mend_raw_files():
     """Return (dataset, split) of every raw file the paper reads from outside through the registry."""
     files = set()
     if any(row["pretrained"] is None for row in map(MEND["backbones"].get, MEND["table_2"]["backbones"])):
-        files.add((MEND["tasks"]["texts"], "train"))
+        files |= {(MEND["tasks"]["texts"], part) for part in mend_text_parts()}
     if MEND["tasks"]["source"] == "hub":
         files |= {(MEND["tasks"]["prepared"], split) for split in ("meta_train", "meta_eval")}
     return sorted(files)

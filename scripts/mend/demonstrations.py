@@ -115,6 +115,10 @@ class Encoder:
         self._tokenizer = tokenizer
         self._known: dict[str, Ids] = {}
 
+    def unkept(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of texts that come once only, without special tokens."""
+        return self._tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+
     def ids(self, text: str) -> Ids:
         """Return a text's token ids, without special tokens."""
         if text not in self._known:

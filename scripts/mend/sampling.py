@@ -7,6 +7,7 @@ finds its own.
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
@@ -14,6 +15,7 @@ from scripts.common.seeding import generator
 from scripts.mend.demonstrations import Encoder, Example, Ids, join, split_groups
 
 MIN_TEXT_TOKENS = 10  # shorter texts leave too little on either side of the cut
+TEXTS_AT_ONCE = 1000  # texts of stage 1 tokenised in one call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,7 @@ class TextSource:
     The first token behind the cut counts as the query, all others as the answer (only the LM loss asks for it).
     """
 
-    texts: Sequence[Ids]
+    texts: Sequence[Sequence[int]]
     encoder: Encoder
     cut: float
     batch_size: int
@@ -52,12 +54,12 @@ class TextSource:
         return cut_texts(chosen, self.encoder, self.cut, self.groups)
 
 
-def cut_texts(texts: Sequence[Ids], encoder: Encoder, cut: float, groups: int) -> TrainingSets:
+def cut_texts(texts: Sequence[Sequence[int]], encoder: Encoder, cut: float, groups: int) -> TrainingSets:
     """Cut each text at the share `cut`; the distiller reads the last `max_distiller_tokens` tokens before the cut."""
     form = encoder.form
     distiller_ids, teacher_ids, pairs = [], [], []
     for whole in texts:
-        ids = whole[: form.max_tokens]
+        ids = tuple(whole[: form.max_tokens])
         place = min(max(1, int(cut * len(ids))), len(ids) - 2)
         head, tail = ids[:place], ids[place:]
         own = head[-form.max_distiller_tokens :]
@@ -68,16 +70,19 @@ def cut_texts(texts: Sequence[Ids], encoder: Encoder, cut: float, groups: int) -
     return TrainingSets(distiller_ids, teacher_ids, pairs)
 
 
-def encode_texts(rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: str) -> list[Ids]:
-    """Return the token ids of rows with the field `text`; too short ones are left out.
+def encode_texts(rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: str) -> list[Sequence[int]]:
+    """Return the token ids of rows with the field `text`, as many of each as the large model reads.
 
-    Raises `UserError` if none is left.
+    Too short ones are left out. Raises `UserError` if none is left.
     """
     for number, row in enumerate(rows, start=1):
         if not isinstance(row.get("text"), str):
             raise UserError(f"{source}:{number}: field 'text' is missing or no text; every row needs one")
-    encoded = [encoder.ids(row["text"]) for row in rows]
-    kept = [ids for ids in encoded if len(ids) >= MIN_TEXT_TOKENS]
+    kept: list[Sequence[int]] = []
+    for start in range(0, len(rows), TEXTS_AT_ONCE):
+        part = [row["text"] for row in rows[start : start + TEXTS_AT_ONCE]]
+        cut = (array("I", ids[: encoder.form.max_tokens]) for ids in encoder.unkept(part))  # 4 bytes a token
+        kept += [ids for ids in cut if len(ids) >= MIN_TEXT_TOKENS]
     if not kept:
         raise UserError(f"{source}: no text has {MIN_TEXT_TOKENS} tokens or more; give longer texts")
     return kept

@@ -23,7 +23,7 @@ from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.mend.arguments import add_model_flags, model_options, named_folders
-from scripts.mend.demonstrations import Encoder, Ids, PromptFormat, parse_format
+from scripts.mend.demonstrations import Encoder, PromptFormat, parse_format
 from scripts.mend.sampling import (
     TaskSource,
     TextSource,
@@ -106,7 +106,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_flags(parser)
     parser.add_argument("--starts", nargs="+", required=True, help="NAME=FOLDER: language models or distillers")
-    parser.add_argument("--texts", help="stage 1: JSON lines with the field text")
+    parser.add_argument("--texts", nargs="+", default=(), help="stage 1: JSON lines with the field text")
     parser.add_argument("--meta-train", nargs="+", default=(), help="stage 2: classification rows (JSON lines)")
     parser.add_argument("--dev", help="stage 2: rows of held-out tasks, to choose the best checkpoint")
     parser.add_argument("--settings", required=True, help="JSON: what all variants share")
@@ -219,7 +219,7 @@ def start_distiller(
 class TrainingData:
     """Encoded texts of stage 1, or rows by task of stage 2, with what is held out to choose the best checkpoint."""
 
-    texts: Sequence[Ids]
+    texts: Sequence[Sequence[int]]
     tasks: Mapping[str, Sequence[Mapping[str, Any]]]
     dev_tasks: Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -234,7 +234,7 @@ class Objective:
         self.head = OutputHead(*large.head())
         self.data = data
         shared = {"encoder": encoder, "batch_size": settings.batch_size, "groups": settings.groups, "seed": seed}
-        self.held_out_texts: list[Ids] = []
+        self.held_out_texts: list[Sequence[int]] = []
         if settings.stage == 1:
             n_dev = min(settings.dev_queries, len(data.texts) // 10) if settings.evaluate_steps else 0
             texts = data.texts[: len(data.texts) - n_dev]
@@ -365,7 +365,7 @@ def read_data(args: argparse.Namespace, stages: set[int], encoder: Encoder) -> T
         raise UserError("--texts: stage 1 reads plain texts; name the file")
     if 2 in stages and not args.meta_train:
         raise UserError("--meta-train: stage 2 reads tasks; name their files")
-    texts = encode_texts(read_jsonl(args.texts), encoder, args.texts) if 1 in stages else []
+    texts = [ids for path in args.texts for ids in encode_texts(read_jsonl(path), encoder, path)] if 1 in stages else []
     rows = [row for path in args.meta_train for row in read_examples(path, "classification")] if 2 in stages else []
     dev = read_examples(args.dev, "classification") if args.dev and 2 in stages else []
     dev = [row for row in dev if row["options"]]  # free-form tasks are trained on, but accuracy needs options
@@ -449,8 +449,10 @@ def data_digest(data: TrainingData) -> str:
     """Return a hash of everything that is trained or chosen on."""
     import hashlib
 
-    content = to_json([list(data.texts), dict(data.tasks), dict(data.dev_tasks)])
-    return hashlib.sha256(content.encode()).hexdigest()
+    digest = hashlib.sha256(to_json([dict(data.tasks), dict(data.dev_tasks)]).encode())
+    for ids in data.texts:
+        digest.update(to_json(list(ids)).encode())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

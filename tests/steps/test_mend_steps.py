@@ -103,6 +103,20 @@ def test_the_same_command_gives_the_same_bytes(world: Path) -> None:
             assert (world / "again" / name / file).read_bytes() == (world / "distillers" / name / file).read_bytes()
 
 
+def test_texts_may_come_in_parts(world: Path, tmp_path: Path) -> None:
+    rows = read_jsonl(world / "texts.jsonl")
+    parts = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for path, part in zip(parts, (rows[:7], rows[7:])):
+        write_jsonl(path, part)
+    command = train_args(
+        world, variants={"first": {"start": "small", "stage": 1, "lm_weight": 0.0}}, out=tmp_path / "d"
+    )
+    place = command.index("--texts") + 1
+    train_distiller.main([*command[:place], *map(str, parts), *command[place + 1 :]])
+    found, expected = (folder / "first" / "model.safetensors" for folder in (tmp_path / "d", world / "distillers"))
+    assert found.read_bytes() == expected.read_bytes()
+
+
 def test_every_kind_of_method_is_scored(world: Path) -> None:
     arms = [
         {"method": "zero_shot", "kind": "zero_shot"},

@@ -207,6 +207,11 @@ def test_faults_of_parts(tmp_path, old, new, told):
         registry.load_registry("datasets", folder=tmp_path)
 
 
+def test_a_list_of_paths_has_one_file_per_part(datasets):
+    hub = datasets["mend_c4"]["splits"]["train_1"]["hub"]
+    assert hub["path"] == "data/validation-00001-of-00002-da5eaf7d8fa0c9fa.parquet"
+
+
 def test_the_teachers_of_real_sets_come_in_order(datasets):
     parts = registry.split_parts(datasets, "esnli_palm", "train")
     assert parts == [f"train_{number}" for number in range(100)]

@@ -36,6 +36,7 @@ def machine_facts() -> list[tuple[str, str]]:
         ("processor", cpu_model()),
         ("cores", f"{usable} usable of {os.cpu_count()}"),
         ("memory", memory_size()),
+        ("GPU", gpu_names()),
         ("system", f"{platform.system()} {platform.release()}, {platform.machine()}"),
         ("Python", platform.python_version()),
     ]
@@ -57,6 +58,17 @@ def memory_size(meminfo: Path = Path("/proc/meminfo")) -> str:
         if match:
             return f"{int(match.group(1)) / 2**20:.0f} GiB"
     return UNKNOWN
+
+
+def gpu_names() -> str:
+    """Return the names of the GPUs that the driver's tool sees, "none" without one."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return "none"
+    asked = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+    names = [line.strip() for line in answer.stdout.splitlines() if line.strip()] if answer.returncode == 0 else []
+    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names)) or "none"
 
 
 def git_commit(folder: Path) -> str:

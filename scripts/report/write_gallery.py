@@ -92,7 +92,7 @@ def page(
             n=len(sources),
             total=seconds_behind([file for source in sources for file in source.files], jobs) / 60,
             date=datetime.now(timezone.utc).date().isoformat(),
-            machine=", ".join(f"{name} {value}" for name, value in machine_facts()[:3]),
+            machine=", ".join(f"{name} {value}" for name, value in machine_facts()[:4]),
             overview=f"{pictures}/overview.png",
         )
     ]

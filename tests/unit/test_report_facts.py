@@ -12,6 +12,7 @@ from scripts.report.run_facts import (
     StepTime,
     cpu_model,
     git_commit,
+    gpu_names,
     machine_facts,
     memory_size,
     read_step_times,
@@ -56,7 +57,14 @@ def test_machine_names(tmp_path):
     assert memory_size(tmp_path / "none") == UNKNOWN
     info.write_text("MemTotal:       25165824 kB\n")
     assert memory_size(info) == "24 GiB"
-    assert [name for name, value in machine_facts() if value] == ["processor", "cores", "memory", "system", "Python"]
+    assert [name for name, value in machine_facts() if value] == [
+        "processor",
+        "cores",
+        "memory",
+        "GPU",
+        "system",
+        "Python",
+    ]
 
 
 def test_commit_of_a_repository_and_of_none(tmp_path, monkeypatch):
@@ -83,3 +91,24 @@ def test_commit_of_a_repository_and_of_none(tmp_path, monkeypatch):
 def test_commit_without_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit(tmp_path) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "names"),
+    [
+        ("NVIDIA A100\nNVIDIA A100\nNVIDIA T4", 0, "2 x NVIDIA A100, 1 x NVIDIA T4"),
+        ("", 0, "none"),
+        ("no driver", 9, "none"),
+    ],
+)
+def test_gpus_are_those_that_the_driver_names(tmp_path, monkeypatch, lines, status, names):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}\nEND\nexit {status}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert gpu_names() == names
+
+
+def test_a_machine_without_the_driver_has_no_gpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_names() == "none"

@@ -224,10 +224,11 @@ class Scorer:
             yield packed.first_places, packed.first_targets, self._first_states(cache, packed)
         longest = max((group.length for row in packed.rows for group in row.groups), default=0)
         reach = self.sliding if self.sliding and cache.length + longest > self.sliding else None
-        mask = attention.causal_mask(cache.length, longest, self.layer.weight, reach)
+        keys, values = (_within_reach(parts, reach) for parts in (cache.keys, cache.values))
+        mask = attention.causal_mask(keys[0].shape[2] if keys else 0, longest, self.layer.weight, reach)
         with self._scoring_mode(shared_attention=True):
             for row in packed.rows:
-                prefix = attention.SharedPrefix(cache.keys, cache.values, row.groups, mask, whole=reach is None)
+                prefix = attention.SharedPrefix(keys, values, row.groups, mask, whole=reach is None)
                 yield row.places, row.targets, self._row_states(row, cache.next_position, prefix)
 
     def _run_prefix(
@@ -329,6 +330,11 @@ def _check_architecture(config: Any) -> None:
             )
     if getattr(config, "add_cross_attention", False):
         raise UserError(f"model type '{kind}': a decoder with cross-attention cannot be scored alone")
+
+
+def _within_reach(parts: tuple[Tensor, ...], reach: int | None) -> tuple[Tensor, ...]:
+    """Return the last `reach` tokens of a prefix's keys or values: no later token sees more. None: all of them."""
+    return parts if reach is None else tuple(part[:, :, -reach:] for part in parts)
 
 
 def _window(config: Any) -> int:

@@ -344,6 +344,163 @@ rule head_to_head_count_selection:
         " > {log:q} 2>&1"
 
 
+rule head_to_head_prepare_demonstrations:
+    """Write DDG's sets of texts as the task files that MEND reads."""
+    input:
+        script="scripts/head_to_head/prepare_demonstrations.py",
+        code=code_of("scripts/head_to_head/prepare_demonstrations.py"),
+        sets=shown_sets(),
+        test=ddg_split(SHOWN["task"], "test"),
+    output:
+        tasks=directory("<results>/head_to_head/demonstrations/tasks"),
+    log:
+        "<logs>/head_to_head/prepare_demonstrations.log",
+    benchmark:
+        "<benchmarks>/head_to_head/prepare_demonstrations.tsv"
+    priority: 70
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(shown_prepare_settings()),
+    shell:
+        "python -m {params.module}"
+        " --sets {input.sets:q} --test {input.test:q} --settings {params.settings:q} --tasks-out {output.tasks:q}"
+        " > {log:q} 2>&1"
+
+
+rule head_to_head_evaluate_sets:
+    """Ask all questions behind every set of demonstrations: in the prompt, and as MEND's vectors."""
+    input:
+        script="scripts/mend/evaluate_methods.py",
+        code=code_of("scripts/mend/evaluate_methods.py"),
+        tasks="<results>/head_to_head/demonstrations/tasks",
+        distiller=lambda wildcards: shown_distiller(wildcards)[0],
+        model=shown_model,
+    output:
+        scores="<results>/head_to_head/demonstrations/sets.csv",
+        run="<results>/head_to_head/demonstrations/sets.run.json",
+    log:
+        "<logs>/head_to_head/evaluate_sets.log",
+    benchmark:
+        "<benchmarks>/head_to_head/evaluate_sets.tsv"
+    priority: 60
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpus"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        compute=model_flags(),
+        family=MODELS[shown_backbone()["model"]]["family"],
+        distiller=lambda wildcards: f"mend={shown_distiller(wildcards)[1]}",
+        arms=as_json(
+            [{"method": "prompt", "kind": "icl"}, {"method": "vectors", "kind": "distilled", "source": "mend"}]
+        ),
+        settings=as_json(shown_evaluate_settings()),
+        formats=as_json({**config["mend"]["formats"], "default": config["mend"]["formats"][shown_backbone()["format"]]}),
+    shell:
+        "python -m {params.module}"
+        " --model {input.model:q} --family {params.family} --tasks {input.tasks:q} {params.compute}"
+        " --arms {params.arms:q} --distillers {params.distiller:q}"
+        " --settings {params.settings:q} --formats {params.formats:q}"
+        " --scores-out {output.scores:q} --run-out {output.run:q}"
+        " > {log:q} 2>&1"
+
+
+rule head_to_head_evaluate_retrieval:
+    """Ask all questions without demonstrations, and behind those that are retrieved for each."""
+    input:
+        script="scripts/ddg/evaluate_in_context.py",
+        code=code_of("scripts/ddg/evaluate_in_context.py"),
+        examples=ddg_split(SHOWN["task"], "train"),
+        test=ddg_split(SHOWN["task"], "test"),
+        prompt=f"config/prompts/ddg/{SHOWN['prompt']}.yaml",
+        encoder=ddg_learner_model(DDG["learner"]),
+        model=shown_model,
+    output:
+        runs="<results>/head_to_head/demonstrations/retrieved.csv",
+        answers="<results>/head_to_head/demonstrations/retrieved.jsonl",
+        run="<results>/head_to_head/demonstrations/retrieved.run.json",
+    log:
+        "<logs>/head_to_head/evaluate_retrieval.log",
+    benchmark:
+        "<benchmarks>/head_to_head/evaluate_retrieval.tsv"
+    priority: 60
+    conda:
+        "../envs/lm.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        gpu=config["compute"]["gpus"],
+        mem_mb=memory,
+        runtime=config["compute"]["runtime"],
+    params:
+        module=as_py_module(),
+        compute=model_flags(),
+        retrieve=[f"{name}={DDG['methods'][name]['select']}" for name in SHOWN["retrieval"]],
+        seed=DDG["seeds"][0],
+        dpc=SHOWN["dpc"],
+        settings=as_json(
+            {
+                "text_columns": DDG["tasks"][SHOWN["task"]]["text_columns"],
+                "dpc": SHOWN["dpc"],
+                "draws": 1,
+                "turns": 1,
+                "orders": {"plain": "rounds"},
+                "scorers": {"plain": ["labels"]},
+                "only": {},
+                "instruct": False,
+                "label_norm": "mean",  # as MEND's evaluation
+                "retrieval_rounds": [SHOWN["dpc"]],
+                "batch_tokens": config["compute"]["batch_tokens"],
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " --retrieve {params.retrieve:q} --examples {input.examples:q} --encoder {input.encoder:q} --test {input.test:q}"
+        " --prompts plain={input.prompt:q} --model {input.model:q} {params.compute} --settings {params.settings:q}"
+        " --seeds {params.seed} --round {params.dpc} --test-number full"
+        " --runs-out {output.runs:q} --answers-out {output.answers:q} --run-out {output.run:q}"
+        " > {log:q} 2>&1"
+
+
+rule head_to_head_count_demonstrations:
+    """Count the operations of each way to show demonstrations, by the same formula."""
+    input:
+        script="scripts/head_to_head/count_demonstrations.py",
+        code=code_of("scripts/head_to_head/count_demonstrations.py"),
+        prompted="<results>/head_to_head/demonstrations/sets.csv",
+        retrieved="<results>/head_to_head/demonstrations/retrieved.csv",
+        examples=ddg_split(SHOWN["task"], "train"),
+        test=ddg_split(SHOWN["task"], "test"),
+        model=shown_model,
+        distiller=lambda wildcards: shown_distiller(wildcards)[0],
+        generator=ddg_model(DDG["generator"]),
+        encoder=ddg_learner_model(DDG["learner"]),
+    output:
+        operations="<results>/head_to_head/demonstrations/operations.csv",
+    log:
+        "<logs>/head_to_head/count_demonstrations.log",
+    benchmark:
+        "<benchmarks>/head_to_head/count_demonstrations.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        distiller=lambda wildcards: shown_distiller(wildcards)[1],
+        settings=as_json(shown_count_settings()),
+    shell:
+        "python -m {params.module}"
+        " --prompted {input.prompted:q} --retrieved {input.retrieved:q} --examples {input.examples:q} --test {input.test:q}"
+        " --model {input.model:q} --distiller {params.distiller:q}"
+        " --generator {input.generator:q} --encoder {input.encoder:q}"
+        " --settings {params.settings:q} --operations-out {output.operations:q}"
+        " > {log:q} 2>&1"
+
+
 rule head_to_head_collect_metrics:
     """Gather every measured value of the head-to-head in the long schema."""
     input:
@@ -353,6 +510,9 @@ rule head_to_head_collect_metrics:
         subsets=[] if CHOICES["not_run"] else [f"<results>/head_to_head/subsets/{name}" for name in CHOICES["methods"]],
         operations=[] if CHOICES["not_run"] else "<results>/head_to_head/operations.csv",
         truth=[] if CHOICES["not_run"] else choice_truth,
+        prompted=[] if SHOWN["not_run"] else "<results>/head_to_head/demonstrations/sets.csv",
+        retrieved=[] if SHOWN["not_run"] else "<results>/head_to_head/demonstrations/retrieved.csv",
+        showing=[] if SHOWN["not_run"] else "<results>/head_to_head/demonstrations/operations.csv",
     output:
         metrics="<results>/head_to_head/metrics.csv",
         notes="<results>/head_to_head/notes.csv",
@@ -367,19 +527,25 @@ rule head_to_head_collect_metrics:
         scores=lambda wildcards, input: flag("--scores", input.scores),
         operations=lambda wildcards, input: flag("--operations", input.operations),
         truth=lambda wildcards, input: flag("--truth", input.truth),
+        shown=lambda wildcards, input: [
+            *flag("--prompted", input.prompted),
+            *flag("--retrieved", input.retrieved),
+            *flag("--showing", input.showing),
+        ],
         settings=HEAD_TO_HEAD_SETTINGS,
     shell:
-        "python -m {params.module} {params.scores:q} {params.operations:q} {params.truth:q} --subsets {input.subsets:q}"
+        "python -m {params.module} {params.scores:q} {params.operations:q} {params.truth:q} {params.shown:q}"
+        " --subsets {input.subsets:q}"
         " --settings {params.settings:q} --metrics-out {output.metrics:q} --notes-out {output.notes:q}"
         " > {log:q} 2>&1"
 
 
 rule head_to_head_collect_times:
-    """Gather the seconds that each compared method took to choose; they are no metrics."""
+    """Gather the seconds that choosing and answering took in this run; they are no metrics."""
     input:
         script="scripts/head_to_head/collect_times.py",
         code=code_of("scripts/head_to_head/collect_times.py"),
-        runs=[path for path, _ in choice_times()],
+        runs=[path for path, _ in choice_times() + shown_times()],
     output:
         times="<results>/head_to_head/times.csv",
     log:
@@ -390,7 +556,7 @@ rule head_to_head_collect_times:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        parts=[part for _, part in choice_times()],
+        parts=[part for _, part in choice_times() + shown_times()],
     shell:
         "python -m {params.module} --runs {input.runs:q} --parts {params.parts:q} --times-out {output.times:q}"
         " > {log:q} 2>&1"
@@ -425,6 +591,16 @@ rule head_to_head_table_selection:
         " > {log:q} 2>&1"
 
 
+use rule head_to_head_table_selection as head_to_head_table_demonstrations with:
+    """Ways to show a model demonstrations: accuracy, and the operations of training, preparing and asking."""
+    output:
+        **table_files("head_to_head", "table_demonstrations"),
+    log:
+        "<logs>/head_to_head/table_demonstrations.log",
+    benchmark:
+        "<benchmarks>/head_to_head/table_demonstrations.tsv"
+
+
 rule head_to_head_table_time:
     """Seconds of choosing, by method, as measured in this run."""
     input:
@@ -441,12 +617,24 @@ rule head_to_head_table_time:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
+        artifact=artifact_of,
         settings=HEAD_TO_HEAD_SETTINGS,
         tier=config["tier"],
     shell:
-        "python -m {params.module} --times {input.times:q} --tier {params.tier} --settings {params.settings:q}"
+        "python -m {params.module} --artifact {params.artifact} --times {input.times:q}"
+        " --tier {params.tier} --settings {params.settings:q}"
         " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
         " > {log:q} 2>&1"
+
+
+use rule head_to_head_table_time as head_to_head_table_time_demonstrations with:
+    """Seconds of answering behind each kind of demonstrations, as measured in this run."""
+    output:
+        **table_files("head_to_head", "table_time_demonstrations"),
+    log:
+        "<logs>/head_to_head/table_time_demonstrations.log",
+    benchmark:
+        "<benchmarks>/head_to_head/table_time_demonstrations.tsv"
 
 
 rule head_to_head_figure_selection:
@@ -467,14 +655,25 @@ rule head_to_head_figure_selection:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
+        artifact=artifact_of,
         settings=HEAD_TO_HEAD_SETTINGS,
         tier=config["tier"],
     shell:
-        "python -m {params.module}"
+        "python -m {params.module} --artifact {params.artifact}"
         " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
         " --tier {params.tier} --settings {params.settings:q}"
         " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
         " > {log:q} 2>&1"
+
+
+use rule head_to_head_figure_selection as head_to_head_figure_demonstrations with:
+    """Ways to show a model demonstrations: accuracy against the operations of a question, and of all with training."""
+    output:
+        **figure_files("head_to_head", "figure_demonstrations"),
+    log:
+        "<logs>/head_to_head/figure_demonstrations.log",
+    benchmark:
+        "<benchmarks>/head_to_head/figure_demonstrations.tsv"
 
 
 rule head_to_head_all:

@@ -5,9 +5,13 @@ from scripts.head_to_head.comparison import COUNTED
 HEAD_TO_HEAD = config["head_to_head"]
 CHOICES = HEAD_TO_HEAD["selection"]
 CHOICE_METHODS = {**HEAD_TO_HEAD["methods"], "full": {"paper": "delift", "method": "full"}}
-HEAD_TO_HEAD_TABLES = ["table_selection", "table_time"]
-HEAD_TO_HEAD_FIGURES = ["figure_selection"]
-HEAD_TO_HEAD_MODELS = [] if CHOICES["not_run"] else sorted({CHOICES["model"], config["delift"]["embed"]["model"]})
+SHOWN = HEAD_TO_HEAD["demonstrations"]
+HEAD_TO_HEAD_TABLES = ["table_selection", "table_demonstrations", "table_time", "table_time_demonstrations"]
+HEAD_TO_HEAD_FIGURES = ["figure_selection", "figure_demonstrations"]
+HEAD_TO_HEAD_MODELS = sorted(
+    (set() if CHOICES["not_run"] else {CHOICES["model"], DELIFT["embed"]["model"]})
+    | (set() if SHOWN["not_run"] else {config["mend"]["backbones"][SHOWN["backbone"]]["model"]})
+)
 
 
 def choice_settings(method):
@@ -167,13 +171,129 @@ def choice_count_settings():
     }
 
 
+def shown_sets():
+    """Return the folders of DDG's sets that are shown and distilled."""
+    return [f"<results>/ddg/sets/{SHOWN['task']}/{name}" for name in SHOWN["sets"]]
+
+
+def shown_n_sets():
+    """Return how many sets each of those methods has."""
+    return len(DDG["seeds"]) * DDG["sets"]["draws"]
+
+
+def shown_distiller(wildcards):
+    """Return (the folder that a rule makes, MEND's distiller in it)."""
+    return mend_distiller(SHOWN["backbone"], mend_train_sets(MEND["settings"])[0], "mend")
+
+
+def shown_backbone():
+    """Return the backbone's row of mend.backbones."""
+    return config["mend"]["backbones"][SHOWN["backbone"]]
+
+
+def shown_model(wildcards):
+    """Return the folder of the model that is asked."""
+    return model_source(MODELS, shown_backbone()["model"], downloads_root=f"{DOWNLOADS}/models")
+
+
+def shown_prepare_settings():
+    """Return which sets are shown, and as which task."""
+    row = DDG["tasks"][SHOWN["task"]]
+    return {
+        "task": SHOWN["task"],
+        "column": row["text_columns"][0],
+        "dpc": SHOWN["dpc"],
+        "n": SHOWN["n_demonstrations"],
+        "seeds": DDG["seeds"],
+        "draws": DDG["sets"]["draws"],
+    }
+
+
+def shown_evaluate_settings():
+    """Return which task files MEND's evaluation reads."""
+    return {
+        "task_names": SHOWN["sets"],
+        "shots": SHOWN["n_demonstrations"],
+        "seeds": list(range(shown_n_sets())),
+        "max_test": 0,
+        "metric_of": {},
+        "batch_tokens": config["compute"]["batch_tokens"],
+    }
+
+
+def shown_distiller_trainings():
+    """Return the settings of each training that MEND's distiller went through: stage 1 (shipped or not), stage 2."""
+    mend, world = config["mend"], config["mini_world"]["distiller"]
+    shipped = [{**world["settings"], **world["variants"][name]} for name in ("few", "distiller")]
+    first = shipped if shown_backbone()["pretrained"] else [mend["pretrain"]]
+    keys = ("steps", "batch_size", "accumulation", "n_demonstrations", "n_vectors", "queries", "kl_weight")
+    return [{key: row[key] for key in keys} for row in (*first, {**mend["finetune"], **mend["variants"]["mend"]})]
+
+
+def shown_count_settings():
+    """Return what decides how much each way to show demonstrations reads, from the papers' settings."""
+    keys = ("outer_loops", "inner_steps", "learner_steps", "synthetic_per_class", "real_per_class")
+    matched = {**DDG["matching"], **DDG["variants"]["ddg"]}
+    rows = {name: DDG["methods"][name] for name in (*SHOWN["sets"], *SHOWN["retrieval"])}
+    return {
+        "after_input": config["mend"]["formats"][shown_backbone()["format"]]["after_input"],
+        "sets": {name: {key: rows[name][key] for key in ("by", "select", "variant")} for name in SHOWN["sets"]},
+        "retrieval": {name: rows[name]["select"] for name in SHOWN["retrieval"]},
+        "dpc": SHOWN["dpc"],
+        "generator": {
+            **{key: DDG["pretraining"][key] for key in ("steps", "batch_size")},
+            **{key: matched[key] for key in (*keys, "lm_weight", "lm_batch_size", "clusters")},
+            "representative": matched["representative"] is not None,
+            "learner_batch": matched["learner"]["batch_size"],
+            "over_sample": DDG["sets"]["over_sample"],
+        },
+        "distiller": shown_distiller_trainings(),
+    }
+
+
+def shown_times():
+    """Return (run file with measured seconds, METHOD/answering/KEY) of every way to show demonstrations."""
+    if SHOWN["not_run"]:
+        return []
+    folder = f"results/{config['tier']}/head_to_head/demonstrations"
+    found = [
+        (f"{folder}/retrieved.run.json", f"{name}/answering/{name}") for name in ("zero_shot", *SHOWN["retrieval"])
+    ]
+    for name in SHOWN["sets"]:
+        found.append((f"{folder}/sets.run.json", f"{name}/answering/prompt"))
+        found.append((f"{folder}/sets.run.json", f"mend_{name}/answering/vectors"))
+    return found
+
+
+def shown_checked():
+    """Stop with one line where the demonstrations' settings do not fit together."""
+    row = DDG["tasks"][SHOWN["task"]]
+    place = "config: head_to_head.demonstrations"
+    if len(row["text_columns"]) != 1:
+        sys.exit(f"{place}.task: '{SHOWN['task']}' has several text columns; choose a task with one")
+    if SHOWN["dpc"] not in DDG["sets"]["dpcs"]:
+        sys.exit(f"{place}.dpc: {SHOWN['dpc']} is not in ddg.sets.dpcs; add it there")
+    for key, kinds in (("sets", ("coreset", "generator")), ("retrieval", ("retrieval",))):
+        for name in SHOWN[key]:
+            if DDG["methods"][name]["by"] not in kinds:
+                sys.exit(f"{place}.{key}: '{name}' is by {DDG['methods'][name]['by']}, not by {' or '.join(kinds)}")
+
+
+if "head_to_head" in config["papers"] and not SHOWN["not_run"]:
+    shown_checked()
+
+
 def head_to_head_raw_files():
     """Return (dataset, split) of every raw file that the comparison reads."""
-    if CHOICES["not_run"]:
-        return []
-    truth = DELIFT["pairs"][CHOICES["pair"]]["truth"]
-    parts = [*delift_parts(CHOICES["pair"]).values(), *([truth] if truth else [])]
-    return sorted({(part["dataset"], part["split"]) for part in parts if part["dataset"] in DATASETS})
+    files = set()
+    if not CHOICES["not_run"]:
+        truth = DELIFT["pairs"][CHOICES["pair"]]["truth"]
+        parts = [*delift_parts(CHOICES["pair"]).values(), *([truth] if truth else [])]
+        files |= {(part["dataset"], part["split"]) for part in parts if part["dataset"] in DATASETS}
+    if not SHOWN["not_run"]:
+        row = DDG["tasks"][SHOWN["task"]]
+        files |= {(row["dataset"], row["train"]), (row["dataset"], row["test"])}
+    return sorted(files)
 
 
 # What the last steps need to know, as one JSON text.
@@ -182,6 +302,11 @@ HEAD_TO_HEAD_SETTINGS = as_json(
         "selection": {
             **{key: value for key, value in CHOICES.items() if key not in ("measures", "units_per_job")},
             "by": {name: choice_settings(name)["by"] for name in CHOICES["methods"]},
-        }
+        },
+        "demonstrations": {
+            **{key: value for key, value in SHOWN.items() if key not in ("prompt", "n_demonstrations")},
+            "model": shown_backbone()["model"],
+            "n_sets": shown_n_sets(),
+        },
     }
 )

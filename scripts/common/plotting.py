@@ -118,6 +118,8 @@ _METHODS: dict[str, tuple[str, str, str]] = {
     "pinto": ("#009e73", "P", "PINTO tuning"),
     # MEND
     "mend": ("#009e73", "o", "MEND"),
+    "mend_random": ("#009e73", "o", "MEND of random texts"),
+    "mend_ddg": ("#332288", "D", "MEND of DDG's texts"),
     "icl": ("#000000", "s", "in-context learning"),
     "vanilla_icl": ("#000000", "s", "in-context learning"),
     "metaicl": ("#332288", "^", "MetaICL"),

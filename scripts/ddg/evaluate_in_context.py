@@ -11,13 +11,15 @@ model's own, made anew for each seed and draw.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import logging
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import write_csv, write_jsonl
+from scripts.common.files import write_csv, write_json, write_jsonl
 from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import parse_settings
 from scripts.ddg.distilled import TextSet, read_set, set_path
@@ -212,6 +214,14 @@ def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: 
     return np.argsort(-likeness, axis=1, kind="stable")[:, :k].tolist()
 
 
+@contextlib.contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Add the time of what runs inside to a method's seconds."""
+    begin = time.perf_counter()
+    yield
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - begin
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -232,6 +242,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--runs-out", required=True, help="CSV: one row a protocol, scorer, set and round")
     parser.add_argument("--answers-out", required=True, help="JSON lines: the answers behind each row")
+    parser.add_argument("--run-out", help="JSON: seconds of each method, retrieval included")
     return parser.parse_args(argv)
 
 
@@ -288,6 +299,16 @@ def self_written_arms(
     return found
 
 
+def read_retrievers(args: argparse.Namespace) -> dict[str, str]:
+    """Return {method: how it retrieves}. Raises `UserError` for an unknown way, or without rows to retrieve from."""
+    retrievers = pairs("--retrieve", args.retrieve)
+    for name, by in retrievers.items():
+        check_choice(f"--retrieve {name}", by, RETRIEVERS)
+    if retrievers and not args.examples:
+        raise UserError("--examples: missing; retrieval needs the training rows")
+    return retrievers
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate all demonstrations."""
     args = parse_args(argv)
@@ -296,11 +317,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     protocols = read_protocols(args.prompts, settings)
     arms = read_arms(pairs("--sets", args.sets), settings, args, test.n_classes)
     queries = select_queries(test.labels, settings.turns, read_n_queries(args.test_number))
-    retrievers = pairs("--retrieve", args.retrieve)
-    for name, by in retrievers.items():
-        check_choice(f"--retrieve {name}", by, RETRIEVERS)
-    if retrievers and not args.examples:
-        raise UserError("--examples: missing; retrieval needs the training rows")
+    retrievers = read_retrievers(args)
     if args.self_write and not args.writing:
         raise UserError("--writing: missing; self-written demonstrations need its settings")
     from scripts.ddg.in_context import Reader
@@ -309,6 +326,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     reader = Reader(load_model(**model_options(args)), settings.batch_tokens)
     evaluation = Evaluation(reader, test, queries, settings)
     nothing = TextSet(test.columns, (), ())
+    seconds: dict[str, float] = {}
     for protocol in protocols:
         part = settings.only.get(protocol.name, {"methods": None, "rounds": args.round})
 
@@ -317,23 +335,29 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         rounds = [number for number in args.round if number in part["rounds"]]
         if wanted(ZERO_SHOT):
-            evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
+            with timed(seconds, ZERO_SHOT):
+                evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
         for arm, given in arms:
             if wanted(arm.method):
-                evaluation.evaluate_set(protocol, arm, given, rounds)
+                with timed(seconds, arm.method):
+                    evaluation.evaluate_set(protocol, arm, given, rounds)
         for name in filter(wanted, args.self_write):
-            for arm, given in self_written_arms(name, evaluation, protocol, args):
-                evaluation.evaluate_set(protocol, arm, given, rounds)
+            with timed(seconds, name):
+                for arm, given in self_written_arms(name, evaluation, protocol, args):
+                    evaluation.evaluate_set(protocol, arm, given, rounds)
         for name, by in retrievers.items():
             if not wanted(name):
                 continue
             pool = read_task(args.examples, settings.text_columns)
             most = max(settings.retrieval_rounds, default=0) * test.n_classes
-            ranked = retrieve(by, pool, evaluation.texts, most, args)
-            evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
+            with timed(seconds, name):
+                ranked = retrieve(by, pool, evaluation.texts, most, args)
+                evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
         logger.info("protocol %s: %d queries, %d sets", protocol.name, len(queries), len(arms))
     write_csv(args.runs_out, evaluation.rows, CONTEXT_COLUMNS)
     write_jsonl(args.answers_out, evaluation.answers)
+    if args.run_out:
+        write_json(args.run_out, {"seconds": seconds})
 
 
 if __name__ == "__main__":

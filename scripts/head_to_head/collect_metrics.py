@@ -14,18 +14,22 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_jsonl
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
-from scripts.head_to_head.columns import OPERATION_COLUMNS, SCORE_COLUMNS
+from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS, SCORE_COLUMNS
 from scripts.head_to_head.comparison import (
     CHOOSING,
     COUNTED,
     LEVELS,
     TRAINING,
     Comparison,
+    Demonstrations,
     Selection,
     setting_of,
+    vectors_of,
 )
 
 SELECTION = "table_selection"
+DEMONSTRATIONS = "table_demonstrations"
+ANSWERS = "answers"
 NO_TRUTH = "it is not known which examples of this pool are good: only a synthetic pool has a truth file"
 
 
@@ -70,13 +74,52 @@ def collect_operations(out: Collection, selection: Selection, counted: Mapping[s
     out.add(SELECTION, TRAINING, "finetune", 0, "flops", counted["finetune"], 1)
 
 
+def collect_answers(
+    out: Collection,
+    shown: Demonstrations,
+    prompted: Sequence[Mapping[str, str]],
+    retrieved: Sequence[Mapping[str, str]],
+) -> None:
+    """Add the accuracy of every method and set, and the tokens that stand before a question."""
+    for row in prompted:
+        method = row["task"] if row["method"] == "prompt" else vectors_of(row["task"])
+        if row["metric"] == "accuracy":
+            seed, n = int(row["seed"]), int(row["n"])
+            out.add(DEMONSTRATIONS, ANSWERS, method, seed, "accuracy", float(row["value"]), n)
+            if row["method"] == "prompt":
+                out.add(DEMONSTRATIONS, ANSWERS, method, seed, "tokens_before", float(row["prefix_tokens"]), n)
+            else:
+                out.add(DEMONSTRATIONS, ANSWERS, method, seed, "tokens_before", float(row["n_vectors"]), n)
+    for row in retrieved:
+        if row["method"] in shown.methods:
+            n = int(row["n"])
+            out.add(DEMONSTRATIONS, ANSWERS, row["method"], 0, "accuracy", float(row["accuracy"]), n)
+            out.add(DEMONSTRATIONS, ANSWERS, row["method"], 0, "tokens_before", float(row["prefix_tokens"]), n)
+
+
+def collect_demonstrations(out: Collection, shown: Demonstrations, args: argparse.Namespace) -> None:
+    """Add everything about the half on demonstrations, or why it was not run."""
+    if shown.not_run:
+        for artifact in (DEMONSTRATIONS, "figure_demonstrations"):
+            out.note(artifact, "", "", f"not run: {shown.not_run}")
+        return
+    out.model = shown.model
+    collect_answers(out, shown, read_csv(args.prompted, PROMPT_COLUMNS), read_csv(args.retrieved, CONTEXT_COLUMNS))
+    for row in read_csv(args.showing, OPERATION_COLUMNS):
+        method, _, part = row["what"].partition("/")
+        out.add(DEMONSTRATIONS, part, method, 0, "flops", int(row["flops"]), 1)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", help="CSV of the answers' measures: " + ", ".join(SCORE_COLUMNS))
     parser.add_argument("--subsets", nargs="*", default=[], help="folder of each method's subsets, named by it")
     parser.add_argument("--truth", help="known quality of the pool's rows")
-    parser.add_argument("--operations", help="CSV: " + ", ".join(OPERATION_COLUMNS))
+    parser.add_argument("--operations", help="CSV of the operations of choosing: " + ", ".join(OPERATION_COLUMNS))
+    parser.add_argument("--prompted", help="CSV of MEND's evaluation: sets in the prompt and as vectors")
+    parser.add_argument("--retrieved", help="CSV of DDG's evaluation in context: nothing shown, retrieval")
+    parser.add_argument("--showing", help="CSV of the operations of demonstrations: " + ", ".join(OPERATION_COLUMNS))
     parser.add_argument("--settings", required=True, help="JSON: what is compared")
     parser.add_argument("--metrics-out", required=True, help="CSV in the long schema")
     parser.add_argument("--notes-out", required=True, help="CSV: what is missing and why")
@@ -105,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     compared = parse_settings(Comparison, args.settings)
     out = Collection("head_to_head", "")
     collect_selection(out, compared.choices, args)
+    collect_demonstrations(out, compared.shown, args)
     out.write(args.metrics_out, args.notes_out)
 
 

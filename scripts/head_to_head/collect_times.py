@@ -13,8 +13,10 @@ from scripts.head_to_head.columns import TIME_COLUMNS
 def seconds_of(run: Any, key: str, path: str) -> float:
     """Return the seconds of a run file; key: which of several, empty where there is one. Raises `UserError`."""
     try:
+        if "arms" in run:  # MEND's evaluation
+            return float(next(arm["seconds"] for arm in run["arms"] if arm["method"] == key))
         return float(run["seconds"][key] if key else run["seconds"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, StopIteration, TypeError, ValueError):
         raise UserError(
             f"{path}: no 'seconds'{f' of {key}' if key else ''} in it; run the step again that writes it"
         ) from None
@@ -24,7 +26,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="*", required=True, help="run files with seconds")
-    parser.add_argument("--parts", nargs="*", required=True, help="METHOD/PART[/KEY] of each: scoring or choosing")
+    parser.add_argument(
+        "--parts", nargs="*", required=True, help="METHOD/PART[/KEY] of each: scoring, choosing or answering"
+    )
     parser.add_argument("--times-out", required=True, help="CSV: " + ", ".join(TIME_COLUMNS))
     return parser.parse_args(argv)
 

@@ -4,3 +4,7 @@ OPERATION_COLUMNS = ("what", "flops")
 TIME_COLUMNS = ("method", "part", "seconds")
 SCORE_COLUMNS = ("learning", "method", "percent", "seed", "metric", "value", "n")
 """Of the tables that `scripts.delift.score_answers` writes."""
+PROMPT_COLUMNS = ("method", "task", "seed", "metric", "value", "n", "prefix_tokens", "n_vectors")
+"""Of what `scripts.mend.evaluate_methods` writes, those that are read here."""
+CONTEXT_COLUMNS = ("method", "accuracy", "n", "prefix_tokens")
+"""Of what `scripts.ddg.evaluate_in_context` writes, those that are read here."""

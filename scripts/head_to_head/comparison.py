@@ -21,6 +21,8 @@ COUNTED = {
     "k_center": "embedding",
 }
 """What a method needs of the pool, by what it chooses by (`count_selection`); nothing for the others."""
+PARTS = ("training", "preparing", "asking")
+"""Of what demonstrations cost: once for good, once for a task, for every question."""
 CHOOSING = "choosing"
 TRAINING = "training"
 """The settings under which the operations of choosing, and of one training run, stand in the metrics."""
@@ -46,15 +48,45 @@ class Selection:
 
 
 @dataclasses.dataclass(frozen=True)
+class Demonstrations:
+    """The config's `head_to_head.demonstrations`: sets of texts, each in the prompt and distilled, and retrieval."""
+
+    not_run: str | None
+    task: str
+    backbone: str
+    model: str
+    dpc: int
+    sets: Sequence[str]
+    retrieval: Sequence[str]
+    n_sets: int
+
+    @property
+    def methods(self) -> list[str]:
+        """All methods in their order: nothing shown, sets in the prompt, retrieved, sets as vectors."""
+        return ["zero_shot", *self.sets, *self.retrieval, *map(vectors_of, self.sets)]
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """Both halves of the head-to-head."""
 
     selection: Mapping[str, Any]
+    demonstrations: Mapping[str, Any]
 
     @property
     def choices(self) -> Selection:
         """The half about selection."""
         return Selection(**self.selection)
+
+    @property
+    def shown(self) -> Demonstrations:
+        """The half about demonstrations."""
+        return Demonstrations(**self.demonstrations)
+
+
+def vectors_of(method: str) -> str:
+    """Return the name of a method's sets as MEND's vectors."""
+    return f"mend_{method}"
 
 
 def setting_of(percent: int) -> str:

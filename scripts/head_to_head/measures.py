@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-GIGA = 1e9
+GIGA, TERA = 1e9, 1e12
 MEASURES: dict[str, tuple[str, str, int]] = {
+    "accuracy": ("accuracy", "", 3),
     "exact_match": ("exact match", "", 3),
     "rouge_1": ("ROUGE-1", "", 3),
     "rouge_l": ("ROUGE-L", "", 3),

@@ -19,7 +19,7 @@ from scripts.common.point_labels import label_points
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.head_to_head.comparison import CHOOSING, TRAINING, Comparison, Selection, setting_of
+from scripts.head_to_head.comparison import CHOOSING, PARTS, TRAINING, Comparison, Demonstrations, Selection, setting_of
 from scripts.head_to_head.measures import GIGA, MEASURES
 
 COLUMNS = ("panel", "method", "gflops", *SPREAD_COLUMNS)
@@ -54,6 +54,22 @@ def selection_panels(artifact: Artifact, selection: Selection, measure: str) -> 
     return panels
 
 
+def demonstration_panels(artifact: Artifact, shown: Demonstrations, measure: str) -> list[Panel]:
+    """Return two panels: the operations of one question, and of all of them with preparing and training."""
+    n = artifact.count("answers", measure)
+    found: tuple[list[Any], list[Any]] = ([], [])
+    for method in shown.methods:
+        value = artifact.cell("answers", method, measure)
+        costs = [artifact.number(part, method, "flops") for part in PARTS]
+        known = [cost for cost in costs if not isinstance(cost, Missing)]
+        if n and len(known) == len(PARTS):
+            training, preparing, asking = known
+            found[0].append((method, asking / GIGA, value))
+            found[1].append((method, (training + preparing + n * asking) / GIGA, value))
+    titles = ("A question, once prepared", f"Training, preparing, {n} questions")
+    return [Panel(title, points, [], None) for title, points in zip(titles, found)]
+
+
 def zero_place(costs: Sequence[float]) -> float:
     """Return where on a logarithmic axis a cost of nothing stands: a decade or more before the smallest other cost."""
     return 10.0 ** (math.floor(math.log10(min((cost for cost in costs if cost), default=1.0))) - 1)
@@ -61,15 +77,16 @@ def zero_place(costs: Sequence[float]) -> float:
 
 def draw_panel(axes: Any, panel: Panel) -> None:
     """Draw the points, levels and the mark of one panel."""
-    zero = zero_place([cost for _, cost, _ in panel.points])
+    costs = [cost for _, cost, _ in panel.points]
+    zero = zero_place(costs)
     drawn = [(method, cost or zero, value) for method, cost, value in panel.points if isinstance(value, Spread)]
     for method, cost, value in drawn:
         draw_points(axes, [cost], [value], method)
     axes.set_xscale("log")
-    axes.set_xlim(zero / 2.5, max(cost for _, cost, _ in [*drawn, ("", zero * 100, None)]) * 25)
+    axes.set_xlim((zero if 0 in costs else min(costs)) / 2.5, max([*costs, zero * 100]) * 25)  # room for names
     ticks = [10.0**power for power in range(round(math.log10(zero)) + 1, 40)]
     ticks = [tick for tick in ticks if tick < axes.get_xlim()[1]]
-    if any(cost == 0 for _, cost, _ in panel.points):
+    if 0 in costs:
         axes.set_xticks([zero, *ticks], ["0", *(f"$10^{{{round(math.log10(tick))}}}$" for tick in ticks)])
     axes.minorticks_off()
     axes.grid(False)
@@ -138,6 +155,7 @@ def draw_figure(grid: Any, panels: Mapping[str, Sequence[Panel]], cost: str) -> 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=("figure_selection", "figure_demonstrations"))
     add_input_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: what is compared")
     add_output_flags(parser, ("pdf", "png", "csv"))
@@ -147,20 +165,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_args(argv)
-    selection = parse_settings(Comparison, args.settings).choices
-    artifact = Artifact("table_selection", args.metrics, args.notes, args.published)
+    compared = parse_settings(Comparison, args.settings)
+    source = args.artifact.replace("figure", "table")  # both show the same values
+    artifact = Artifact(source, args.metrics, args.notes, args.published)
     if not artifact.measured:
         figure, axes = new_figure("single", 1.5)
         reason = artifact.notes[0]["reason"] if artifact.notes else "not measured in this run"
         say_unavailable(axes, reason)
         save(figure, [{**dict.fromkeys(COLUMNS, ""), "note": reason}], COLUMNS, args)
         return
-    panels = {name: selection_panels(artifact, selection, name) for name in selection.shown}
+    if args.artifact == "figure_selection":
+        panels = {name: selection_panels(artifact, compared.choices, name) for name in compared.choices.shown}
+        cost = "operations of choosing (GFLOP)"
+    else:
+        panels = {"accuracy": demonstration_panels(artifact, compared.shown, "accuracy")}
+        cost = "operations (GFLOP)"
+    n_columns = len(next(iter(panels.values())))
     height = PANEL_HEIGHT * len(panels) + 0.2
-    figure, grid = new_figure(
-        "double", height, len(panels), len(selection.percents), squeeze=False, sharex=True, sharey="row"
-    )
-    rows = draw_figure(grid, panels, "operations of choosing (GFLOP)")
+    figure, grid = new_figure("double", height, len(panels), n_columns, squeeze=False, sharex="col", sharey="row")
+    rows = draw_figure(grid, panels, cost)
     save(figure, rows, COLUMNS, args)
 
 

@@ -8,7 +8,7 @@ from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
 from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column, Missing
-from scripts.head_to_head.comparison import CHOOSING, TRAINING, Comparison, setting_of
+from scripts.head_to_head.comparison import CHOOSING, PARTS, TRAINING, Comparison, setting_of
 from scripts.head_to_head.measures import GIGA, MEASURES
 
 NOTHING_CHOSEN = Missing("Nothing is chosen.")
@@ -57,7 +57,41 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
     return Table(rows, columns, caption, notes if artifact.measured else [])
 
 
-BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {"table_selection": selection_table}
+def demonstration_table(artifact: Artifact, compared: Comparison) -> Table:
+    """Return the table of the ways to show a model demonstrations."""
+    shown = compared.shown
+    n = artifact.count("answers", "accuracy")
+    columns = [
+        Column("method", "Method"),
+        Column("accuracy", "Accuracy", "spread", decimals=3),
+        Column("tokens", "Before a question", "number", unit="tokens", decimals=0),
+    ]
+    headers = ("Training", "Preparing a task", "Asking a question")
+    columns += [Column(part, name, "number", unit="GFLOP", decimals=4) for part, name in zip(PARTS, headers)]
+    rows: list[dict[str, Cell]] = []
+    for method in shown.methods:
+        row: dict[str, Cell] = {"method": method_label(method)}
+        row["accuracy"] = artifact.cell("answers", method, "accuracy")
+        row["tokens"] = artifact.number("answers", method, "tokens_before")
+        for part in PARTS:
+            flops = artifact.number(part, method, "flops")
+            row[part] = flops if isinstance(flops, Missing) else flops / GIGA
+        rows.append(row)
+    caption = f"Ways to show a model demonstrations, on one task ({shown.task.replace('_', ' ')}, {shown.model})"
+    notes = [
+        f"Accuracy: over {n} questions. Spread: over sets of demonstrations, of the written ones several from each"
+        " generator; where nothing is drawn there is one value.",
+        "GFLOP: floating-point operations by one formula of each model's shape and the tokens it reads"
+        " (docs/head_to_head.md). Training: MEND's distiller once for all tasks, DDG's generator for each task. Asking:"
+        " behind what was prepared and kept; retrieved demonstrations are read for each question anew.",
+    ]
+    return Table(rows, columns, caption, notes if artifact.measured else [])
+
+
+BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
+    "table_selection": selection_table,
+    "table_demonstrations": demonstration_table,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

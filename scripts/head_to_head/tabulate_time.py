@@ -1,4 +1,4 @@
-"""Write the table of the seconds that each method took to choose.
+"""Write a table of the seconds that each method took: to choose, or to answer all questions of a task.
 
 Times are measured where the workflow ran, jobs beside each other included: an order of magnitude, no benchmark.
 """
@@ -6,7 +6,7 @@ Times are measured where the workflow ran, jobs beside each other included: an o
 from __future__ import annotations
 
 import argparse
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from scripts.common.artifacts import Table, add_output_flags, save_table
 from scripts.common.errors import run_step
@@ -15,10 +15,11 @@ from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.head_to_head.columns import TIME_COLUMNS
-from scripts.head_to_head.comparison import Comparison
+from scripts.head_to_head.comparison import Comparison, vectors_of
 
+MEASURED = "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models."
 NOTES = [
-    "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models.",
+    MEASURED,
     "Perplexity and IFD are scored together, so both show the time of both.",
 ]
 
@@ -41,9 +42,39 @@ def time_table(times: Mapping[tuple[str, str], float], compared: Comparison) -> 
     return Table(rows, columns, "Seconds of choosing, by method", [] if reason else NOTES)
 
 
+def answering_table(times: Mapping[tuple[str, str], float], compared: Comparison) -> Table:
+    """Return the table of the ways to show demonstrations, or a table that says why there is none."""
+    shown = compared.shown
+    reason = f"Not run: {shown.not_run}." if shown.not_run else "Not measured in this run."
+    rows: list[dict[str, Cell]] = []
+    for method in shown.methods:
+        # Sets share a job by how they are shown: its time is divided among them.
+        of_a_set = shown.n_sets * len(shown.sets) if method in (*shown.sets, *map(vectors_of, shown.sets)) else 1
+        seconds = times.get((method, "answering"))
+        found: Cell = Missing(reason) if seconds is None else seconds / of_a_set
+        rows.append({"method": method_label(method), "answering": found})
+    columns = [
+        Column("method", "Method"),
+        Column("answering", "Answering all questions", "number", unit="s", decimals=2),
+    ]
+    notes = [
+        MEASURED,
+        "With preparing (reading, distilling or ranking the demonstrations), mean over the sets that a job has in"
+        " common; without training and writing.",
+    ]
+    return Table(rows, columns, "Seconds of answering, by demonstrations", [] if shown.not_run else notes)
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[tuple[str, str], float], Comparison], Table]] = {
+    "table_time": time_table,
+    "table_time_demonstrations": answering_table,
+}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
     parser.add_argument("--times", required=True, help="CSV of collect_times")
     parser.add_argument("--settings", required=True, help="JSON: what is compared")
     parser.add_argument("--tier", required=True)
@@ -51,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     rows = read_csv(args.times, TIME_COLUMNS)
     times = {(row["method"], row["part"]): float(row["seconds"]) for row in rows}
-    save_table(time_table(times, parse_settings(Comparison, args.settings)), args)
+    save_table(BUILDERS[args.artifact](times, parse_settings(Comparison, args.settings)), args)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
 from scripts.common.spread import Spread, spread
 
@@ -61,3 +62,42 @@ def test_costs_stand_in_the_order_of_what_is_read(results: Path) -> None:
     assert costs == sorted(costs)
     assert costs[0] == 0
     assert flops(results, "k_center") == flops(results, "deft_ucs")
+
+
+def shown(results: Path, method: str) -> Spread:
+    """Return the accuracy behind one kind of demonstrations, with its 95 % interval over sets."""
+    return spread(values(results, "table_demonstrations", "answers", method, "accuracy"))
+
+
+def cost(results: Path, method: str, part: str) -> float:
+    """Return the operations of training, preparing or asking."""
+    (value,) = values(results, "table_demonstrations", part, method, "flops")
+    return value
+
+
+def test_written_texts_and_retrieval_beat_random_texts_and_nothing(results: Path) -> None:
+    for method in ("random", "ddg", "mend_random", "mend_ddg"):
+        assert shown(results, method).n == 6
+        assert shown(results, method).low > shown(results, "zero_shot").mean
+    assert shown(results, "ddg").low > shown(results, "random").high
+    assert min(shown(results, method).mean for method in ("bm25", "knn")) > shown(results, "ddg").high
+
+
+def test_vectors_are_cheapest_to_ask_and_lose_to_the_texts_they_stand_for(results: Path) -> None:
+    assert cost(results, "mend_ddg", "asking") < cost(results, "ddg", "asking") < 0.1 * cost(results, "bm25", "asking")
+    assert shown(results, "mend_ddg").high < shown(results, "ddg").low
+    assert shown(results, "mend_random").mean < shown(results, "random").mean
+    assert cost(results, "mend_random", "training") > 10 * cost(results, "ddg", "training") > 0
+
+
+def test_both_ways_to_ask_the_same_question_agree(results: Path) -> None:
+    """DDG's own evaluation asks the first 60 questions behind the first draw of each seed; ours all 300 by MEND's."""
+    rows = read_csv(results / "ddg" / "in_context" / "triple" / "mini_causal.csv")
+    theirs = [
+        float(row["accuracy"])
+        for row in rows
+        if (row["protocol"], row["scorer"], row["method"], row["round"], row["draw"])
+        == ("longicl", "labels", "ddg", "5", "0")
+    ]
+    ours = values(results, "table_demonstrations", "answers", "ddg", "accuracy")
+    assert abs(spread(theirs).mean - spread(ours).mean) < 0.1

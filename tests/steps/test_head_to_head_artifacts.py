@@ -11,7 +11,16 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_json
 from scripts.common.metrics import read_metrics
 from scripts.head_to_head import collect_times, plot_costs, tabulate_artifact, tabulate_time
-from tests.unit.head_to_head_small import METHODS, SEEDS, collect, exact_match, make_run, settings
+from tests.unit.head_to_head_small import (
+    METHODS,
+    SEEDS,
+    both_halves,
+    collect,
+    exact_match,
+    make_demonstrations,
+    make_run,
+    settings,
+)
 
 
 def paths(folder: Path, *kinds: str) -> list[str]:
@@ -49,7 +58,7 @@ def test_table_and_figure_show_every_method(tmp_path: Path) -> None:
     assert float(rows["NUGGETS"]["exact_match_30_mean"]) == pytest.approx(0.7 + 0.03 + 0.01)
     assert float(rows["random"]["good_10"]) == 0.5
     assert rows["base model"]["gflops"] == ""
-    plot_costs.main([*flags, *paths(tmp_path, "pdf", "png", "csv")])
+    plot_costs.main(["--artifact", "figure_selection", *flags, *paths(tmp_path, "pdf", "png", "csv")])
     drawn = read_csv(tmp_path / "out.csv")
     assert {row["method"] for row in drawn} == {*METHODS, "initial", "full"}
     assert len(drawn) == 2 * 2 * 5
@@ -67,7 +76,7 @@ def test_what_was_not_run_says_why(tmp_path: Path) -> None:
     flags = collect(tmp_path, [], not_run="no pool here")
     tabulate_artifact.main(["--artifact", "table_selection", *flags, *paths(tmp_path, "csv", "md", "tex")])
     assert "Not run: no pool here." in (tmp_path / "out.md").read_text(encoding="utf-8")
-    plot_costs.main([*flags, *paths(tmp_path, "pdf", "png", "csv")])
+    plot_costs.main(["--artifact", "figure_selection", *flags, *paths(tmp_path, "pdf", "png", "csv")])
     assert read_csv(tmp_path / "out.csv")[0]["note"] == "not run: no pool here"
 
 
@@ -81,9 +90,56 @@ def test_seconds_add_up_by_method_and_part(tmp_path: Path) -> None:
     found = {(row["method"], row["part"]): row["seconds"] for row in read_csv(times)}
     assert found == {("less", "choosing"): "1.5", ("less", "scoring"): "2", ("nuggets", "scoring"): "3"}
     asked = ["--times", str(times), "--settings", json.dumps(settings()), "--tier", "mini"]
-    tabulate_time.main([*asked, *paths(tmp_path, "csv", "md", "tex")])
+    tabulate_time.main(["--artifact", "table_time", *asked, *paths(tmp_path, "csv", "md", "tex")])
     rows = {row["method"]: row for row in read_csv(tmp_path / "out.csv")}
     assert rows["NUGGETS"]["scoring"] == "3"
     assert rows["random"]["scoring"] == ""
     with pytest.raises(UserError, match="b.json: no 'seconds' of ifd"):
         collect_times.main(["--runs", runs[2], "--parts", "ifd/scoring/ifd", "--times-out", str(times)])
+
+
+def test_demonstrations_show_accuracy_and_three_costs(tmp_path: Path) -> None:
+    flags = collect(tmp_path, [*make_run(tmp_path), *make_demonstrations(tmp_path)], both_halves())
+    tabulate_artifact.main(["--artifact", "table_demonstrations", *flags, *paths(tmp_path, "csv", "md", "tex")])
+    rows = {row["method"]: row for row in read_csv(tmp_path / "out.csv")}
+    assert list(rows) == ["zero-shot", "random", "DDG", "BM25", "MEND of random texts", "MEND of DDG's texts"]
+    assert float(rows["DDG"]["accuracy_mean"]) == pytest.approx(0.805)
+    assert [float(rows["DDG"][part]) for part in ("training", "preparing", "asking")] == [900, 50, 2]
+    assert float(rows["MEND of DDG's texts"]["tokens"]) == 8
+    assert float(rows["random"]["tokens"]) == 40
+    plot_costs.main(["--artifact", "figure_demonstrations", *flags, *paths(tmp_path, "pdf", "png", "csv")])
+    costs = {
+        (row["panel"].partition(", ")[2], row["method"]): float(row["gflops"]) for row in read_csv(tmp_path / "out.csv")
+    }
+    assert costs["A question, once prepared", "ddg"] == 2
+    assert costs["Training, preparing, 50 questions", "ddg"] == 900 + 50 + 50 * 2
+    assert len(costs) == 2 * 6
+
+
+def test_demonstrations_that_were_not_run_say_why(tmp_path: Path) -> None:
+    flags = collect(tmp_path, make_run(tmp_path))
+    tabulate_artifact.main(["--artifact", "table_demonstrations", *flags, *paths(tmp_path, "csv", "md", "tex")])
+    assert "Not run: no task here." in (tmp_path / "out.md").read_text(encoding="utf-8")
+    plot_costs.main(["--artifact", "figure_demonstrations", *flags, *paths(tmp_path, "pdf", "png", "csv")])
+    assert read_csv(tmp_path / "out.csv")[0]["note"] == "not run: no task here"
+
+
+def test_seconds_of_a_job_are_divided_among_its_sets(tmp_path: Path) -> None:
+    write_json(
+        tmp_path / "sets.json", {"arms": [{"method": "prompt", "seconds": 8.0}, {"method": "vectors", "seconds": 2.0}]}
+    )
+    write_json(tmp_path / "retrieved.json", {"seconds": {"bm25": 5.0}})
+    runs = [str(tmp_path / name) for name in ("sets.json", "sets.json", "retrieved.json")]
+    parts = ["ddg/answering/prompt", "mend_ddg/answering/vectors", "bm25/answering/bm25"]
+    times = tmp_path / "times.csv"
+    collect_times.main(["--runs", *runs, "--parts", *parts, "--times-out", str(times)])
+    asked = ["--times", str(times), "--settings", json.dumps(both_halves()), "--tier", "mini"]
+    tabulate_time.main(["--artifact", "table_time_demonstrations", *asked, *paths(tmp_path, "csv", "md", "tex")])
+    rows = {row["method"]: row["answering"] for row in read_csv(tmp_path / "out.csv")}
+    assert (rows["DDG"], rows["MEND of DDG's texts"], rows["BM25"]) == (
+        "2",
+        "0.5",
+        "5",
+    )  # 2 methods x 2 sets share a job
+    with pytest.raises(UserError, match="sets.json: no 'seconds' of other"):
+        collect_times.main(["--runs", runs[0], "--parts", "ddg/answering/other", "--times-out", str(times)])

@@ -8,7 +8,8 @@ from typing import Any
 
 from scripts.common.files import write_csv, write_jsonl
 from scripts.head_to_head import collect_metrics
-from scripts.head_to_head.columns import OPERATION_COLUMNS, SCORE_COLUMNS
+from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS, SCORE_COLUMNS
+from scripts.head_to_head.comparison import PARTS
 
 METHODS = ("random", "less", "nuggets")
 GOOD = {"random": 0.5, "less": 1.0, "nuggets": 0.75}
@@ -28,7 +29,52 @@ def settings(**changes: Any) -> dict[str, Any]:
         "shown": ["exact_match", "reference_loglik_nats_per_token"],
         "by": {"random": "random", "less": "less", "nuggets": "golden_score"},
     }
-    return {"selection": {**selection, **changes}}
+    demonstrations = {
+        "not_run": "no task here",
+        "task": "triple",
+        "backbone": "mini",
+        "model": "tiny",
+        "dpc": 2,
+        "sets": ["random", "ddg"],
+        "retrieval": ["bm25"],
+        "n_sets": 2,
+    }
+    return {"selection": {**selection, **changes}, "demonstrations": demonstrations}
+
+
+def both_halves() -> dict[str, Any]:
+    """Return the settings with nothing left out."""
+    given = settings()
+    return {**given, "demonstrations": {**given["demonstrations"], "not_run": None}}
+
+
+def make_demonstrations(folder: Path) -> list[str]:
+    """Write what the collecting step reads of the half about demonstrations and return its flags."""
+    prompted = [
+        dict(zip(PROMPT_COLUMNS, (kind, task, seed, metric, f"{value + seed / 100:.9g}", 50, 40, 8)))
+        for kind, task, value in (
+            ("prompt", "random", 0.6),
+            ("prompt", "ddg", 0.8),
+            ("vectors", "random", 0.4),
+            ("vectors", "ddg", 0.5),
+        )
+        for seed in (0, 1)
+        for metric in ("accuracy", "macro_f1")
+    ]
+    retrieved = [("zero_shot", "0.2", 50, 0), ("bm25", "0.9", 50, 44), ("other", "0.1", 50, 1)]
+    write_csv(folder / "prompted.csv", prompted, PROMPT_COLUMNS)
+    write_csv(folder / "retrieved.csv", [dict(zip(CONTEXT_COLUMNS, row)) for row in retrieved], CONTEXT_COLUMNS)
+    costs = {"zero_shot": (0, 0, 1), "random": (0, 5, 2), "ddg": (900, 50, 2), "bm25": (0, 0, 7)}
+    costs |= {"mend_random": (4000, 6, 1), "mend_ddg": (4900, 56, 1)}
+    rows = [
+        {"what": f"{method}/{part}", "flops": value * 10**9}
+        for method, values in costs.items()
+        for part, value in zip(PARTS, values)
+    ]
+    write_csv(folder / "showing.csv", rows, OPERATION_COLUMNS)
+    return [
+        text for name in ("prompted", "retrieved", "showing") for text in (f"--{name}", str(folder / f"{name}.csv"))
+    ]
 
 
 def exact_match(method: str, percent: int, seed: int) -> float:
@@ -70,10 +116,10 @@ def make_run(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def collect(folder: Path, flags: list[str], **changes: Any) -> list[str]:
+def collect(folder: Path, flags: list[str], given: dict[str, Any] | None = None, **changes: Any) -> list[str]:
     """Collect the metrics and return the flags of the steps that show them."""
     metrics, notes = folder / "metrics.csv", folder / "notes.csv"
-    asked = json.dumps(settings(**changes))
+    asked = json.dumps(given or settings(**changes))
     collect_metrics.main([*flags, "--settings", asked, "--metrics-out", str(metrics), "--notes-out", str(notes)])
     return ["--metrics", str(metrics), "--notes", str(notes), "--tier", "mini", "--settings", asked] + [
         "--published", "config/published/head_to_head.csv"

@@ -31,7 +31,6 @@ from scripts.report.shown_artifacts import Status, judge, unmeasured
 
 THUMBNAIL_SCALE = 0.24  # of a figure's pixels
 OVERVIEW_SCALE = 1.0
-COLORS = 48  # of a thumbnail's palette: figures have few, and the files stay small
 
 HEAD = """# Tables and figures
 
@@ -48,14 +47,14 @@ tiers need stands on each paper's page. Statuses compare with published values; 
 
 
 def write_thumbnails(figures: Mapping[str, tuple[str, float]], folder: Path) -> None:
-    """Write small PNGs with few colours. figures: {name: (file, scale)}."""
+    """Write small PNGs. figures: {name: (file, scale)}."""
     from PIL import Image
 
     for name, (file, scale) in figures.items():
         with Image.open(file) as image:
             size = [round(side * scale) for side in image.size]
             small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(COLORS, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        small.save(folder / f"{name}.png", optimize=True)
 
 
 def status_of(source: ArtifactSource, comparison: Sequence[Mapping[str, str]]) -> Status:

@@ -19,6 +19,11 @@ for paper in PAPERS:
 include: "rules/common.smk"
 
 
+if config["container"]:
+
+    containerized: config["container"]
+
+
 pathvars:
     results=f"results/{config['tier']}",
     logs=f"results/{config['tier']}/logs",

@@ -1,6 +1,7 @@
 # make          set up .venv and rebuild every table and figure (mini tier, minutes on two cores)
 # make test     the tests
 # make bench    the benchmarks, into results/bench
+# make slurm    add to .venv what running on Slurm needs
 # make lint     ruff, snakefmt, snakemake --lint
 # make audit    known vulnerabilities of our pins, where the package index tells them
 # make lock     requirements.lock from envs/*.yaml
@@ -15,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run venv test bench lint audit lock clean distclean
+.PHONY: run venv slurm test bench lint audit lock clean distclean
 
 PYTHON ?= python3
 CORES ?= all
@@ -62,6 +63,9 @@ venv:
 	  cp requirements.lock .venv/requirements.lock.new; \
 	  mv .venv/requirements.lock.new .venv/requirements.lock; \
 	fi
+
+slurm: venv
+	@$(PIP_INSTALL) $$(sed -n 's/^ *- \([^ ]*==[^ ]*\)$$/\1/p' envs/slurm.yaml)
 
 # Whole runs use both cores by themselves, so only the other tests run side by side.
 test: venv

@@ -147,3 +147,13 @@ def test_our_lock_holds_the_pins_of_the_modern_environments():
     assert ", ".join(f"envs/{name}.yaml" for name in MODERN) in lines[0]
     for name, _, marker in map(split_pin, pins):
         assert not marker or Marker(marker).evaluate() in (True, False), name
+
+
+@pytest.mark.parametrize("driver", ["slurm", "kubernetes"])
+def test_drivers_elsewhere_are_the_driver_here_and_their_plugins(driver):
+    here = read_environment(ROOT / "envs" / "workflow.yaml")
+    there = read_environment(ROOT / "envs" / f"{driver}.yaml")
+    assert set(here.pins) <= set(there.pins)
+    assert there.python == here.python
+    if driver == "slurm":  # added to .venv, so nothing that is there may change
+        merge_pins([there, *(read_environment(ROOT / "envs" / f"{name}.yaml") for name in MODERN)])

@@ -1,0 +1,143 @@
+"""A real Slurm of one node: the bytes of a local run, in spite of too little memory, a cancelled and a requeued job.
+
+The tiny tier, not the mini one: each job starts Snakemake twice more, and on two cores the mini tier's jobs would take
+more than half an hour.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from tests.cluster import ask, make_python, one_node_slurm, wait_for
+from tests.tiny import RESULTS, TINY, digests, make_workspace
+from tests.workspace import Workspace, environment
+
+DATA = tuple(str(RESULTS / f"data/examples/mini_{name}/train.jsonl") for name in ("pool", "anchors"))
+EMBEDDINGS = str(RESULTS / "nuggets/embeddings/mini_anchors/mini_causal.safetensors")
+SORTED = str(RESULTS / "nuggets/scores/mini_pool/mini_causal/kmeans_5/sorted_pool.jsonl")
+SCORING = "nuggets_score_candidates"
+GIVE_UP_S = 600
+# What a user writes into the profile where there are no accounts and no accounting database; and shorter waits.
+EDITS = {
+    "  slurm_account: \"'my_account'\"\n": "",
+    "# slurm-status-command: squeue\n": "slurm-status-command: squeue\nslurm-init-seconds-before-status-checks: 9\n",
+    "latency-wait: 60\n": "latency-wait: 60\nseconds-between-status-checks: 9\n",
+}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that knows Slurm."""
+    return make_python(tmp_path_factory.mktemp("python") / "venv", "slurm")
+
+
+@pytest.fixture(scope="module")
+def site(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A folder with the profile as a user of this Slurm would have it, and with data, while the Slurm runs."""
+    with one_node_slurm(shared / "tools"):
+        workspace = make_workspace(tmp_path_factory.mktemp("slurm"), "profiles")
+        profile = workspace.folder / "profiles" / "slurm" / "config.yaml"
+        text = profile.read_text(encoding="utf-8")
+        for old, new in EDITS.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        profile.write_text(text, encoding="utf-8")
+        # So that the tiny tier's jobs ask for one of the GPUs; none uses it.
+        (workspace.folder / "gpu.yaml").write_text("compute: { gpus: 1, memory_mb: 3000 }\n", encoding="utf-8")
+        done = workspace.run(*DATA, configfiles=TINY)  # in seconds, where Slurm would take a minute
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield workspace
+
+
+class Run:
+    """Snakemake that sends its jobs to Slurm, as a context that leaves none behind."""
+
+    def __init__(self, site: Workspace, python: Path, target: str, *options: str, settings: str = "{}") -> None:
+        (site.folder / "run.yaml").write_text(settings, encoding="utf-8")
+        files = ["config/tiers/mini.yaml", *TINY, "gpu.yaml", "run.yaml"]
+        command = [str(python), "-m", "snakemake", "--workflow-profile", "profiles/slurm", *options]
+        self.log = site.folder / f"run_{len(list(site.folder.glob('run_*')))}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*command, "--configfile", *files, "--", target],
+                cwd=site.folder,
+                env=environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()  # Snakemake cancels its jobs
+            self.process.wait()
+
+    def end(self) -> int:
+        """Wait for the end; return the exit status."""
+        try:
+            return self.process.wait(timeout=GIVE_UP_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not done after {GIVE_UP_S} s: {self.told()[-4000:]}") from None
+
+    def told(self) -> str:
+        """Return what Snakemake has printed so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def jobs(self, rule: str) -> list[dict[str, str]]:
+        """Return state, id, memory and partition of the jobs that this run sent for a rule, in their order."""
+        name = re.search(r"SLURM run ID: (\S+)", self.told())
+        if name is None:
+            return []
+        columns = ("id", "state", "memory", "partition", "comment")
+        listed = ask("squeue", "--noheader", "--states=all", "--array", f"--name={name[1]}", "--format=%i|%T|%m|%P|%k")
+        rows = [dict(zip(columns, line.split("|"))) for line in sorted(listed.splitlines())]
+        return [row for row in rows if row["comment"].startswith(f"rule_{rule}")]
+
+    def running(self, rule: str) -> dict[str, str]:
+        """Wait until Slurm runs a job of a rule, and return it."""
+
+        def found() -> list[dict[str, str]]:
+            assert self.process.poll() is None, self.told()[-4000:]
+            return [job for job in self.jobs(rule) if job["state"] == "RUNNING"]
+
+        wait_for(f"a running job of {rule}", found, give_up_s=GIVE_UP_S)
+        return found()[0]
+
+
+def test_a_job_killed_for_memory_is_sent_again_with_more(site: Workspace, python: Path) -> None:
+    with Run(site, python, EMBEDDINGS, settings="compute: { memory_mb: 350 }") as run:
+        assert run.end() == 0, run.told()[-4000:]
+        sent = [(job["state"], job["memory"]) for job in run.jobs("nuggets_embed_prompts")]
+    assert sent[0] == ("FAILED", "350M"), sent
+    assert sent[-1] == ("COMPLETED", f"{350 * len(sent)}M"), sent
+
+
+def test_cancelled_and_requeued_jobs_leave_the_same_bytes(
+    site: Workspace, python: Path, undisturbed: dict[str, str]
+) -> None:
+    with Run(site, python, SORTED, "--retries", "0") as run:
+        shard = run.running(SCORING)
+        assert shard["partition"] == "gpu"
+        assert "GRES=gpu:1(IDX:" in ask("scontrol", "show", "job", "--detail", shard["id"])
+        assert [job["partition"] for job in run.jobs("nuggets_select_anchors")] == ["main"], "no GPU, no GPU partition"
+        ask("scancel", shard["id"])
+        assert run.end() == 1
+        assert "CANCELLED" in run.told()
+
+    with Run(site, python, SORTED) as run:
+        shard = run.running(SCORING)
+        ask("scontrol", "requeue", shard["id"])
+        wait_for("the requeued job", lambda: "Requeue=1 Restarts=1" in ask("scontrol", "show", "job", shard["id"]))
+        ask("scontrol", "update", f"JobId={shard['id']}", "StartTime=now")  # or Slurm waits two minutes
+        assert run.end() == 0, run.told()[-4000:]
+
+    found = digests(site)
+    assert found == {name: undisturbed[name] for name in found}
+    assert {name.split("/")[1] for name in found} >= {"anchors", "embeddings", "scores"}

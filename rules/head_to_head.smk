@@ -676,6 +676,35 @@ use rule head_to_head_figure_selection as head_to_head_figure_demonstrations wit
         "<benchmarks>/head_to_head/figure_demonstrations.tsv"
 
 
+rule head_to_head_figure_time:
+    """Both halves of the head-to-head against the seconds measured in this run."""
+    input:
+        script="scripts/head_to_head/plot_times.py",
+        code=code_of("scripts/head_to_head/plot_times.py"),
+        times="<results>/head_to_head/times.csv",
+        metrics="<results>/head_to_head/metrics.csv",
+        notes="<results>/head_to_head/notes.csv",
+        published="config/published/head_to_head.csv",
+    output:
+        **figure_files("head_to_head", "figure_time"),
+    log:
+        "<logs>/head_to_head/figure_time.log",
+    benchmark:
+        "<benchmarks>/head_to_head/figure_time.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        settings=HEAD_TO_HEAD_SETTINGS,
+        tier=config["tier"],
+    shell:
+        "python -m {params.module} --times {input.times:q}"
+        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
+        " --tier {params.tier} --settings {params.settings:q}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
 rule head_to_head_all:
     """Every table and figure of the head-to-head."""
     input:

@@ -15,7 +15,7 @@ from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.head_to_head.columns import TIME_COLUMNS
-from scripts.head_to_head.comparison import Comparison, vectors_of
+from scripts.head_to_head.comparison import Comparison, Demonstrations, vectors_of
 
 MEASURED = "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models."
 NOTES = [
@@ -42,17 +42,25 @@ def time_table(times: Mapping[tuple[str, str], float], compared: Comparison) -> 
     return Table(rows, columns, "Seconds of choosing, by method", [] if reason else NOTES)
 
 
+def seconds_of_answering(times: Mapping[tuple[str, str], float], shown: Demonstrations, method: str) -> float | None:
+    """Return the seconds of all questions behind one set, None if they were not measured.
+
+    Sets share a job by how they are shown: its time is divided among them.
+    """
+    seconds = times.get((method, "answering"))
+    if seconds is None or method not in (*shown.sets, *map(vectors_of, shown.sets)):
+        return seconds
+    return seconds / (shown.n_sets * len(shown.sets))
+
+
 def answering_table(times: Mapping[tuple[str, str], float], compared: Comparison) -> Table:
     """Return the table of the ways to show demonstrations, or a table that says why there is none."""
     shown = compared.shown
     reason = f"Not run: {shown.not_run}." if shown.not_run else "Not measured in this run."
     rows: list[dict[str, Cell]] = []
     for method in shown.methods:
-        # Sets share a job by how they are shown: its time is divided among them.
-        of_a_set = shown.n_sets * len(shown.sets) if method in (*shown.sets, *map(vectors_of, shown.sets)) else 1
-        seconds = times.get((method, "answering"))
-        found: Cell = Missing(reason) if seconds is None else seconds / of_a_set
-        rows.append({"method": method_label(method), "answering": found})
+        seconds = seconds_of_answering(times, shown, method)
+        rows.append({"method": method_label(method), "answering": Missing(reason) if seconds is None else seconds})
     columns = [
         Column("method", "Method"),
         Column("answering", "Answering all questions", "number", unit="s", decimals=2),

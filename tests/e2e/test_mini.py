@@ -9,6 +9,7 @@ import pytest
 
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
+from tests.browser import open_page
 from tests.workspace import REPO_ROOT, artifact_rules
 
 PUBLISHED = sorted((REPO_ROOT / "config" / "published").glob("*.csv"))
@@ -39,6 +40,19 @@ def test_the_overview_and_the_contact_sheet_show_measured_values(results: Path) 
     assert (results / "contact_sheet.png").stat().st_size > 100_000
     page = (results / "report.html").read_text(encoding="utf-8")
     assert page.count("Where this deviates from the paper") == len({row["paper"] for row in rows})
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_report_in_a_browser(results: Path, width: int) -> None:
+    with open_page(results / "report.html", width=width) as page:
+        assert page.run("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        assert page.run("document.images.length") == len(list((results / "figures").glob("*.png")))
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+        links = page.run("[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))")
+        assert [link for link in links if link[0] != "#" and not (results / link).is_file()] == []
+        inner = {link[1:] for link in links if link[0] == "#" and not link.startswith("#filter=")}
+        assert inner <= set(page.run("[...document.querySelectorAll('[id]')].map(one => one.id)"))
+        assert page.faults == []
 
 
 def test_every_published_value_has_a_status(results: Path) -> None:

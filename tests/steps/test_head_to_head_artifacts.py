@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv, write_json
+from scripts.common.files import read_csv, write_csv, write_json
 from scripts.common.metrics import read_metrics
-from scripts.head_to_head import collect_times, plot_costs, tabulate_artifact, tabulate_time
+from scripts.head_to_head import collect_times, plot_costs, plot_times, tabulate_artifact, tabulate_time
+from scripts.head_to_head.columns import TIME_COLUMNS
 from tests.unit.head_to_head_small import (
     METHODS,
     SEEDS,
@@ -63,7 +64,7 @@ def test_table_and_figure_show_every_method(tmp_path: Path) -> None:
     assert {row["method"] for row in drawn} == {*METHODS, "initial", "full"}
     assert len(drawn) == 2 * 2 * 5
     (point,) = [r for r in drawn if r["method"] == "nuggets" and r["panel"] == "exact_match, 10 % of the pool"]
-    assert (float(point["gflops"]), float(point["mean"]), int(point["n"])) == (4, pytest.approx(0.72), 3)
+    assert (float(point["cost"]), float(point["mean"]), int(point["n"])) == (4, pytest.approx(0.72), 3)
 
 
 def test_without_truth_nothing_is_said_of_right_answers(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_demonstrations_show_accuracy_and_three_costs(tmp_path: Path) -> None:
     assert float(rows["random"]["tokens"]) == 40
     plot_costs.main(["--artifact", "figure_demonstrations", *flags, *paths(tmp_path, "pdf", "png", "csv")])
     costs = {
-        (row["panel"].partition(", ")[2], row["method"]): float(row["gflops"]) for row in read_csv(tmp_path / "out.csv")
+        (row["panel"].partition(", ")[2], row["method"]): float(row["cost"]) for row in read_csv(tmp_path / "out.csv")
     }
     assert costs["A question, once prepared", "ddg"] == 2
     assert costs["Training, preparing, 50 questions", "ddg"] == 900 + 50 + 50 * 2
@@ -143,3 +144,17 @@ def test_seconds_of_a_job_are_divided_among_its_sets(tmp_path: Path) -> None:
     )  # 2 methods x 2 sets share a job
     with pytest.raises(UserError, match="sets.json: no 'seconds' of other"):
         collect_times.main(["--runs", runs[0], "--parts", "ddg/answering/other", "--times-out", str(times)])
+
+
+def test_the_figure_of_seconds_shows_what_was_run(tmp_path: Path) -> None:
+    times = tmp_path / "times.csv"
+    seconds = [("random", "choosing", 0.5), ("less", "scoring", 3), ("less", "choosing", 1), ("nuggets", "scoring", 9)]
+    seconds += [("ddg", "answering", 8), ("zero_shot", "answering", 1)]
+    write_csv(times, [dict(zip(TIME_COLUMNS, row)) for row in seconds], TIME_COLUMNS)
+    flags = collect(tmp_path, [*make_run(tmp_path), *make_demonstrations(tmp_path)], both_halves())
+    plot_times.main(["--times", str(times), *flags, *paths(tmp_path, "pdf", "png", "csv")])
+    costs = {row["method"]: row["cost"] for row in read_csv(tmp_path / "out.csv") if row["cost"]}
+    assert costs == {"random": "0.5", "less": "4", "nuggets": "9", "ddg": "2", "zero_shot": "1"}
+    flags = collect(tmp_path, [], not_run="no pool here")
+    plot_times.main(["--times", str(times), *flags, *paths(tmp_path, "pdf", "png", "csv")])
+    assert read_csv(tmp_path / "out.csv")[0]["note"] == "neither half was run in this tier"

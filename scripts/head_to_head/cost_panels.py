@@ -1,0 +1,117 @@
+"""Panels that show what each method reaches against what it costs: a point with its interval each, costs logarithmic.
+
+What costs nothing stands at the left, before the axis begins. Grey lines are the levels that are no method's: without
+learning, and with everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Mapping, Sequence
+
+from scripts.common.artifacts import Artifact
+from scripts.common.figures import SPREAD_COLUMNS, spread_cells
+from scripts.common.plotting import FAINT, draw_points, method_label, method_style
+from scripts.common.point_labels import label_points
+from scripts.common.spread import Spread
+from scripts.common.tables import Missing
+from scripts.head_to_head.comparison import Selection, setting_of
+
+COLUMNS = ("panel", "method", "cost", "unit", *SPREAD_COLUMNS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One panel: its title, the points (method, cost, result), the grey levels, and a cost to compare with."""
+
+    title: str
+    points: Sequence[tuple[str, float, Spread | Missing]]
+    levels: Sequence[tuple[str, Spread | Missing]]
+    mark: tuple[str, float] | None
+    unit: str
+
+
+def selection_panel(
+    artifact: Artifact,
+    selection: Selection,
+    percent: int,
+    measure: str,
+    costs: Mapping[str, float],
+    mark: tuple[str, float] | None,
+    unit: str,
+) -> Panel:
+    """Return the panel of one size of the subsets; costs: of every method."""
+    setting = setting_of(percent)
+    points = [
+        (method, costs[method], artifact.cell(setting, method, measure))
+        for method in selection.methods
+        if method in costs
+    ]
+    levels = [("initial", artifact.cell("percent_0", "initial", measure))]
+    levels.append(("full", artifact.cell("percent_100", "full", measure)))
+    return Panel(f"{percent} % of the pool", points, levels, mark, unit)
+
+
+def zero_place(costs: Sequence[float]) -> float:
+    """Return where on a logarithmic axis a cost of nothing stands: a decade or more before the smallest other cost."""
+    return 10.0 ** (math.floor(math.log10(min((cost for cost in costs if cost), default=1.0))) - 1)
+
+
+def draw_panel(axes: Any, panel: Panel) -> None:
+    """Draw the points, levels and the mark of one panel."""
+    costs = [cost for _, cost, _ in panel.points]
+    zero = zero_place(costs)
+    drawn = [(method, cost or zero, value) for method, cost, value in panel.points if isinstance(value, Spread)]
+    for method, cost, value in drawn:
+        draw_points(axes, [cost], [value], method)
+    axes.set_xscale("log")
+    axes.set_xlim((zero if 0 in costs else min(costs)) / 2.5, max([*costs, zero * 100]) * 15)  # room for names
+    ticks = [10.0**power for power in range(round(math.log10(zero)) + 1, 40)]
+    ticks = [tick for tick in ticks if tick < axes.get_xlim()[1]]
+    if 0 in costs:
+        axes.set_xticks([zero, *ticks], ["0", *(f"$10^{{{round(math.log10(tick))}}}$" for tick in ticks)])
+    axes.minorticks_off()
+    axes.grid(False)
+    for _, value in panel.levels:
+        if isinstance(value, Spread):
+            axes.axhline(value.mean, color=FAINT, linewidth=0.8, linestyle=":", zorder=0)
+    if panel.mark and axes.get_xlim()[0] < panel.mark[1] < axes.get_xlim()[1]:
+        axes.axvline(panel.mark[1], color=FAINT, linewidth=0.8, linestyle=":", zorder=0)
+        axes.annotate(
+            panel.mark[0], (panel.mark[1], 0), (-1, 2), xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points", ha="right", va="bottom", rotation=90, fontsize=6, color=FAINT,
+        )  # fmt: skip
+
+
+def name_levels(axes: Any, panel: Panel) -> None:
+    """Write what the grey levels are beside the panel."""
+    for name, value in panel.levels:
+        if isinstance(value, Spread):
+            axes.annotate(
+                method_label(name), (1, value.mean), (2, 0), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", va="center", fontsize=6, color=FAINT,
+            )  # fmt: skip
+
+
+def name_points(axes: Any, panel: Panel) -> None:
+    """Write the methods' names beside their points."""
+    zero = zero_place([cost for _, cost, _ in panel.points])
+    label_points(
+        axes,
+        [
+            (cost or zero, value, method_label(method), method_style(method).color)
+            for method, cost, value in panel.points
+            if isinstance(value, Spread)
+        ],
+    )
+
+
+def rows_of(panel: Panel, measure: str) -> list[dict[str, Any]]:
+    """Return what a panel draws."""
+    title = f"{measure}, {panel.title}"
+    points = [(method, cost, value) for method, cost, value in panel.points]
+    points += [(method, "", value) for method, value in panel.levels]
+    return [
+        dict(zip(COLUMNS, (title, method, cost, panel.unit)), **spread_cells(value)) for method, cost, value in points
+    ]

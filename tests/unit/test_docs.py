@@ -1,0 +1,69 @@
+"""What the pages for readers name is there: rules, targets, settings, files, steps and the flags of distillm."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.step_by_step import distillm
+from tests.workspace import REPO_ROOT, all_rules
+
+PAGES = [REPO_ROOT / "README.md", REPO_ROOT / "CONTRIBUTING.md", *sorted((REPO_ROOT / "docs").glob("*.md"))]
+PAPERS = sorted(path.stem for path in (REPO_ROOT / "config" / "papers").glob("*.yaml"))
+NAMES = [page.name for page in PAGES]
+OF_A_PAPER = "|".join(PAPERS)
+
+
+def settings() -> dict[str, Any]:
+    """Return the settings of all papers, without a tier's."""
+    files = [REPO_ROOT / "config" / "config.yaml", *(REPO_ROOT / "config" / "papers").glob("*.yaml")]
+    return {key: value for path in files for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
+
+
+def in_backticks(page: Path) -> list[str]:
+    """Return what stands between single backticks in running text."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_rules_and_targets_exist(page):
+    codes = in_backticks(page)
+    artifacts = [code for code in codes if re.fullmatch(rf"({OF_A_PAPER})_(table|figure)_\w+", code)]
+    commands = [code for code in codes if code.startswith("snakemake ")]
+    asked = [word for code in commands for word in re.findall(rf"\b(?:{OF_A_PAPER})_\w+", code)]
+    after_rule = re.findall(r"\brules? `(\w+)`", page.read_text(encoding="utf-8"))
+    rules = all_rules()
+    assert [name for name in {*artifacts, *asked, *after_rule} if name not in rules] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_settings_exist(page):
+    known = settings()
+    for code in in_backticks(page):
+        if re.fullmatch(rf"({OF_A_PAPER}|data|compute|overview|tolerances|registries)(\.[a-z0-9_]+)+", code):
+            place: Any = known
+            for key in code.split("."):
+                assert key in place, f"{page.name}: {code}"
+                place = place[key]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_files_and_steps_exist(page):
+    for code in in_backticks(page):
+        if re.fullmatch(r"(scripts|config|tests|rules|resources|envs|profiles|report)/[\w./-]+", code):
+            assert (REPO_ROOT / code).exists(), f"{page.name}: {code}"
+        for module in re.findall(r"python -m (scripts(?:\.\w+)+)", code):
+            assert (REPO_ROOT / (module.replace(".", "/") + ".py")).is_file(), f"{page.name}: {module}"
+
+
+def test_every_flag_of_distillm_is_on_its_page():
+    text = (REPO_ROOT / "docs" / "step_by_step.md").read_text(encoding="utf-8")
+    source = Path(distillm.__file__).read_text(encoding="utf-8")
+    flags = set(re.findall(r'"(--[a-z][a-z_-]+)"', source))
+    assert len(flags) > 15
+    assert sorted(flag for flag in flags if flag not in text) == []

@@ -118,7 +118,7 @@ class Distiller(nn.Module):
         embeds = self.body.get_input_embeddings()(ids)
         embeds = torch.cat([embeds, self.placeholders.to(embeds.dtype).expand(len(ids), -1, -1)], dim=1)
         mask = torch.cat([mask, mask.new_ones(len(ids), self.n_vectors)], dim=1)
-        positions = {} if self._is_encoder else {"position_ids": (mask.cumsum(1) - 1).clamp(min=0), "use_cache": False}
+        positions = {} if self.is_encoder else {"position_ids": (mask.cumsum(1) - 1).clamp(min=0), "use_cache": False}
         hidden = self.body(inputs_embeds=embeds, attention_mask=mask, **positions).last_hidden_state
         return self.pool(hidden[:, -self.n_vectors :])
 
@@ -130,7 +130,8 @@ class Distiller(nn.Module):
         return torch.tanh(pooled) if self.kind == "tanh" else pooled
 
     @property
-    def _is_encoder(self) -> bool:
+    def is_encoder(self) -> bool:
+        """Return whether the body is the encoder of an encoder-decoder model, whose positions have no limit."""
         return self.body.config.model_type in ENCODER_DECODER_TYPES
 
 

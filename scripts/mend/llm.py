@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scripts.common.errors import UserError
+from scripts.lm.load import NO_LIMIT
 from scripts.lm.logprob import output_scale
 from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 from scripts.mend.distiller import left_padded
@@ -82,9 +83,11 @@ class LargeModel:
         self.tokenizer = loaded.tokenizer
         self.device = loaded.device
         self.dtype = loaded.dtype
-        # with several queries behind a prefix the mask is ours, and it knows no sliding window
-        self.window = min(loaded.window, getattr(self.model.config, "sliding_window", None) or loaded.window)
         self.family = loaded.family
+        # Relative positions have no limit, whatever length a T5 states; the mask of several queries behind a prefix is
+        # ours and knows no sliding window.
+        sliding = getattr(self.model.config, "sliding_window", None)
+        self.window = NO_LIMIT if self.encoder_decoder else min(loaded.window, sliding or loaded.window)
         kind = self.model.config.model_type
         known = ENCODER_DECODER_TYPES if self.encoder_decoder else CAUSAL_TYPES
         if kind not in known:

@@ -215,6 +215,19 @@ def start_distiller(
     return LoadedDistiller(module, tokenizer, info)
 
 
+def check_reach(distiller: Distiller, form: PromptFormat, settings: DistillSettings) -> None:
+    """Raise `UserError` if demonstrations and placeholders together may exceed the distiller's window."""
+    from scripts.lm.load import context_window
+
+    read = form.max_distiller_tokens if settings.stage == 1 else form.distiller_room
+    window = context_window(distiller.body.config)
+    if not distiller.is_encoder and read + settings.n_vectors > window:
+        raise UserError(
+            f"n_vectors: {settings.n_vectors} behind up to {read} tokens exceed the distiller's window of {window};"
+            " lower it or format.max_distiller_tokens"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
     """Encoded texts of stage 1, or rows by task of stage 2, with what is held out to choose the best checkpoint."""
@@ -340,6 +353,7 @@ def train_variant(
     """Train one distiller in place and return its history."""
     from scripts.mend.training_loop import LoopSettings, train
 
+    check_reach(started.module, encoder.form, settings)
     objective = Objective(large, encoder, settings, data, seed)
     names = {field.name for field in dataclasses.fields(LoopSettings)}
     loop = LoopSettings(**{name: value for name, value in dataclasses.asdict(settings).items() if name in names})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_json
 from scripts.lm.checkpoints import digest_of_model
+from scripts.lm.load import NO_LIMIT
 from scripts.lm.score import Scorer
 from scripts.mend.distiller import (
     Distiller,
@@ -24,7 +26,7 @@ from scripts.mend.distiller import (
 )
 from scripts.mend.llm import LargeModel, QueryBatch, query_batch
 from scripts.mend.losses import OutputHead, distillation_loss
-from tests.unit.lm_tiny import tiny
+from tests.unit.lm_tiny import WINDOW, tiny
 from tests.unit.mend_tiny import distiller, large_model
 
 KINDS = ("llama", "gpt2", "opt", "t5")
@@ -205,6 +207,15 @@ def test_placeholders_start_from_noise_or_from_words() -> None:
     module.resize(4, torch.Generator().manual_seed(0))
     assert torch.equal(module.placeholders[:2], first[:2])
     assert module.n_vectors == 4
+
+
+def test_the_window_is_the_models_own_but_for_relative_positions_and_sliding_windows() -> None:
+    t5, llama = tiny("t5"), tiny("llama")
+    t5 = dataclasses.replace(t5, window=512)  # as Flan-T5 states
+    llama.model.config.sliding_window = 20
+    assert LargeModel(t5).window == NO_LIMIT
+    assert LargeModel(tiny("llama")).window == WINDOW
+    assert LargeModel(llama).window == 20
 
 
 def test_empty_queries_are_refused() -> None:

@@ -187,6 +187,14 @@ def test_lambda_zero_never_asks_the_teacher(monkeypatch: pytest.MonkeyPatch) -> 
     assert float(losses["total"].detach()) == pytest.approx(float(losses["lm"]))
 
 
+def test_placeholders_must_fit_the_distillers_window() -> None:
+    with pytest.raises(UserError, match="n_vectors: 30 behind up to 39 tokens exceed the distiller's window of 64"):
+        run_variant(n_vectors=30)
+    with pytest.raises(UserError, match="n_vectors: 17 behind up to 48 tokens exceed"):
+        run_variant(n_vectors=17, stage=1, lm_weight=0.0)
+    assert run_variant("t5", n_vectors=30, steps=1)[1]["steps"] == 1
+
+
 def test_hidden_alignment_is_zero_for_the_teachers_own_embeddings() -> None:
     settings = DistillSettings(**{**DISTILL, "hidden_weight": 1.0, "lm_weight": 0.0})
     large = large_model()

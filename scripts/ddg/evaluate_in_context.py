@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_json, write_jsonl
+from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import parse_settings
 from scripts.ddg.distilled import TextSet, read_set, set_path
@@ -327,6 +328,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     evaluation = Evaluation(reader, test, queries, settings)
     nothing = TextSet(test.columns, (), ())
     seconds: dict[str, float] = {}
+    progress = Progress(len(protocols) * len(arms), "sets", parts=10)
     for protocol in protocols:
         part = settings.only.get(protocol.name, {"methods": None, "rounds": args.round})
 
@@ -341,6 +343,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if wanted(arm.method):
                 with timed(seconds, arm.method):
                     evaluation.evaluate_set(protocol, arm, given, rounds)
+            progress.advance()
         for name in filter(wanted, args.self_write):
             with timed(seconds, name):
                 for arm, given in self_written_arms(name, evaluation, protocol, args):
@@ -354,6 +357,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 ranked = retrieve(by, pool, evaluation.texts, most, args)
                 evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
         logger.info("protocol %s: %d queries, %d sets", protocol.name, len(queries), len(arms))
+    progress.close()
     write_csv(args.runs_out, evaluation.rows, CONTEXT_COLUMNS)
     write_jsonl(args.answers_out, evaluation.answers)
     if args.run_out:

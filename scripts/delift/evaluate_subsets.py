@@ -23,6 +23,7 @@ import numpy as np
 from scripts.common.checksums import check_beside, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
+from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import read_embeddings
@@ -248,12 +249,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     # A folder for each job: two jobs may learn from the same rows, and the first to end clears its own.
     kept = Path(args.checkpoints) / hashlib.sha256(str(args.answers_out).encode()).hexdigest()[:12]
     seconds, status = {}, {}
-    with whole_folder(args.answers_out) as folder:
+    with whole_folder(args.answers_out) as folder, Progress(len(args.units), "units", parts=10) as progress:
         for name, subsets in zip(args.units, args.subsets):
             unit = read_unit(name, subsets, args.seeds, always_trained=bool(job.beside))
             answers, seconds[name] = evaluate(job, unit, kept)
             status[name] = {"n_examples": {str(seed): len(rows) for seed, rows in unit.rows.items()}}
             write_jsonl(folder / f"{name}.jsonl", answers)
+            progress.advance()
         write_json(folder / "status.json", {"learning": args.learning, "units": status})
     write_json(args.run_out, {"seconds": seconds})
     shutil.rmtree(kept, ignore_errors=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json
+from scripts.common.progress import Progress
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import read_tensors
 from scripts.mend.arguments import add_model_flags, model_options, named_folders
@@ -307,15 +308,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     distillers, tuned, prompts = load_sources(args, arms, large)
     evaluation = Evaluation(large, formats, settings, args.tasks, distillers=distillers, tuned=tuned, prompts=prompts)
     rows, seconds = [], []
+    progress = Progress(len(arms), "arms")
     for arm in arms:
         began = time.perf_counter()
         found = evaluation.run(arm)
         seconds.append({**dataclasses.asdict(arm), "seconds": round(time.perf_counter() - began, 3)})
         scores = [float(row["value"]) for row in found if row["metric"] == "score"]
         mean = sum(scores) / len(scores)
-        logger.info("%s (%s, %s demonstrations, %s): mean score %.4f", arm.method, arm.perturbation,
-                    evaluation.count(arm), arm.format, mean)  # fmt: skip
+        logger.info("%s (%s, %s demonstrations, %s)", arm.method, arm.perturbation, evaluation.count(arm), arm.format)
+        progress.advance(1, {"mean score": mean}, line=True)
         rows += found
+    progress.close()
     write_csv(args.scores_out, rows, SCORE_COLUMNS)
     write_json(args.run_out, {"arms": seconds, "device": str(large.device), "dtype": str(large.dtype)})
 

@@ -60,6 +60,9 @@ def generate(
         prefix_ids = encode_prompts(loaded, [shared_prefix], special=special)[0]
     encoded = encode_prompts(loaded, prompts, special=special and not prefix_ids)
     _check_lengths(loaded, encoded, len(prefix_ids), 0 if encoder_decoder else max_new_tokens)
+    if prefix_ids and getattr(loaded.model.config, "sliding_window", None):
+        # Such a window counts places, and so the padding that would stand between prefix and prompt.
+        encoded, prefix_ids = [[*prefix_ids, *ids] for ids in encoded], []
 
     loaded.model.eval()
     answers = [""] * len(prompts)

@@ -108,6 +108,15 @@ def test_rating_tokens_come_from_the_tokenizer():
         rating_probabilities(lm_tiny.tiny("bert"), ["w1"], [5, 6], 64)
 
 
+@pytest.mark.parametrize("kind", ["llama", "granite"])
+def test_ratings_are_the_models_own_distribution(kind):
+    loaded, texts = lm_tiny.tiny(kind), ["w1 w2 w3", "w4", "w7 w8 w9 w1 w2"]
+    for text, found in zip(texts, rating_probabilities(loaded, texts, [5, 6, 7], 64)):
+        with torch.no_grad():
+            logits = loaded.model(torch.tensor([loaded.tokenizer(text)["input_ids"]])).logits[0, -1, [5, 6, 7]]
+        np.testing.assert_allclose(found, torch.softmax(logits.double(), dim=0).numpy(), atol=1e-6)
+
+
 def test_ratings_do_not_depend_on_the_batch():
     texts = ["w1 w2 w3", "w4", "w5 w6", "w7 w8 w9 w1 w2"]
     found = [rating_probabilities(lm_tiny.tiny("gpt2"), texts, [5, 6, 7], size) for size in (1, 64)]

@@ -15,8 +15,12 @@ from transformers import (
     BertModel,
     GPT2Config,
     GPT2LMHeadModel,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     OPTConfig,
     OPTForCausalLM,
     PreTrainedTokenizerFast,
@@ -45,6 +49,19 @@ def _state(kind: str, seed: int, dropout: float) -> Any:
     torch.manual_seed(seed)
     vocabulary = len(tokenizer())
     ids = {"pad_token_id": PAD, "bos_token_id": None, "eos_token_id": EOS}
+    if kind == "mistral":
+        config = MistralConfig(
+            vocab_size=vocabulary, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=WINDOW, sliding_window=6, initializer_range=0.3, **ids,
+        )  # fmt: skip
+        return MistralForCausalLM(config)
+    if kind == "granite":
+        config = GraniteConfig(
+            vocab_size=vocabulary, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=WINDOW, logits_scaling=2.5, residual_multiplier=0.7,
+            initializer_range=0.3, **ids,
+        )  # fmt: skip
+        return GraniteForCausalLM(config)
     if kind == "llama":
         config = LlamaConfig(
             vocab_size=vocabulary,
@@ -85,7 +102,7 @@ def _state(kind: str, seed: int, dropout: float) -> Any:
 
 
 def tiny(kind: str = "llama", *, seed: int = 0, dropout: float = 0.0) -> LoadedModel:
-    """Return a fresh copy of a tiny model: llama (grouped-query), gpt2, opt, t5 or bert."""
+    """Return a fresh copy of a tiny model: llama (grouped-query), mistral (sliding window), granite, gpt2, opt, t5, bert."""
     model = copy.deepcopy(_state(kind, seed, dropout)).eval()
     family = {"t5": "encoder_decoder", "bert": "encoder"}.get(kind, "causal")
     window = {"bert": 512}.get(kind, WINDOW)

@@ -30,7 +30,7 @@ def one_by_one(loaded, texts, n_new):
     return answers
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "t5"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "opt", "t5"])
 @pytest.mark.parametrize("batch_size", [1, 4, 9])
 def test_greedy_equals_one_by_one(kind, batch_size):
     loaded = tiny(kind)
@@ -39,7 +39,7 @@ def test_greedy_equals_one_by_one(kind, batch_size):
     assert len(set(answers)) > 3  # the model says different things, so an order mistake would show
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "t5"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "opt", "t5"])
 def test_shared_prefix_equals_concatenation(kind):
     loaded = tiny(kind)
     prefix = words(15, random.Random(2)) + " "

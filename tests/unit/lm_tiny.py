@@ -102,7 +102,7 @@ def _state(kind: str, seed: int, dropout: float) -> Any:
 
 
 def tiny(kind: str = "llama", *, seed: int = 0, dropout: float = 0.0) -> LoadedModel:
-    """Return a fresh copy of a tiny model: llama (grouped-query), mistral (sliding window), granite, gpt2, opt, t5, bert."""
+    """Return a fresh copy of a tiny llama (grouped-query), mistral (sliding window), granite, gpt2, opt, t5 or bert."""
     model = copy.deepcopy(_state(kind, seed, dropout)).eval()
     family = {"t5": "encoder_decoder", "bert": "encoder"}.get(kind, "causal")
     window = {"bert": 512}.get(kind, WINDOW)

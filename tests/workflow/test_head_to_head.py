@@ -57,3 +57,28 @@ def test_a_method_that_its_paper_lacks_is_one_clear_line(workspace: Workspace) -
     overlay = "head_to_head: {methods: {less: {paper: delift, method: lesss}}}"
     said = plan(workspace, overlay, "head_to_head_all")
     assert "config: head_to_head.methods.less.method: 'lesss' is no key of delift.methods" in said
+
+
+def test_the_data_at_hand_is_learnt_beside_where_the_pair_says_so(workspace: Workspace) -> None:
+    asked = "head_to_head: {{selection: {{pair: {}}}}}"
+    said = {pair: plan(workspace, asked.format(pair), "head_to_head_all") for pair in ("mini_stage_2", "mini_stage_3")}
+    jobs = {
+        pair: [
+            line for line in text.splitlines() if "scripts.delift.evaluate_subsets" in line and "/head_to_head/" in line
+        ]
+        for pair, text in said.items()
+    }
+    assert jobs["mini_stage_2"]
+    assert not any("--beside" in line for line in jobs["mini_stage_2"])
+    assert jobs["mini_stage_3"]
+    assert all("--beside" in line for line in jobs["mini_stage_3"])
+
+
+def test_demonstrations_that_do_not_fit_together_are_one_clear_line(workspace: Workspace) -> None:
+    for overlay, fault in (
+        ("{dpc: 3}", "head_to_head.demonstrations.dpc: 3 is not in ddg.sets.dpcs"),
+        ("{sets: [bm25]}", "head_to_head.demonstrations.sets: 'bm25' is by retrieval, not by coreset or generator"),
+        ("{task: qqp}", "head_to_head.demonstrations.task: 'qqp' has several text columns"),
+    ):
+        said = plan(workspace, f"head_to_head: {{demonstrations: {overlay}}}", "head_to_head_all")
+        assert fault in said

@@ -19,6 +19,7 @@ from scripts.data.registry import (
     raw_path,
     references_split,
 )
+from scripts.report.estimate_resources import work_left
 
 check_config(config)
 release_stale_locks(".snakemake")
@@ -27,6 +28,8 @@ release_stale_locks(".snakemake")
 onstart:
     if workflow.is_main_process:
         note_run(".snakemake")
+        jobs = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.benchmark]
+        logger.info(work_left(jobs, Path("results", config["tier"], "benchmarks")))
 
 
 onsuccess:

@@ -14,6 +14,7 @@ from typing import Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
+from scripts.common.progress import in_words
 from scripts.report.run_facts import read_step_times
 
 _START = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$")
@@ -145,6 +146,25 @@ def dry_run(config: Path, targets: Sequence[str], options: Sequence[str] = ()) -
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise UserError(f"dry run of {' '.join(targets)}: {''.join(last)}; run it by hand with `snakemake -n`")
     return done.stdout + done.stderr
+
+
+def work_left(rules: Sequence[str], benchmarks: Path) -> str:
+    """Return in one line how long the jobs of these rules may take, or that nobody knows.
+
+    rules: the rule of each job; benchmarks: folder of what earlier jobs of the tier took. A damaged file there is told,
+    not raised: nothing but this line depends on it.
+    """
+    try:
+        measured_s = measured_times(benchmarks)
+    except UserError as fault:
+        return str(fault)
+    known = [rule for rule in rules if rule in measured_s]
+    counted = f"{len(rules)} {'job' if len(rules) == 1 else 'jobs'}"
+    if not known:
+        return f"{counted} that never ran before"
+    seconds = sum(measured_s[rule][0] / measured_s[rule][1] for rule in known)
+    rest = f"; {len(rules) - len(known)} never ran before" if len(known) < len(rules) else ""
+    return f"{counted}, {in_words(seconds)} of work one after the other, going by earlier runs{rest}"
 
 
 def measured_times(folder: Path) -> dict[str, tuple[float, int]]:

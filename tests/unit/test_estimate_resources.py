@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from scripts.report.estimate_resources import Job, planned_jobs, summarise, to_lines
+from scripts.report.estimate_resources import Job, planned_jobs, summarise, to_lines, work_left
 
 PLANNED = """
 [Sat Nov 21 16:22:36 2026]
@@ -45,3 +47,18 @@ def test_the_table_lines_up_and_shows_a_dash_for_what_was_never_measured() -> No
     assert lines[0].split("  ")[0] == "rule"
     assert lines[1].endswith("-")
     assert "0.1" in lines[1]
+
+
+def test_what_is_left_is_told_by_what_earlier_jobs_took(tmp_path: Path) -> None:
+    assert work_left(["mend_train", "mend_train"], tmp_path) == "2 jobs that never ran before"
+    for name, seconds in (("a", 100), ("b", 300)):
+        path = tmp_path / "mend" / "train" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t10\n", encoding="utf-8")
+    told = "3 jobs, 7 min of work one after the other, going by earlier runs; 1 never ran before"
+    assert work_left(["mend_train", "mend_score", "mend_train"], tmp_path) == told
+    path.write_text("s\tmax", encoding="utf-8")
+    assert (
+        work_left(["mend_train"], tmp_path)
+        == f"{path}: not a Snakemake benchmark file; delete it and run its step again"
+    )

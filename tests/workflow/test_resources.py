@@ -35,3 +35,14 @@ def test_the_estimate_of_the_paper_tier_counts_every_job(tmp_path: Path) -> None
     planned = jobs_of(run_paper_tier(workspace, "all", "--dry-run", "--quiet", "rules").stdout)
     assert {row["rule"] for row in rows[:-1]} == {rule for rule in planned if rule != "all"}
     assert float(rows[-1]["gpu_hours_at_most"]) > 0
+
+
+def test_a_run_says_beforehand_how_long_it_may_take(tmp_path: Path) -> None:
+    workspace, target = Workspace(tmp_path), "results/mini/data/examples/mini_anchors/train.jsonl"
+    first = workspace.run(target)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "2 jobs that never ran before" in first.stdout + first.stderr
+    (tmp_path / target).unlink()
+    second = workspace.run(target)
+    told = r"^1 job, \d+ s of work one after the other, going by earlier runs$"
+    assert re.search(told, second.stdout + second.stderr, flags=re.M), second.stdout + second.stderr

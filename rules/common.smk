@@ -4,9 +4,10 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.utils import update_config
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from scripts.common.config_check import check_config
+from scripts.common.config_check import check_config, typed
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.registry import (
@@ -21,6 +22,7 @@ from scripts.data.registry import (
 )
 from scripts.report.estimate_resources import work_left
 
+update_config(config, typed(workflow.config_settings.config))
 check_config(config)
 release_stale_locks(".snakemake")
 

@@ -37,6 +37,26 @@ def check_config(config: Mapping[str, Any], root: PathLike = ".") -> None:
         sys.exit(1)
 
 
+def typed(value: Any) -> Any:
+    """Return what `--config` gave, with numbers, true, false and null as such.
+
+    Snakemake reads them so where they are a whole setting, but as texts inside maps and lists.
+    """
+    import yaml
+
+    if isinstance(value, Mapping):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        found = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return found if found is None or isinstance(found, (bool, int, float)) else value
+
+
 def config_faults(config: Mapping[str, Any], root: PathLike = ".") -> list[str]:
     """Return the faults of the merged config and of the registries it names, one line each, none if all is well.
 

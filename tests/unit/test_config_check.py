@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.common.config_check import check_config, config_faults, path_text, schema_faults
+from scripts.common.config_check import check_config, config_faults, path_text, schema_faults, typed
 
 ROOT = Path(__file__).resolve().parents[2]
 TIERS = sorted(path.stem for path in (ROOT / "config" / "tiers").glob("*.yaml"))
@@ -281,3 +281,14 @@ def test_bounds_that_leave_out_the_limit():
 def test_path_text():
     assert path_text(["nuggets", "seeds", 0]) == "nuggets.seeds[0]"
     assert path_text([]) == ""
+
+
+def test_numbers_inside_maps_and_lists_of_the_command_line_are_numbers():
+    given = {
+        "nuggets": {"seeds": ["0", "1"], "score": {"shard_size": "30"}, "truth": "null", "x": "1e-3x", "y": "a: b"}
+    }
+    expected = {"seeds": [0, 1], "score": {"shard_size": 30}, "truth": None, "x": "1e-3x", "y": "a: b"}
+    assert typed(given) == {"nuggets": expected}
+    assert typed({"container": "thrift.sif", "n": 3, "keep": "true", "rate": "2.0e-3"}) == {
+        "container": "thrift.sif", "n": 3, "keep": True, "rate": 0.002,
+    }  # fmt: skip

@@ -94,3 +94,12 @@ def test_each_job_rule_keeps_the_conventions(name: str) -> None:
 def test_lint_is_clean(workspace: Workspace) -> None:
     done = workspace.run(options=("--lint",))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_settings_on_the_command_line_keep_their_types(workspace: Workspace) -> None:
+    given = ("--config", "nuggets={score: {shard_size: 100}, seeds: [0]}", "compute={memory_mb: 350}")
+    done = workspace.run("nuggets_choose", options=("--dry-run", *given))
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    assert re.search(r"^nuggets_score_candidates +5$", told, flags=re.M)
+    assert "mem_mb=350," in told

@@ -1,4 +1,4 @@
-"""The tiny tier: the whole of NUGGETS with a few dozen examples, in a folder of its own; what is compared of it."""
+"""The tiny tier: every paper, whole, with a few dozen examples, in a folder of its own; what is compared of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from pathlib import Path
 from tests.workspace import REPO_ROOT, Workspace
 
 TINY = ("tests/overlays/tiny.yaml",)
-TARGET = "nuggets_all"
+TARGET = "all"
 RESULTS = Path("results/tiny")
-# What is compared: every measured value, every score, every chosen subset, every table and figure.
-COMPARED = ("metrics.csv", "nuggets", "tables", "figures")
+# What tells how long something took, when and where; all else must not depend on how it was made.
+FOLDERS_OF_FACTS = ("logs", "benchmarks")
+RUN_FACTS = (
+    "report.html",
+    "*.run.json",
+    "*/times.csv",
+    "*/timing.csv",
+    "*/*_table_time.*",
+    "*/mend_*_timing.*",
+)
 
 
 def make_workspace(folder: Path, *copied: str) -> Workspace:
@@ -22,10 +30,15 @@ def make_workspace(folder: Path, *copied: str) -> Workspace:
 
 
 def digests(workspace: Workspace) -> dict[str, str]:
-    """Return {path: hash} of every result that must not depend on how it was made; run facts are left out."""
+    """Return {path: hash} of every result, be it final or between, that must not depend on how it was made.
+
+    What a killed step was writing lies about under a hidden name, .<name>.<letters>.tmp, and is nobody's result.
+    """
     found = {}
     for path in sorted((workspace.folder / RESULTS).rglob("*")):
         name = path.relative_to(workspace.folder / RESULTS)
-        if path.is_file() and name.parts[0] in COMPARED and not path.name.endswith(".run.json"):
+        facts = name.parts[0] in FOLDERS_OF_FACTS or any(name.match(pattern) for pattern in RUN_FACTS)
+        unfinished = any(part.startswith(".") and part.endswith(".tmp") for part in name.parts)
+        if path.is_file() and not facts and not unfinished:
             found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found

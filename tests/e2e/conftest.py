@@ -31,10 +31,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Hashes of a run on two cores that nobody disturbed."""
+def undisturbed_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The workspace of a tiny run on two cores that nobody disturbed."""
     workspace = make_workspace(tmp_path_factory.mktemp("undisturbed"))
     done = workspace.run(TARGET, configfiles=TINY)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert workspace.planned(TARGET, configfiles=TINY) == set()
-    return digests(workspace)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_run: Workspace) -> dict[str, str]:
+    """Hashes of the results of the run that nobody disturbed."""
+    return digests(undisturbed_run)

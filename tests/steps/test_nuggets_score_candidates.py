@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -153,11 +153,18 @@ def test_chunks_of_other_settings_are_not_used(
     assert scratch(tmp_path / "killed") == []
 
 
-def test_a_damaged_chunk_is_scored_again(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [lambda whole: whole[:-3], lambda whole: whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:]],
+    ids=["cut", "flipped"],
+)
+def test_a_damaged_chunk_is_scored_again(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
     undisturbed = score(tmp_path / "undisturbed", model)
     killed_run(tmp_path / "killed", model)
     chunk = sorted(scratch(tmp_path / "killed")[0].iterdir())[0]
-    chunk.write_bytes(chunk.read_bytes()[:-3])
+    chunk.write_bytes(damage(chunk.read_bytes()))
     scored = count_scored(monkeypatch)
     resumed = score(tmp_path / "killed", model)
     assert len(scored) == 5

@@ -319,9 +319,11 @@ def test_damaged_checkpoint_is_named(tokenizer, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_student(load(tokenizer), SPLITS, chosen, seed=0, checkpoints=tmp_path, progress=stop)
     (path,) = tmp_path.rglob("state.safetensors")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match="damaged checkpoint .*remove it"):
-        train_student(load(tokenizer), SPLITS, chosen, seed=0, checkpoints=tmp_path)
+    whole = path.read_bytes()
+    for damaged in (whole[:100], whole[:-7] + bytes([whole[-7] ^ 1]) + whole[-6:]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged checkpoint .*remove it"):
+            train_student(load(tokenizer), SPLITS, chosen, seed=0, checkpoints=tmp_path)
 
 
 def test_accumulated_micro_batches_equal_the_big_batch_where_the_mean_runs_over_the_step(tokenizer):

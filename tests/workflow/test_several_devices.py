@@ -42,8 +42,10 @@ def step_by_step(devices: int, passes: int) -> dict[str, Any]:
 
 
 def mend(devices: int, passes: int) -> dict[str, Any]:
-    """Return settings in which two distillers take four steps each."""
-    return {"mend": {"devices": devices, "finetune": {"steps": 4, "accumulation": passes, "batch_size": 2}}}
+    """Return settings in which two distillers take four steps each from the shipped one."""
+    finetune = {"steps": 4, "accumulation": passes, "batch_size": 2}
+    backbones = {"mini": {"pretrained": "resources/mini/distiller"}}
+    return {"mend": {"devices": devices, "finetune": finetune, "backbones": backbones}}
 
 
 class Trained:
@@ -88,7 +90,7 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
         pytest.param(nuggets, "nuggets/train/mini_pool/mini_causal/kmeans_5/full.json", "causal", id="nuggets"),
         pytest.param(
             step_by_step,
-            "step_by_step/students/mini_cqa/mini_t5_small/standard_finetuning-gt-palm-100.json",
+            "step_by_step/students/mini_cqa/mini_t5/standard_finetuning-gt-palm-100.json",
             None,  # its weights are not kept
             id="step_by_step",
         ),

@@ -114,13 +114,18 @@ def s3_server(python: Path, bucket: str) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for("S3 server", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        wait_for("S3 server", lambda: _listens(port))
         address = f"http://127.0.0.1:{port}"
         put(f"{address}/{bucket}", b"")
         yield address
     finally:
         server.terminate()
         server.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def put(url: str, content: bytes) -> None:

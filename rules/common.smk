@@ -90,8 +90,8 @@ def model_flags():
 
 
 def launcher(devices):
-    """Return the command that starts a training module: one process, or one for each GPU of the job on a free port."""
-    return "python" if devices == 1 else f"python -m torch.distributed.run --standalone --nproc_per_node {devices}"
+    """Return the command that starts a training module: one process, or one for each GPU of the job."""
+    return "python" if devices == 1 else f"python -m scripts.lm.launch --processes {devices}"
 
 
 def kept(path, keep):

@@ -389,7 +389,7 @@ def _check_launch(
     if settings.fsdp and world_size() == 1:
         raise UserError(
             "fsdp: sharding needs several processes, and this is one; start the step with"
-            " `torchrun --nproc_per_node <devices> -m <step>` or set fsdp to ''"
+            " `python -m scripts.lm.launch --processes <devices> -m <step>` or set fsdp to ''"
         )
 
 

@@ -210,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if world_size() != settings.devices:
         raise UserError(
             f"nuggets.finetune.devices: {settings.devices} devices but {world_size()} processes; start the step with"
-            f" 'python -m torch.distributed.run --nproc_per_node {settings.devices}', or set devices to {world_size()}"
+            f" 'python -m scripts.lm.launch --processes {settings.devices}', or set devices to {world_size()}"
         )
     engine = settings.for_finetune(args.dtype)
     # A folder for each job: two jobs may train the same examples, and the first to end clears its own.

@@ -15,7 +15,7 @@ from tests.tiny import RESULTS, TINY, make_workspace
 from tests.workspace import REPO_ROOT, Workspace
 
 ONE, TWO = (1, 2), (2, 1)  # devices, forward passes per optimizer step
-LAUNCHER = "python -m torch.distributed.run --standalone --nproc_per_node 2 -m scripts."
+LAUNCHER = "python -m scripts.lm.launch --processes 2 -m scripts."
 LARGEST_DIFFERENCE = 5e-6  # of losses in nats, and of weights that four steps moved by a hundred times as much
 
 

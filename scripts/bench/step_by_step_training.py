@@ -28,6 +28,8 @@ TOLERANCE = 1e-5  # nats, on the first steps
 COMPARED_STEPS = 5
 STACKED_RUNS = 8
 SEED = 0
+# Ours lets the learning rate fall to 0 at its last step; so far away, it is as constant as the reference's.
+MAX_STEPS = 10**9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +142,7 @@ def make_work(shape: Shape, rows: list[dict[str, str]], text: str) -> Work:
     model = T5ForConditionalGeneration(config)
     loaded = LoadedModel(model, tokenizer, torch.device("cpu"), torch.float32, "encoder_decoder", 1024)
     settings = TrainSettings(
-        method="task_prefix", label_type="gt", alpha=0.5, max_steps=10_000, eval_steps=10_000,
+        method="task_prefix", label_type="gt", alpha=0.5, max_steps=MAX_STEPS, eval_steps=MAX_STEPS,
         batch_size=shape.batch_size, grad_steps=1, lr=5e-5, form="cqa",
     )  # fmt: skip
     return Work(shape, text, loaded, rows, settings)

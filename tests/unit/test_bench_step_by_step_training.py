@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from scripts.bench import step_by_step_training as bench
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
 
-TINY = bench.Shape("tiny", 16, 1, 24, 4)
+TINY = bench.Shape("tiny", 16, 1, 24, 4, None)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,10 @@ def test_result_names_the_reference_and_what_was_run(work):
     assert set(result["references"]) == {"seq2seq_trainer"}
     assert result["references"]["seq2seq_trainer"]["max_abs_diff"] <= bench.TOLERANCE
     assert result["sizes"]["rows"] == 24
+    assert result["single"] == result["ours"]
+    stacked = bench.measure(dataclasses.replace(work, shape=dataclasses.replace(TINY, n_runs=2)), 1, 1, 2)
+    assert stacked["references"]["seq2seq_trainer"]["max_abs_diff"] <= bench.TOLERANCE
+    assert (stacked["sizes"]["runs"], result["sizes"]["runs"]) == (2, 1)
 
 
 def test_results_that_differ_are_not_written(monkeypatch, tmp_path):

@@ -1,6 +1,6 @@
 """Write the synthetic reasoning sets and their teachers' raw answers: the mini tier's NLI, CQA, SVAMP, ASDiv, generic.
 
-The formats are those of the released files (dossier step_by_step, 2.2). Equal seeds and sizes give equal bytes.
+The formats are those of the released files. Equal seeds and sizes give equal bytes.
 """
 
 from __future__ import annotations

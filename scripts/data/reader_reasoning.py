@@ -1,6 +1,6 @@
 """Readers of reasoning data: e-SNLI, ANLI, CoS-E, SVAMP, ASDiv, one's own rows, and language models' raw answers.
 
-Inputs are put together as Distilling Step-by-Step's code does (dossier step_by_step, 2.4), so that a model trained with
+Inputs are put together as Distilling Step-by-Step's code does, so that a model trained with
 either reads the same text.
 """
 

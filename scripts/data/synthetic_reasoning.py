@@ -1,9 +1,9 @@
-"""Small reasoning sets in the file formats of Distilling Step-by-Step (dossier step_by_step, 2.2, 10), with teachers.
+"""Small reasoning sets in the file formats of Distilling Step-by-Step, with teachers.
 
-In three sets the parity of the sum of two hidden values decides; a label tells little about them, a rationale names
-their sum. The fourth set has word problems whose verb decides the operation. Rationales are terse and begin with what
-tells most: in a longer sentence it weighs too little for a small model. Teachers err like the real ones: they
-misremember a value, contradict their own reasons, or leave the form of an answer; and they run on into an invented
+In three sets the parity of the sum of two or (generic) three hidden values decides; a label tells little about them,
+a rationale names their sum. The fourth set has word problems whose verb decides the operation. Rationales are terse and
+begin with what tells most: in a longer sentence it weighs too little for a small model. Teachers err like real ones:
+they misremember a value, contradict their own reasons, or leave the form of an answer; and they run on into an invented
 next question that is cut off in mid-word.
 """
 
@@ -33,7 +33,7 @@ from scripts.data.synthetic_reasoning_words import (
     hidden_values,
 )
 
-HIGHEST = 4
+HIGHEST = 2
 HIGHEST_FACT = 8  # numbers whose sums the pre-training text explains
 NEUTRAL_SHARE = 0.2  # of the inference set: pairs that nothing is known of
 SPLITS = ("train", "valid", "test")
@@ -70,46 +70,46 @@ class Question:
     label: str = ""
 
 
-def _pairs(items: Sequence[str], counts: Sequence[int], rng: random.Random, name: str) -> list[list[tuple[str, str]]]:
-    """Return `counts` lists of ordered pairs; no two pairs, in whatever list, have the same two items."""
-    pairs = list(itertools.combinations(items, 2))
-    if sum(counts) > len(pairs):
-        raise UserError(f"--settings: {name} has {len(pairs)} questions, {sum(counts)} are asked for; ask for fewer")
-    chosen = [pair if rng.random() < 0.5 else pair[::-1] for pair in rng.sample(pairs, sum(counts))]
+def _draws(
+    items: Sequence[str], n_items: int, counts: Sequence[int], rng: random.Random, name: str
+) -> list[list[tuple[str, ...]]]:
+    """Return `counts` lists of `n_items` items in random order; no two draws, in whatever list, have the same items."""
+    draws = list(itertools.combinations(items, n_items))
+    if sum(counts) > len(draws):
+        raise UserError(f"--settings: {name} has {len(draws)} questions, {sum(counts)} are asked for; ask for fewer")
+    chosen = [tuple(rng.sample(draw, n_items)) for draw in rng.sample(draws, sum(counts))]
     ends = list(itertools.accumulate(counts))
     return [chosen[end - count : end] for count, end in zip(counts, ends)]
 
 
 def _sums(
-    pair: tuple[str, str], values: Mapping[str, int], answers: Sequence[str], rng: random.Random
+    items: Sequence[str], values: Mapping[str, int], answers: Sequence[str], rng: random.Random
 ) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Return answer, reasons and wrong pairs for a label that tells whether a sum of two hidden values is even or odd.
+    """Return answer, reasons and wrong pairs for a label that tells whether a sum of hidden values is even or odd.
 
     answers: for an even and for an odd sum.
     """
 
-    def told(first: int, second: int) -> tuple[str, str]:
-        answer = answers[(first + second) % 2]
-        total = first + second
+    def told(total: int) -> tuple[str, str]:
+        answer = answers[total % 2]
         return f"sum {total} {answer}", answer
 
-    first, second = values[pair[0]], values[pair[1]]
-    reasons, answer = told(first, second)
-    wrong_values = [
-        (a, b)
-        for a, b in (*((v, second) for v in range(1, HIGHEST + 1)), *((first, v) for v in range(1, HIGHEST + 1)))
-        if (a + b - first - second) % 2
+    hidden = [values[item] for item in items]
+    total = sum(hidden)
+    reasons, answer = told(total)
+    misremembered = [
+        total - value + other for value in hidden for other in range(1, HIGHEST + 1) if (other - value) % 2
     ]
     slip = answers[1 - answers.index(answer)]
-    return answer, reasons, (told(*rng.choice(wrong_values)), (reasons, slip))
+    return answer, reasons, (told(rng.choice(misremembered)), (reasons, slip))
 
 
-def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
+def make_inference(items: tuple[str, ...], rng: random.Random) -> Question:
     """Return a premise and a hypothesis in ANLI's form: neutral if the places differ, else parity decides."""
     here = rng.choice(PLACES)
     there = rng.choice([place for place in PLACES if place != here]) if rng.random() < NEUTRAL_SHARE else here
-    premise, hypothesis = f"the {pair[0]} is in the {here} .", f"the {pair[1]} is in the {there} ."
-    answer, reasons, wrong = _sums(pair, hidden_values(ANIMALS, HIGHEST), DECIDED, rng)
+    premise, hypothesis = f"the {items[0]} is in the {here} .", f"the {items[1]} is in the {there} ."
+    answer, reasons, wrong = _sums(items, hidden_values(ANIMALS, HIGHEST), DECIDED, rng)
     if here != there:
         told = f"{here} {there} {NEUTRAL}"
         answer, reasons, wrong = NEUTRAL, told, ((reasons, answer), (told, rng.choice(DECIDED)))
@@ -117,12 +117,12 @@ def make_inference(pair: tuple[str, str], rng: random.Random) -> Question:
     return Question(row, f"Premise: {premise}\nHypothesis: {hypothesis}\nAnswer:", answer, reasons, wrong)
 
 
-def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
+def make_choice(items: tuple[str, ...], rng: random.Random) -> Question:
     """Return a question with two choices in CoS-E's form; the parity of two hidden values decides."""
     choices = rng.sample(PARITIES, 2)
-    question = f"{pair[0]} and {pair[1]} ?"
+    question = f"{items[0]} and {items[1]} ?"
     values = hidden_values(OBJECTS, HIGHEST)
-    answer, reasons, wrong = _sums(pair, values, PARITIES, rng)
+    answer, reasons, wrong = _sums(items, values, PARITIES, rng)
     listed = [f"({letter}) {choice}" for letter, choice in zip("ab", choices)]
     row = {
         "question": question,
@@ -136,11 +136,14 @@ def make_choice(pair: tuple[str, str], rng: random.Random) -> Question:
     return Question(row, asked, named[answer], reasons, tuple((why, named[one]) for why, one in wrong), answer)
 
 
-def make_record(pair: tuple[str, str], rng: random.Random) -> Question:
-    """Return a patient-like record and its code in the generic form; the parity of two hidden values decides."""
+def make_record(items: tuple[str, ...], rng: random.Random) -> Question:
+    """Return a patient-like record and its code in the generic form; the parity of three hidden values decides.
+
+    Three, because a parity of two is learnt from labels alone soon after it is learnt from rationales.
+    """
     values = hidden_values(FINDINGS, HIGHEST)
-    answer, reasons, wrong = _sums(pair, values, CODES, rng)
-    text = f"patient with {pair[0]} and {pair[1]}"
+    answer, reasons, wrong = _sums(items, values, CODES, rng)
+    text = f"patient with {' and '.join(items)}"
     row = {"input": text, "label": answer, "rationale": reasons}
     return Question(row, f"Q: {text}\nA:", answer, reasons, wrong)
 
@@ -207,11 +210,12 @@ def teacher_outputs(
     return outputs
 
 
-MAKERS: dict[str, tuple[Sequence[str], Callable[[tuple[str, str], random.Random], Question]]] = {
-    "nli": (ANIMALS, make_inference),
-    "cqa": (OBJECTS, make_choice),
-    "generic": (FINDINGS, make_record),
+MAKERS: dict[str, tuple[Sequence[str], int, Callable[[tuple[str, ...], random.Random], Question]]] = {
+    "nli": (ANIMALS, 2, make_inference),
+    "cqa": (OBJECTS, 2, make_choice),
+    "generic": (FINDINGS, 3, make_record),
 }
+"""Set -> its items, how many a question names, and what makes a question of them."""
 
 
 class ReasoningSets:
@@ -221,11 +225,11 @@ class ReasoningSets:
         self.settings, self.seed = settings, seed
         self.questions: dict[str, dict[str, list[Question]]] = {}
         sizes = {"train": settings.train_size, "valid": settings.valid_size, "test": settings.test_size}
-        for name, (items, make) in MAKERS.items():
+        for name, (items, n_items, make) in MAKERS.items():
             rng = self._rng(name, "questions")
             splits = SPLITS if name == "nli" else ("train", "test")
-            pairs = _pairs(items, [sizes[split] for split in splits], rng, name)
-            self.questions[name] = {split: [make(pair, rng) for pair in part] for split, part in zip(splits, pairs)}
+            draws = _draws(items, n_items, [sizes[split] for split in splits], rng, name)
+            self.questions[name] = {split: [make(draw, rng) for draw in part] for split, part in zip(splits, draws)}
         problems = self._problems([sizes["train"], sizes["test"], settings.augment_size])
         self.questions["svamp"] = {"train": problems[0], "test": problems[1]}
         self.questions["asdiv"] = {"train": problems[2]}
@@ -261,9 +265,9 @@ def unlabelled_text(count: int, seed: int) -> list[str]:
     for _ in range(count):
         kind = rng.choice(("question", "question", "fact", "fact", "word problem"))
         name = rng.choice(list(MAKERS))
-        items, make = MAKERS[name]
+        items, n_items, make = MAKERS[name]
         if kind == "question":
-            texts.append(plain_input(name, make((*rng.sample(items, 2),), rng)))
+            texts.append(plain_input(name, make(tuple(rng.sample(items, n_items)), rng)))
         elif kind == "fact":
             texts.append(_fact(name, rng))
         else:
@@ -272,7 +276,7 @@ def unlabelled_text(count: int, seed: int) -> list[str]:
 
 
 def plain_input(name: str, question: Question) -> str:
-    """Return a question as a student reads it (dossier 2.4), in one line."""
+    """Return a question as a student reads it, in one line."""
     row = question.row
     if name == "nli":
         return f"{row['premise']} </s> {row['hypothesis']}"

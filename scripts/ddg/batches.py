@@ -1,4 +1,4 @@
-"""Which texts each step sees: shuffled batches, representative teachers, diverse mini-batches (dossier ddg, 1.4, 1.5).
+"""Which texts each step sees: shuffled batches, representative teachers, diverse mini-batches.
 
 All are functions of the step's number, so a resumed run sees what the uninterrupted one would have seen.
 """
@@ -47,7 +47,7 @@ class Walk:
 def representative_rows(
     embeddings: np.ndarray, rows: Sequence[int], size: int, versions: int, threads: int
 ) -> list[int]:
-    """Return `versions` coresets of `size` rows of one class, one after another (dossier ddg, 1.4).
+    """Return `versions` coresets of `size` rows of one class, one after another.
 
     embeddings: (len(rows), d). Version v holds the members nearest to the means of K-means seeded with v.
     Raises `UserError` if the class has fewer than `size` distinct texts.
@@ -63,7 +63,7 @@ def diverse_batches(
 ) -> list[list[int]]:
     """Return `n_batches` batches of `size` rows, each with size / clusters rows of every K-means cluster.
 
-    A cluster that runs out begins again; rows of a batch stand in the order of the clusters (dossier ddg, 1.5). Where
+    A cluster that runs out begins again; rows of a batch stand in the order of the clusters. Where
     texts coincide so much that clusters stay empty, the others give more.
     DEVIATION: DiLM's K-means is not seeded here; ours is.
     """

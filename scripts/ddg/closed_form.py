@@ -1,4 +1,4 @@
-"""Gradient matching without a backward pass through the encoder (dossier ddg, 1.3 and 8.3).
+"""Gradient matching without a backward pass through the encoder.
 
 Only the classifier's gradient is compared. For a classifier that is one linear layer on features z, the gradient of the
 weighted cross entropy of texts of class c is sum_i w_i (p_i - e_c) z_i^T for the weights and sum_i w_i (p_i - e_c) for

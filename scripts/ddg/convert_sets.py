@@ -1,4 +1,4 @@
-"""Turn distilled sets, JSON lines as DiLM releases them, into parquet with canonical columns (dossier ddg, 2.3)."""
+"""Turn distilled sets, JSON lines as DiLM releases them, into parquet with canonical columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distilled sets on disk: JSON lines as DiLM releases them, and parquet with canonical columns (dossier ddg, 2.3).
+"""Distilled sets on disk: JSON lines as DiLM releases them, and parquet with canonical columns.
 
 JSON lines: one object per text, its text columns and `labels`, a class number; grouped by class. Parquet: the text
 columns, `label` (int64) and `label_text`, sorted by class, stable. `read_set` reads both.

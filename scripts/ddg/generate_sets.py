@@ -1,4 +1,4 @@
-"""Stage C: write distilled sets with trained generators (dossier ddg, 1.6).
+"""Stage C: write distilled sets with trained generators.
 
 For each draw a pool is written, `over_sample` texts for each one wanted; texts that repeat are left out and K-means
 members of the rest are kept (selection k_centers), or the first texts of the pool are taken (selection none). Sets of

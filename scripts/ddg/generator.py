@@ -1,4 +1,4 @@
-"""The generator: a causal language model with one begin token a class and a separator of text columns (dossier, 1.2).
+"""The generator: a causal language model with one begin token a class and a separator of text columns.
 
 A text of class c is read as: class token, blank, columns joined by " <sep> ", blank, end-of-text.
 """
@@ -129,7 +129,7 @@ def padded_width(longest: int, multiple: int) -> int:
 
 
 def prepare_generator(loaded: LoadedModel, task: Task, seed: int) -> Generator:
-    """Add class tokens, separator and padding to a language model and its tokenizer (dossier ddg, 1.2).
+    """Add class tokens, separator and padding to a language model and its tokenizer.
 
     A class token starts as a copy of the begin-of-text token (end-of-text where the model has none), the separator and
     a new padding token as draws from N(0, initializer_range), as in the transformers of DiLM's time.

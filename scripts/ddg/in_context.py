@@ -1,4 +1,4 @@
-"""In-context learning with many queries behind the same demonstrations (dossier ddg, 2.4 and 8.3).
+"""In-context learning with many queries behind the same demonstrations.
 
 The demonstrations are run once; a further round adds only its own. Where two texts begin with the same tokens, what was
 run for the first serves the second: the cache is cut back to what they share. Equal to running every prompt whole.

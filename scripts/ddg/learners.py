@@ -1,4 +1,4 @@
-"""Learners: an encoder with a classifier, as gradient matching and evaluation A train it (dossier ddg, 1.1, 1.3, 3).
+"""Learners: an encoder with a classifier, as gradient matching and evaluation A train it.
 
 pooling says what the classifier reads. `model`: as the architecture has it - BERT: the pooler's output and one linear
 layer; RoBERTa: the first token's state, XLNet: the last one's, each through a dense layer with tanh and a linear one.

@@ -1,4 +1,4 @@
-"""Stage B: gradient matching of the generators of all seeds (dossier ddg, 1.3-1.7; see `scripts.ddg.matching`)."""
+"""Stage B: gradient matching of the generators of all seeds (see `scripts.ddg.matching`)."""
 
 from __future__ import annotations
 

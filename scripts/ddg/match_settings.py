@@ -1,4 +1,4 @@
-"""Settings of stage B, gradient matching (dossier ddg, section 3)."""
+"""Settings of stage B, gradient matching."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage B: train the generator so that its texts give a classifier the gradients of real texts (dossier ddg, 1.3-1.7).
+"""Stage B: train the generator so that its texts give a classifier the gradients of real texts.
 
 One library for three methods: DiLM as published and DDG as released (teacher `off`: in the released code the second
 learner has no influence on the generator), and DDG as described (teacher `ema`).
@@ -197,7 +197,7 @@ class Matcher:
     def _refresh(self, outer: int) -> None:
         """Draw the texts of the next `interval` outer loops and put them into diverse batches.
 
-        They stay the same while the generator changes (dossier ddg, 1.3: off-policy, no correction).
+        They stay the same while the generator changes (off-policy, without a correction).
         """
         settings = self.settings
         self.synthetic_rows, self.synthetic_strings, self.synthetic_batches = [], [], []

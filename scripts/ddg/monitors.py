@@ -1,4 +1,4 @@
-"""What to watch while the generator is trained: a better cosine alone does not mean better texts (dossier ddg, 10)."""
+"""What to watch while the generator is trained: a better cosine alone does not mean better texts."""
 
 from __future__ import annotations
 

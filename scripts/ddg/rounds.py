@@ -1,4 +1,4 @@
-"""Which demonstrations and which queries a prompt shows, in rounds as LongICLBench draws them (dossier ddg, 2.4)."""
+"""Which demonstrations and which queries a prompt shows, in rounds as LongICLBench draws them."""
 
 from __future__ import annotations
 

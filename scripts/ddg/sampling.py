@@ -1,4 +1,4 @@
-"""Draw texts of given classes from a generator: nucleus sampling with a cache (dossier ddg, 1.6).
+"""Draw texts of given classes from a generator: nucleus sampling with a cache.
 
 The chance of each text comes from its own row of uniform numbers, so a text does not depend on how many others are
 drawn with it: the first 100 texts of a request for 2,000 are those of a request for 100.

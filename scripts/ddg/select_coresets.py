@@ -1,4 +1,4 @@
-"""Sets of real texts to compare distilled ones with: random, k-centers, herding (dossier ddg, section 4).
+"""Sets of real texts to compare distilled ones with: random, k-centers, herding.
 
 random: drawn from each class, small sets within the large ones of the same draw. k_centers: K-means members, draw k
 with K-means' seed k (DiLM). herding: greedy, the same for every draw.

@@ -49,7 +49,7 @@ def check_number(key: str, value: Any, low: float, high: float = float("inf"), *
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """AdamW with a warm-up and a fall of the step size (dossier ddg, section 3).
+    """AdamW with a warm-up and a fall of the step size.
 
     learning_rate: peak step size; schedule: cosine, linear or constant after the warm-up; warmup_ratio: share of the
     steps in which it rises from 0 (the first step has step size 0, as in DiLM); weight_decay: not on biases and norms;

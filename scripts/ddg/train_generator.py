@@ -1,4 +1,4 @@
-"""Stage A: pre-train the generator of class-conditioned text with the plain language-model loss (dossier ddg, 1.2)."""
+"""Stage A: pre-train the generator of class-conditioned text with the plain language-model loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation A: train learners on small sets and test them on real texts (dossier ddg, section 3: learner evaluation).
+"""Evaluation A: train learners on small sets and test them on real texts.
 
 Each set of each method trains `models` learners that differ in their classifier and the order of the batches; the test
 split is read once each is trained (the last state counts, no early stopping). Learners of one size are trained

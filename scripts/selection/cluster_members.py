@@ -1,4 +1,4 @@
-"""One real member for each K-means cluster: the "k-centers" coreset of DiLM (dossier ddg, 1.4 and 1.6).
+"""One real member for each K-means cluster: the "k-centers" coreset of DiLM.
 
 Not the greedy k-center of `scripts.selection.k_centers`: DiLM clusters by K-means and keeps the member nearest to each
 cluster's mean.

@@ -1,4 +1,4 @@
-"""distillm: Distilling Step-by-Step on one's own data (dossier step_by_step, 3.1 and 4).
+"""distillm: Distilling Step-by-Step on one's own data.
 
     distillm --data_dir FOLDER --from_pretrained MODEL --output_dir OUT     trains a small model and saves it
     distillm predict --model OUT --input FILE --predictions-out FILE        asks it

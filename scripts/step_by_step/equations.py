@@ -1,4 +1,4 @@
-"""Arithmetic in model outputs, evaluated without `eval`; and the two metrics, equal text and equal value (dossier 9).
+"""Arithmetic in model outputs, evaluated without `eval`; and the two metrics, equal text and equal value.
 
 Only numbers, brackets, + - * / // % ** and signs are known. Everything else, also what Python could compute (names,
 calls, comparisons, tuples, text), has no value, and what has no value is never right.

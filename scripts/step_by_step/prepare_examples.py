@@ -1,6 +1,6 @@
 """Join the gold rows of one split with a teacher's raw answers, and count what was dropped, blank or malformed.
 
-Distilling Step-by-Step, section 3.1 and appendix A.2; the released files are in dossier step_by_step, 2.
+Distilling Step-by-Step, section 3.1 and appendix A.2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which rows a run trains, validates and tests on, drawn exactly as the released code draws them (dossier 2.1).
+"""Which rows a run trains, validates and tests on, drawn exactly as the released code draws them.
 
 The released code draws through Hugging Face's `train_test_split`: a permutation from NumPy's `default_rng(seed)`, whose
 first ceil(share * n) entries are the held-out rows and the rest, in that order, the kept ones. The same draws here need
@@ -75,7 +75,7 @@ def make_splits(
 ) -> Splits:
     """Return the rows of one run: first the sub-sample is drawn, then, without `valid`, a tenth of it is held out.
 
-    So a set without validation rows trains on nine tenths of the share it is given (dossier 2.1).
+    So a set without validation rows trains on nine tenths of the share it is given.
     """
     kept = [dict(train[i]) for i in subsample_indices(len(train), fraction, run)]
     if valid is not None:

@@ -123,7 +123,7 @@ def test_teacher_accuracy(tmp_path):
         teacher_accuracy.main(flags)
 
 
-REAL = [  # format, split, accuracy in percent (dossier 2.6), rows, blank labels
+REAL = [  # format, split, accuracy in percent, rows, blank labels
     ("cqa", "test", 77.23, 1221, 0),
     ("svamp", "test", 74.00, 200, 2),
     ("anli1", "test", 65.60, 1000, 10),

@@ -1,4 +1,4 @@
-"""The classifier's gradient in closed form and the gradient-matching loss (dossier ddg, section 9, maths)."""
+"""The classifier's gradient in closed form and the gradient-matching loss."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_gradient_in_the_losses_is_that_of_finite_differences_and_sums_to_zero(t
 
 
 def test_gradient_in_the_losses_by_hand():
-    """With a_i = dL/dw_i, dL/dl_j = (1/tau) w_j (sum_i w_i a_i - a_j) (dossier, 1.3)."""
+    """With a_i = dL/dw_i, dL/dl_j = (1/tau) w_j (sum_i w_i a_i - a_j)."""
     losses, temperature, head = draw(C, N, seed=6).requires_grad_(), 0.5, layer()
     real = linear_gradients(draw(C, M, D, seed=2), torch.full((C, M), 1 / M), head)
     w = text_weights(losses.detach(), temperature).requires_grad_()

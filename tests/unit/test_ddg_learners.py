@@ -39,7 +39,7 @@ def test_features_do_not_depend_on_padding_or_batches(kind, pooling):
 
 
 def test_reset_gives_back_the_pretrained_encoder_on_the_cpu():
-    """DiLM's reset keeps references to the live weights, so that nothing is reset on a CPU (dossier, 8.2)."""
+    """DiLM's reset keeps references to the live weights, so that nothing is reset on a CPU."""
     made = learner()
     before, start = weights(made), Start(made)
     train(made)

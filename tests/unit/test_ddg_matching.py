@@ -41,7 +41,7 @@ def test_a_run_is_a_function_of_its_seed():
 
 
 def test_no_teacher_is_a_teacher_that_follows_at_once():
-    """Decay 0 with the student's start is teacher off, to the last bit; a slow teacher is not (dossier, oracle 15)."""
+    """Decay 0 with the student's start is teacher off, to the last bit; a slow teacher is not."""
     off = run(match_settings(teacher="off"))
     at_once = run(match_settings(teacher="ema", teacher_decay=0.0, teacher_init="shared"))
     slow = run(match_settings(teacher="ema", teacher_decay=0.9, teacher_init="shared"))

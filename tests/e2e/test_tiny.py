@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.tiny import RESULTS, TARGET, TINY, digests, make_workspace
+from tests.tiny import RESULTS, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
 
 logger = logging.getLogger(__name__)
@@ -191,15 +191,15 @@ def test_killed_again_and_again_and_run_on_one_core(
 def test_a_shard_damaged_between_two_runs(undisturbed_run: Workspace, undisturbed: dict[str, str]) -> None:
     """Left in its place with a flipped byte, a finished shard is refused; removed, it is made again as it was."""
     scores = RESULTS / "nuggets/scores/mini_pool/mini_causal/kmeans_5"
-    shard = undisturbed_run.folder / scores / "shard_0.raw.safetensors"
+    shard, merged = undisturbed_run.folder / scores / "shard_0.raw.safetensors", str(scores / "scores.csv")
     content = bytearray(shard.read_bytes())
     content[-100] ^= 1
     shard.write_bytes(content)
-    done = undisturbed_run.run(str(scores / "scores.csv"), configfiles=TINY)
+    done = undisturbed_run.run(merged, configfiles=TINY)
     told = done.stdout + done.stderr
     assert done.returncode != 0
     assert f"{shard.name}: damaged, tensor 'one_shot' does not have its checksum; delete it" in told, told[-3000:]
     shard.unlink()
-    done = undisturbed_run.run(TARGET, configfiles=TINY)
+    done = undisturbed_run.run(merged, configfiles=TINY)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert digests(undisturbed_run) == undisturbed

@@ -152,7 +152,8 @@ def open_page(
     # Numbers from 10 on, out of the way of 3 and 4.
     read_commands, write_commands, read_answers, write_answers = map(_high, (*os.pipe(), *os.pipe()))
     flags = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-extensions"
-    with tempfile.TemporaryDirectory() as profile:
+    # The browser's own processes may still write while it is removed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # The protocol's pipes are file descriptors 3 and 4: a shell puts them there, then becomes the browser.
         script = f'exec 3<&{read_commands} 4>&{write_answers}; exec "$0" "$@"'
         process = subprocess.Popen(

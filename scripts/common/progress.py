@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any, Mapping
 
+from scripts.common.durations import in_words
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -66,10 +68,3 @@ class Progress:
             return ""
         seconds = (time.monotonic() - self._begin) / (self.done - self._first) * (self.total - self.done)
         return f"; about {in_words(seconds)} left"
-
-
-def in_words(seconds: float) -> str:
-    """Return a duration in the unit that suits it: 40 s, 12 min, 3.4 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -12,9 +12,9 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Mapping, Sequence
 
+from scripts.common.durations import in_words
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
-from scripts.common.progress import in_words
 from scripts.report.run_facts import read_step_times
 
 _START = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$")

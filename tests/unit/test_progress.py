@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from scripts.common import progress
-from scripts.common.progress import Progress, in_words
+from scripts.common.durations import in_words
+from scripts.common.progress import Progress
 
 
 @pytest.fixture

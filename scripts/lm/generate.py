@@ -52,18 +52,7 @@ def generate(
     _check_arguments(max_new_tokens, batch_size, temperature, min_p, stop)
     if not prompts:
         return []
-    encoder_decoder = loaded.family == "encoder_decoder"
-    prefix_ids: list[int] = []
-    if shared_prefix and encoder_decoder:
-        prompts = [shared_prefix + prompt for prompt in prompts]
-    elif shared_prefix:
-        prefix_ids = encode_prompts(loaded, [shared_prefix], special=special)[0]
-    encoded = encode_prompts(loaded, prompts, special=special and not prefix_ids)
-    _check_lengths(loaded, encoded, len(prefix_ids), 0 if encoder_decoder else max_new_tokens)
-    if prefix_ids and getattr(loaded.model.config, "sliding_window", None):
-        # Such a window counts places, and so the padding that would stand between prefix and prompt.
-        encoded, prefix_ids = [[*prefix_ids, *ids] for ids in encoded], []
-
+    prefix_ids, encoded = _encode_behind(loaded, shared_prefix or "", prompts, special, max_new_tokens)
     loaded.model.eval()
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: (-len(encoded[i]), i))
@@ -86,6 +75,23 @@ def generate(
                 answers[row] = text
             progress.advance(len(rows))
     return answers
+
+
+def _encode_behind(
+    loaded: LoadedModel, shared_prefix: str, prompts: Sequence[str], special: bool, max_new_tokens: int
+) -> tuple[list[int], list[list[int]]]:
+    """Return the ids of the prefix that is run once, and of each prompt behind it; what is not run once is in each."""
+    if loaded.family == "encoder_decoder":
+        encoded = encode_prompts(loaded, [shared_prefix + prompt for prompt in prompts], special=special)
+        _check_lengths(loaded, encoded, 0, 0)
+        return [], encoded
+    prefix_ids = encode_prompts(loaded, [shared_prefix], special=special)[0] if shared_prefix else []
+    encoded = encode_prompts(loaded, prompts, special=special and not prefix_ids)
+    _check_lengths(loaded, encoded, len(prefix_ids), max_new_tokens)
+    if prefix_ids and getattr(loaded.model.config, "sliding_window", None):
+        # Such a window counts places, and so the padding that would stand between prefix and prompt.
+        return [], [[*prefix_ids, *ids] for ids in encoded]
+    return prefix_ids, encoded
 
 
 def encode_prompts(loaded: LoadedModel, texts: Sequence[str], *, special: bool = True) -> list[list[int]]:

@@ -77,10 +77,10 @@ def test_a_vulnerable_pin_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixtu
     ]
 
 
-def test_what_does_not_concern_us_is_passed_on(tmp_path: Path) -> None:
-    audit(
-        tmp_path, f"assert flags[-2:] == ['--ignore-vuln', 'PYSEC-1'], flags\n{printing(CLEAN)}", "--ignore", "PYSEC-1"
-    )
+def test_what_does_not_concern_us_is_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = f"assert flags[-2:] == ['--ignore-vuln', 'PYSEC-1'], flags\n{printing(CLEAN)}"
+    audit(tmp_path, seen, "--ignore", "PYSEC-1")
+    assert capsys.readouterr().out == "audit: 1 packages asked about, 0 known vulnerabilities\n"
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ rule mini_world_figure_in_context:
 
 
 use rule mini_world_figure_in_context as mini_world_figure_authors with:
-    """How well careful and careless authors are told apart, by family and by fault, and what is expected of them."""
+    """How well careful and careless authors are told apart, and neutral instructions understood from one example."""
     input:
         script="scripts/mini_world/plot_authors.py",
         code=code_of("scripts/mini_world/plot_authors.py"),

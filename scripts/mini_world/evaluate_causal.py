@@ -3,9 +3,9 @@
 Metrics (paper `mini_world`): `in_context_accuracy` (settings trained, held_out, shuffled, shuffled_held_out,
 trained_20_classes, held_out_20_classes; methods demos_0 ...) beside the `guessing_rate`, `author_auc` (methods golden
 and mean_gain; settings all, one a family, one a fault), `right_over_careless_nats` (methods after_careful and
-after_careless; settings one a fault) and `same_instruction_better`. Each has `_low` and `_high` rows with the ends of
-its 95 % interval: Wilson's for shares, bootstrap over candidates for the area under the curve, Student's over trials
-for nats.
+after_careless; settings one a fault) and `same_instruction_better` (settings all, one a family). Each has `_low`
+and `_high` rows with the ends of its 95 % interval: Wilson's for shares, bootstrap over candidates for the area under
+the curve, Student's over trials for nats.
 """
 
 from __future__ import annotations
@@ -175,16 +175,27 @@ def continuation_rows(reader: Reader, model: str, seed: int, settings: EvaluateS
     return rows
 
 
-def evaluate(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
-    """Return every measure of the mini world as rows of the long metrics schema."""
+def instruction_rows(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return how often an example of the same neutral instruction helps more than one of another, by family."""
+    from scripts.data.synthetic_instructions import FAMILIES
     from scripts.mini_world.measure import same_instruction_hits
 
-    hits = same_instruction_hits(reader, seed=seed, n_trials=settings.trials)
+    families, hits = same_instruction_hits(reader, seed=seed, n_trials=settings.trials)
+    rows = share_rows(model, "all", "demos_1", seed, "same_instruction_better", hits)
+    for family in FAMILIES:
+        asked = np.array([name == family for name in families])
+        if asked.any():
+            rows += share_rows(model, f"family_{family}", "demos_1", seed, "same_instruction_better", hits[asked])
+    return rows
+
+
+def evaluate(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return every measure of the mini world as rows of the long metrics schema."""
     return [
         *in_context_rows(reader, model, seed, settings),
         *author_rows(reader, model, seed, settings),
         *continuation_rows(reader, model, seed, settings),
-        *share_rows(model, "neutral", "demos_1", seed, "same_instruction_better", hits),
+        *instruction_rows(reader, model, seed, settings),
     ]
 
 

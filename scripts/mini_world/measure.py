@@ -161,23 +161,27 @@ def auc(scores: np.ndarray, good: np.ndarray) -> float:
     return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
-def same_instruction_hits(reader: Reader, *, seed: int, n_trials: int) -> np.ndarray:
-    """Return, per trial, whether a demonstration of the same neutral instruction helps more than one of another.
+def same_instruction_hits(reader: Reader, *, seed: int, n_trials: int) -> tuple[list[str], np.ndarray]:
+    """Return, per trial, the query's family and whether a demonstration of its neutral instruction helps more.
 
-    Returns (n_trials,) booleans. Both are right; the other's instruction is another neutral word for another family.
+    The booleans (n_trials,) compare it with a demonstration of another neutral word for another family; both are right.
+    The answer counts with the newline that ends it: without, the answer of `first` would be as likely after a
+    demonstration of `copy`, whose answers begin with the same word. A query of `opposite` or `extract` shows by its
+    input alone what is asked, so that no demonstration helps it much.
     """
-    texts = []
+    families, texts = [], []
     for number in range(n_trials):
         rng = random.Random(derive_seed(seed, "same_instruction", number))
         (family, other), (word, other_word) = rng.sample(list(FAMILIES), 2), rng.sample(NEUTRAL, 2)
+        families.append(family)
         query = make_example(reader.world, family, rng, f"apply {word}")
         asked = query_tokens(query, block=rng.random() < 0.5)
         for kind, wording in ((family, f"apply {word}"), (other, f"apply {other_word}")):
             demo = make_example(reader.world, kind, rng, wording)
             shown = [*query_tokens(demo, block=rng.random() < 0.5), *demo.answer, NEWLINE]
-            texts.append(([*shown, *asked], query.answer))
+            texts.append(([*shown, *asked], [*query.answer, NEWLINE]))
     scores = answer_logprobs(reader, texts).reshape(n_trials, 2)
-    return scores[:, 0] > scores[:, 1]
+    return families, scores[:, 0] > scores[:, 1]
 
 
 def continuation_odds(reader: Reader, fault: str, *, seed: int, n_trials: int) -> np.ndarray:

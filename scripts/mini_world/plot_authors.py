@@ -1,4 +1,7 @@
-"""Draw how well the mini causal LM tells careful from careless authors, by family, by fault, and in what comes next."""
+"""Draw what one example tells the mini causal LM: how careful its author is, and what a neutral instruction means.
+
+Careful and careless authors by family, by fault and in what comes next; neutral instructions by family.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ AUTHORS = {
     "after_careful": ("#009e73", "o", "after a careful example"),
     "after_careless": ("#d55e00", "v", "after a careless one"),
 }
+INSTRUCTIONS = {"demos_1": (INK, "s", "neutral instructions")}
 
 
 def draw_parts(
@@ -47,20 +51,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_figure_args(__doc__, argv)
     measured = Measured(args.metrics)
-    families = [f"family_{name}" for name in measured.parts("family_", "author_auc")]
-    faults = [f"fault_{name}" for name in measured.parts("fault_", "author_auc")]
-    figure, (left, middle, right) = new_figure("double", 3.2, ncols=3, width_ratios=(1, 1, 1.05))
-    rows = draw_parts(left, measured, "author_auc", ["all", *families], SCORES)
-    rows += draw_parts(middle, measured, "author_auc", faults, SCORES)
-    for axes, title in ((left, "by family"), (middle, "by fault")):
+    figure, ((left, middle), (lower, right)) = new_figure("double", 5.4, nrows=2, ncols=2, height_ratios=(1.6, 1))
+    panels = (
+        (left, "author_auc", "family_", SCORES, "careful authors, by family"),
+        (middle, "same_instruction_better", "family_", INSTRUCTIONS, "neutral instructions, by family"),
+        (lower, "author_auc", "fault_", SCORES, "careful authors, by fault"),
+    )
+    rows = []
+    for axes, metric, prefix, styles, title in panels:
+        total = ["all"] if prefix == "family_" else []
+        parts = [f"{prefix}{name}" for name in measured.parts(prefix, metric)]
+        rows += draw_parts(axes, measured, metric, [*total, *parts], styles)
         axes.axvline(0.5, color=FAINT, linewidth=0.8, linestyle=":")
-        axes.set_xlim(0.38, 1.02)
-        axes.set_xlabel("AUC, right against\ncareless examples")
         axes.set_title(title)
+    for axes in (left, lower):
+        axes.set_xlim(0.38, 1.02)
+        axes.set_xlabel("AUC, right against careless examples")
+    middle.set_xlabel("share of trials in which an example of the\nsame instruction helps more than another")
+    faults = [f"fault_{name}" for name in measured.parts("fault_", "author_auc")]
     rows += draw_parts(right, measured, "right_over_careless_nats", faults, AUTHORS)
     right.axvline(0, color=INK, linewidth=0.8)
-    right.set_xlabel("log-likelihood, right minus\ncareless answer (nats)")
-    right.set_title("next answer")
+    right.set_xlabel("log-likelihood, right minus careless answer (nats)")
+    right.set_title("next answer, by fault")
     (scores, names), (authors, kinds) = (axes.get_legend_handles_labels() for axes in (left, right))
     figure.legend([*scores, *authors], [*names, *kinds], loc="outside upper center", ncols=4)
     save(figure, rows, COLUMNS, args)

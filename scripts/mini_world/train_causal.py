@@ -120,7 +120,8 @@ class Trainer(TrainingRun):
         gains = author_gains(reader, seed=self.seed, per_family=max(1, n // 24), n_anchors=12)
         point["auc_golden"] = round(auc(gains.golden, gains.good), 4)
         point["auc_gain"] = round(auc(gains.gains.mean(axis=1), gains.good), 4)
-        point["same_instruction"] = round(float(same_instruction_hits(reader, seed=self.seed, n_trials=n).mean()), 4)
+        _, hits = same_instruction_hits(reader, seed=self.seed, n_trials=n)
+        point["same_instruction"] = round(float(hits.mean()), 4)
         return point
 
     def reader(self) -> Any:

@@ -32,6 +32,8 @@ def metrics(tmp_path):
     for method in ("golden", "mean_gain"):
         for setting in ("all", *(f"family_{f}" for f in FAMILIES), *(f"fault_{f}" for f in FAULTS)):
             rows += with_interval(setting, method, "author_auc", 0.9)
+    for setting in ("all", *(f"family_{f}" for f in FAMILIES)):
+        rows += with_interval(setting, "demos_1", "same_instruction_better", 0.8)
     for fault in FAULTS:
         rows += with_interval(f"fault_{fault}", "after_careful", "right_over_careless_nats", 3.0)
         rows += with_interval(f"fault_{fault}", "after_careless", "right_over_careless_nats", -1.0)
@@ -63,6 +65,10 @@ def test_figures_come_with_all_they_draw(metrics, tmp_path):
     rows = read_csv(tmp_path / "two" / "figure.csv")
     assert {r["x"] for r in rows if r["panel"] == "right_over_careless_nats"} == {f"fault_{f}" for f in FAULTS}
     assert {r["x"] for r in rows if r["panel"] == "author_auc"} >= {"all", "family_copy", "fault_wrong"}
+    assert {r["x"] for r in rows if r["panel"] == "same_instruction_better"} == {
+        "all",
+        *(f"family_{f}" for f in FAMILIES),
+    }
 
 
 def test_a_missing_value_is_named_with_what_measures_it(metrics, tmp_path):

@@ -13,7 +13,7 @@ import torch
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.data.synthetic_documents import Author, author_document, classification_document
-from scripts.data.synthetic_instructions import FAULTS
+from scripts.data.synthetic_instructions import FAMILIES, FAULTS
 from scripts.data.synthetic_words import LABELS, RESPONSE, build_world
 from scripts.mini_world.batches import (
     Mixture,
@@ -396,8 +396,9 @@ def test_same_instruction_hits_see_a_reader_that_repeats(world, token_ids):
             logits[number, ids[row, : column + 1]] = 3.0
         return logits
 
-    hits = same_instruction_hits(Reader(world, token_ids, predict), seed=1, n_trials=50)
+    families, hits = same_instruction_hits(Reader(world, token_ids, predict), seed=1, n_trials=50)
     assert hits.shape == (50,)
+    assert set(families) <= set(FAMILIES)
     assert 0 < hits.mean() < 1
 
 

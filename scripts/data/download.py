@@ -2,8 +2,9 @@
 
 A download appears whole and checked or not at all. It is checked against the registry's sha256 or git blob; where the
 registry has neither, the sha256 (or, for a model without revision, the commit) of the first fetch is recorded in a
-checksum file beside the downloads and every later fetch is held to it. Nothing but safetensors, tokenizer and
-configuration is taken from a model's repository.
+checksum file beside the downloads and every later fetch is held to it. A path on the hub with a `*` stands for all
+parquet files that it matches: they become one file. Nothing but safetensors, tokenizer and configuration is taken from
+a model's repository.
 """
 
 from __future__ import annotations
@@ -123,12 +124,11 @@ def fetch_file(settings: FileSettings, target: Path, checksums: Path) -> None:
     """Fetch one file whole or not at all. Raises `UserError` for anything that keeps it from being the right file."""
     if settings.hub is None and settings.url is None:
         raise UserError(f"{settings.name}: has neither 'url' nor 'hub' in the registry; add one")
-    with _room_named(target), atomic_path(target) as temporary:
-        if settings.hub is not None:
-            _with_retries(settings.origin, lambda: _fetch_hub_file(settings, temporary))
-        else:
-            _with_retries(settings.origin, lambda: _fetch_url(settings, temporary))
-        found = check_content(settings, temporary, recorded(checksums, settings.name, settings.origin, "sha256"))
+    with _room_named(target), atomic_path(target) as temporary, _folder_beside(temporary) as folder:
+        fetch = _fetch_url if settings.hub is None else _fetch_hub_files
+        parts = _with_retries(settings.origin, lambda: fetch(settings, folder))
+        found = check_content(settings, parts, recorded(checksums, settings.name, settings.origin, "sha256"))
+        _join(settings, parts, temporary)
         record(checksums, settings.name, settings.origin, "sha256", found)
         write_beside(target, sum_of=temporary)  # before the file itself: a killed fetch leaves none without its sum
     LOG.info("%s: fetched from %s, sha256 %s", target, settings.origin, found)
@@ -143,15 +143,16 @@ def check_mirror(settings: FileSettings, path: Path) -> None:
             f"{path}: not in the mirror (nor {packed.name}), wanted as {settings.name}; get it from {settings.origin} "
             "or mend data.mirror"
         )
-    LOG.info("%s: sha256 %s", source, check_content(settings, source, None))
+    LOG.info("%s: sha256 %s", source, check_content(settings, [source], None, packed=source == packed))
 
 
-def check_content(settings: FileSettings, path: Path, known: str | None) -> str:
-    """Return the sha256 of a file (of what is inside a .gz) after checking it.
+def check_content(settings: FileSettings, parts: Sequence[Path], known: str | None, *, packed: bool = False) -> str:
+    """Return the sha256 of a file, or of its parts in a row, after checking it.
 
-    known: the sha256 recorded earlier. Raises `UserError` if the registry's sha256 or git blob, or `known`, differs.
+    known: the sha256 recorded earlier; packed: the file is a .gz of what the registry means. Raises `UserError` if the
+    registry's sha256 or git blob, or `known`, differs.
     """
-    sha256, git_blob = _digests(path)
+    sha256, git_blob = _digests(parts, packed)
     wanted = settings.sha256 or known
     if wanted is not None and sha256 != wanted:
         teller = "the registry" if settings.sha256 else "the first download"
@@ -167,20 +168,53 @@ def check_content(settings: FileSettings, path: Path, known: str | None) -> str:
     return sha256
 
 
-def _digests(path: Path) -> tuple[str, str]:
-    """Return sha256 and git blob id (SHA-1 with git's header) of a file's content, unpacked if it is a .gz."""
-    opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+def _digests(parts: Sequence[Path], packed: bool) -> tuple[str, str]:
+    """Return sha256 and git blob id (SHA-1 with git's header) of the parts' content in a row."""
+    size = sum(len(chunk) for part in parts for chunk in _chunks(part, packed))
+    sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    for part in parts:
+        for chunk in _chunks(part, packed):
+            sha256.update(chunk)
+            sha1.update(chunk)
+    return sha256.hexdigest(), sha1.hexdigest()
+
+
+def _chunks(path: Path, packed: bool) -> Iterator[bytes]:
+    opened: Callable[..., Any] = gzip.open if packed else open
     try:
         with opened(path, "rb") as stream:
-            size = sum(len(chunk) for chunk in iter(lambda: stream.read(CHUNK), b""))
-            sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-            stream.seek(0)
-            for chunk in iter(lambda: stream.read(CHUNK), b""):
-                sha256.update(chunk)
-                sha1.update(chunk)
+            yield from iter(lambda: stream.read(CHUNK), b"")
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise UserError(f"{path}: damaged or incomplete gzip file; fetch it again") from None
-    return sha256.hexdigest(), sha1.hexdigest()
+
+
+def _join(settings: FileSettings, parts: Sequence[Path], target: Path) -> None:
+    """Move a fetched file to its place; write several parquet parts as one file, a batch of rows at a time."""
+    if len(parts) == 1:
+        parts[0].replace(target)
+        return
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetWriter(target, parquet.read_schema(parts[0])) as writer:
+            for part in parts:
+                with parquet.ParquetFile(part) as rows:
+                    for batch in rows.iter_batches():
+                        writer.write_batch(batch)
+    except (pyarrow.ArrowException, ValueError) as error:
+        raise UserError(
+            f"{settings.name}: {settings.origin}: {str(error).splitlines()[0]}; its parquet parts cannot become one "
+            "file: choose another pattern"
+        ) from None
+
+
+@contextlib.contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """Give a folder on the same disk as a file to be written, and remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}.") as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager
@@ -209,10 +243,11 @@ def _with_retries(origin: str, fetch: Callable[[], Any]) -> Any:
         raise UserError(f"{origin}: {error}, {ATTEMPTS} times in a row; try later, {ELSEWHERE}") from None
 
 
-def _fetch_url(settings: FileSettings, target: Path) -> None:
+def _fetch_url(settings: FileSettings, folder: Path) -> list[Path]:
     """Write what the URL serves. Raises `TransientError` for what may pass, `UserError` for what will not."""
     import requests
 
+    target = folder / "fetched"
     try:
         # identity: the length that the server announces must be that of the file, to notice a cut transfer
         with requests.get(
@@ -233,6 +268,7 @@ def _fetch_url(settings: FileSettings, target: Path) -> None:
         raise TransientError("cannot reach the server") from None
     except requests.exceptions.RequestException as error:
         raise UserError(f"{settings.name}: {settings.url}: {error}; mend the url in the registry") from None
+    return [target]
 
 
 def _check_status(settings: FileSettings, status: int) -> None:
@@ -277,15 +313,29 @@ def _hub_errors(name: str, origin: str) -> Iterator[None]:
         raise UserError(f"{name}: {origin}: {str(error).splitlines()[0]}; mend the id in the registry") from None
 
 
-def _fetch_hub_file(settings: FileSettings, target: Path) -> None:
+def _fetch_hub_files(settings: FileSettings, folder: Path) -> list[Path]:
+    """Write the file of the hub, or the files that its pattern matches; return them in the order of their names."""
     import huggingface_hub
 
     hub = settings.hub or {}
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, _hub_errors(settings.name, settings.origin):
-        path = huggingface_hub.hf_hub_download(
-            hub["repo"], hub["path"], repo_type="dataset", revision=hub["revision"], local_dir=folder
-        )
-        shutil.move(path, target)
+    names = [hub["path"]]
+    if "*" in hub["path"]:
+        there = hub_files(hub["repo"], hub["revision"])
+        names = fnmatch.filter(there, hub["path"])
+        if not names:
+            raise UserError(
+                f"{settings.name}: {settings.origin}: matches none of that repository's {len(there)} files "
+                f"({', '.join(there[:20])}); mend the path in the registry"
+            )
+    with _hub_errors(settings.name, settings.origin):
+        return [
+            Path(
+                huggingface_hub.hf_hub_download(
+                    hub["repo"], name, repo_type="dataset", revision=hub["revision"], local_dir=folder
+                )
+            )
+            for name in names
+        ]
 
 
 def hub_files(repo: str, revision: str) -> list[str]:

@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import http.server
+import io
 import json
 import os
 import subprocess
@@ -14,8 +15,10 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow
 import pytest
 import tenacity
+from pyarrow import parquet
 
 from scripts.common.errors import UserError
 from scripts.data import download, prepare_examples
@@ -23,6 +26,13 @@ from scripts.data import download, prepare_examples
 
 def sha1(content):
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def as_parquet(**columns):
+    """Return the bytes of a parquet file with these columns."""
+    stream = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), stream)
+    return stream.getvalue()
 
 
 BODY = "first row\nsecond rów\n".encode() * 200
@@ -38,6 +48,13 @@ MODEL = {
     "pytorch_model.bin": b"pickle",
     "onnx/model.safetensors": b"other",
     "modeling_own.py": b"import os",
+}
+PARTS = {
+    "default/train/0001.parquet": as_parquet(text=["c"]),
+    "default/train/0000.parquet": as_parquet(text=["a", "b"]),
+    "default/test/0000.parquet": as_parquet(text=["d"]),
+    "other/mixed/0000.parquet": as_parquet(text=["e"]),
+    "other/mixed/0001.parquet": as_parquet(number=[1]),
 }
 PICKLED = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
 
@@ -76,7 +93,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def hub(self, path):
         """Answer like the model hub: /api/models/<repo>..., /<repo>/resolve/<commit>/<file>."""
-        repos = {"org/model": MODEL, "org/pickled": PICKLED, "org/data": {"x.json": BODY}}
+        repos = {"org/model": MODEL, "org/pickled": PICKLED, "org/data": {"x.json": BODY}, "org/parts": PARTS}
         known = [name for name in repos if f"{name}/" in f"{path}/"]
         if not known:
             if "gated" in path:
@@ -314,3 +331,42 @@ def test_data_file_from_the_hub(server, tmp_path):
     assert (tmp_path / "x").read_bytes() == BODY
     code, last = from_hub(server, tmp_path, *[str(word).replace("x.json", "y.json") for word in arguments])
     assert (code, "no such file in that repository" in last) == (1, True)
+
+
+def fetch_parts(server, tmp_path, pattern):
+    hub = {"repo": "org/parts", "revision": COMMIT, "path": pattern}
+    text = json.dumps({"name": "d/train", "url": None, "hub": hub, "sha256": None, "git_blob": None})
+    flags = ["--file-out", tmp_path / "out/train.parquet", "--checksums", tmp_path / "checksums.json"]
+    return from_hub(server, tmp_path, "file", "--settings", text, *flags)
+
+
+def test_parquet_parts_from_the_hub_become_one_file(server, tmp_path):
+    code, last = fetch_parts(server, tmp_path, "default/train/*.parquet")
+    assert code == 0, last
+    assert parquet.read_table(tmp_path / "out/train.parquet").to_pydict() == {"text": ["a", "b", "c"]}
+    in_a_row = b"".join(PARTS[name] for name in sorted(PARTS) if "train" in name)
+    known = json.loads((tmp_path / "checksums.json").read_text())
+    assert known["d/train"]["sha256"] == hashlib.sha256(in_a_row).hexdigest()
+    assert [path.name for path in (tmp_path / "out").iterdir() if "sha256" not in path.name] == ["train.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("default/dev/*.parquet", "matches none of that repository's 5 files (default/test/0000.parquet, "),
+        ("other/mixed/*.parquet", "its parquet parts cannot become one file"),
+    ],
+)
+def test_faults_of_parts(server, tmp_path, pattern, told):
+    code, last = fetch_parts(server, tmp_path, pattern)
+    assert code == 1
+    assert last.startswith("error: d/train: org/parts@")
+    assert told in last
+    assert not any((tmp_path / "out").iterdir())
+
+
+def test_changed_parts_are_noticed(server, tmp_path, monkeypatch):
+    assert fetch_parts(server, tmp_path, "default/train/*.parquet")[0] == 0
+    monkeypatch.setitem(PARTS, "default/train/0001.parquet", as_parquet(text=["z"]))
+    code, last = fetch_parts(server, tmp_path, "default/train/*.parquet")
+    assert (code, "the first download says" in last) == (1, True), last

@@ -47,7 +47,9 @@ def test_public_files_are_pinned(datasets):
             assert sources.setdefault(split["file"], source) == source, "splits that share a file differ in its source"
             if row["origin"] == "public":
                 where = split["hub"]["revision"] if split["hub"] else split["url"]
-                assert re.search(r"\b[0-9a-f]{40}\b", where), f"{split['file']} is not pinned to a commit"
+                # What the hub converts by itself has a branch of its own; checksums.json holds it to the first fetch.
+                converted = where == "refs/convert/parquet"
+                assert converted or re.search(r"\b[0-9a-f]{40}\b", where), f"{split['file']} is not pinned to a commit"
                 assert split["sha256"] is None or re.fullmatch("[0-9a-f]{64}", split["sha256"])
                 assert split["git_blob"] is None or re.fullmatch("[0-9a-f]{40}", split["git_blob"])
 

@@ -15,6 +15,8 @@ def mend_checked():
             raise UserError(f"config: mend.study_settings: '{name}' is not in mend.settings; add it there or remove it")
     if MEND["backbone"] not in MEND["table_2"]["backbones"]:
         raise UserError(f"config: mend.backbone: '{MEND['backbone']}' is not in mend.table_2.backbones; add it there")
+    if MEND["tasks"]["source"] == "hub" and MEND["tasks"]["prepared"] is None:
+        raise UserError("config: mend.tasks.prepared: is null, but mend.tasks.source is hub; name a dataset")
     main, further = MEND["groups"]["main"], MEND["groups"]["ablation"]
     for name in set(main) & set(further):
         raise UserError(f"config: mend.groups: '{name}' is in main and in ablation; remove it from one")

@@ -19,6 +19,7 @@ SETTINGS = [
     pytest.param("mend: {finetune: {temperature: 0}}", "mend.finetune.temperature: 0 is not above 0", id="temperature"),
     pytest.param("mend: {table_3: {perturbations: [upside_down]}}", "'upside_down' is not allowed", id="perturbation"),
     pytest.param("mend: {seeds: []}", "mend.seeds: is empty", id="no seeds"),
+    pytest.param("mend: {tasks: {source: hub}}", "mend.tasks.prepared: is null, but", id="no prepared rows"),
 ]
 
 

@@ -22,8 +22,16 @@ from scripts.common.tensors import read_tensors
 from scripts.data.schemas import read_examples
 from scripts.nuggets.comparison import Comparison
 from scripts.nuggets.judge_answers import JUDGED_COLUMNS
-from scripts.nuggets.racing import anchors_needed, split_blocks
-from scripts.nuggets.selection_quality import auc, improved_anchors, oriented, precision_at_k, roc_points, spearman
+from scripts.nuggets.racing import anchors_needed, answered_blocks
+from scripts.nuggets.selection_quality import (
+    auc,
+    improved_anchors,
+    oriented,
+    precision_at_k,
+    roc_points,
+    spearman,
+    subset_size,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +146,7 @@ def collect_quality(
     if good.all() or not good.any():
         raise UserError(f"truth: {int(good.sum())} of {len(good)} examples are good; a pool needs good and bad ones")
     faults = sorted({row["fault"] for row in truth if row["fault"]})
-    sizes = {"k_known_good": int(good.sum()), "k_subset_size": max(1, round(settings.subset_fraction * len(good)))}
+    sizes = {"k_known_good": int(good.sum()), "k_subset_size": subset_size(len(good), settings.subset_fraction)}
     points = []
     for name, column in values.items():
         scores = oriented(column, settings.order(name))
@@ -188,13 +196,14 @@ def collect_racing(out: Collection, settings: Comparison, improved: np.ndarray, 
 
     The anchors come in the order in which racing runs them, those with the shortest answers first.
     """
-    blocks = split_blocks(n_tokens)
+    blocks = answered_blocks(n_tokens)
+    n_evaluations = len(improved) * sum(map(len, blocks))
     for threshold in settings.table_racing["thresholds"]:
         needed, above = anchors_needed(improved, threshold, blocks)
         setting = f"threshold_{threshold:g}"
-        saved = 1 - float(needed.sum()) / improved.size
+        saved = 1 - float(needed.sum()) / n_evaluations if n_evaluations else 0.0
         same = float((above == (improved.mean(axis=1) > threshold)).mean())
-        out.add("table_racing", setting, "racing", settings.seed, "saved_share", saved, int(improved.size))
+        out.add("table_racing", setting, "racing", settings.seed, "saved_share", saved, n_evaluations)
         out.add("table_racing", setting, "racing", settings.seed, "same_decisions_share", same, len(needed))
 
 

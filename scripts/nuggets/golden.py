@@ -26,7 +26,7 @@ from scripts.nuggets.prompting import (
     encode_demonstration,
     leading_ids,
 )
-from scripts.nuggets.racing import check_threshold, decide, split_blocks
+from scripts.nuggets.racing import answered_blocks, check_threshold, decide
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -103,7 +103,7 @@ class GoldenScorer:
             return []
         if self.settings.racing is None:
             return [answered]
-        return [answered[block] for block in split_blocks([self.anchors[j].n_tokens for j in answered])]
+        return answered_blocks(self.n_tokens)
 
     def _score_zero_shot(self) -> np.ndarray:
         before = leading_ids(self._loaded.tokenizer) if self.settings.bos == "both" else []

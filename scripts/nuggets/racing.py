@@ -46,17 +46,27 @@ def split_blocks(n_tokens: Sequence[int], n_blocks: int = N_BLOCKS) -> list[np.n
     return [block for block in np.array_split(order, min(n_blocks, len(order))) if len(block)]
 
 
+def answered_blocks(n_answer_tokens: Sequence[int]) -> list[np.ndarray]:
+    """Return the blocks in which racing scores the anchors that have an answer: those with the shortest answers first.
+
+    n_answer_tokens: scored tokens of each anchor's answer. An anchor without any is in no block: nothing improves it.
+    """
+    answered = np.flatnonzero(np.asarray(n_answer_tokens))
+    return [answered[block] for block in split_blocks(np.asarray(n_answer_tokens)[answered])] if len(answered) else []
+
+
 def anchors_needed(
     improved: np.ndarray, threshold: float, blocks: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Replay racing on a whole outcome.
 
-    improved: (n, K) bool, whether a candidate improved an anchor; blocks: the anchors' indices in the order of scoring.
-    Returns (anchors evaluated (n,) int, golden score above the threshold (n,) bool); the latter equals the decision on
-    the whole score.
+    improved: (n, K) bool, whether a candidate improved an anchor; blocks: the anchors' indices in the order of scoring;
+    an anchor in none of them is known from the start not to be improved. Returns (anchors evaluated (n,) int, golden
+    score above the threshold (n,) bool); the latter equals the decision on the whole score.
     """
     n_candidates, n_anchors = improved.shape
-    needed = np.full(n_candidates, n_anchors, dtype=np.int64)
+    n_scored = sum(map(len, blocks))
+    needed = np.full(n_candidates, n_scored, dtype=np.int64)
     above = np.zeros(n_candidates, dtype=bool)
     undecided = np.ones(n_candidates, dtype=bool)
     n_seen = 0
@@ -65,7 +75,7 @@ def anchors_needed(
         n_seen += len(block)
         n_improved += improved[:, block].sum(axis=1)
         now_above = n_improved / n_anchors > threshold
-        now_decided = now_above | ((n_improved + n_anchors - n_seen) / n_anchors <= threshold)
+        now_decided = now_above | ((n_improved + n_scored - n_seen) / n_anchors <= threshold)
         newly = undecided & now_decided
         needed[newly] = n_seen
         above[newly] = now_above[newly]

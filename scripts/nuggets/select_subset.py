@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-import math
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
@@ -21,6 +20,7 @@ from scripts.common.settings import check_choice, parse_settings
 from scripts.common.tensors import read_embeddings
 from scripts.data.schemas import read_examples
 from scripts.nuggets.racing import check_threshold
+from scripts.nuggets.selection_quality import subset_size
 
 logger = logging.getLogger(__name__)
 
@@ -79,13 +79,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="one subset for each")
     parser.add_argument("--subsets-out", required=True, help="folder with one file seed_{seed}.jsonl for each seed")
     return parser.parse_args(argv)
-
-
-def subset_size(n_pool: int, fraction: float) -> int:
-    """Return round(fraction * n_pool), half up, at least 1. Raises `UserError` unless 0 < fraction <= 1."""
-    if not 0 < fraction <= 1:
-        raise UserError(f"--size-fraction {fraction}: outside (0, 1]; correct subset_fraction")
-    return max(1, math.floor(fraction * n_pool + 0.5))
 
 
 def best(values: Sequence[float | None], n: int, order: str) -> list[int]:

@@ -10,6 +10,15 @@ from typing import Sequence
 
 import numpy as np
 
+from scripts.common.errors import UserError
+
+
+def subset_size(n_pool: int, fraction: float) -> int:
+    """Return round(fraction * n_pool), half up, at least 1. Raises `UserError` unless 0 < fraction <= 1."""
+    if not 0 < fraction <= 1:
+        raise UserError(f"--size-fraction {fraction}: outside (0, 1]; correct subset_fraction")
+    return max(1, math.floor(fraction * n_pool + 0.5))
+
 
 def ranks(values: np.ndarray) -> np.ndarray:
     """Return the rank of each value, 1 for the lowest; equal values share the mean of their ranks."""

@@ -180,8 +180,37 @@ def test_racing_saves_what_it_need_not_look_at_and_changes_nothing():
     # One block per anchor: a candidate that improves none of 4 is decided "not above 0.5" after two anchors.
     out = Collection("nuggets", "tiny")
     improved = np.array([[False] * 4, [True] * 4])
-    collect_racing(out, Comparison(**comparison(table_racing={"thresholds": [0.5]})), improved, np.arange(4))
+    collect_racing(out, Comparison(**comparison(table_racing={"thresholds": [0.5]})), improved, np.arange(1, 5))
     got = found(out)
     assert got["threshold_0.5", "racing", "same_decisions_share"] == 1.0
     # Nobody: above 0.5 is out of reach after 2 of 4; everybody: 3 improved are 0.75 > 0.5. 5 of 8 evaluations.
     assert got["threshold_0.5", "racing", "saved_share"] == 0.375
+
+
+def test_racing_replays_the_order_in_which_the_scorer_races(monkeypatch):
+    from scripts.nuggets import collect_metrics
+    from scripts.nuggets.golden import GoldenScorer
+    from tests.unit.nuggets_tiny import score_settings, tiny
+
+    # The longer the query, the shorter the answer; the last anchor has no answer, which racing knows beforehand.
+    rows = [
+        {"id": str(n), "instruction": "w1 " * (3 * n + 1), "input": "", "output": "w2 " * (12 - n)} for n in range(12)
+    ]
+    scorer = GoldenScorer(tiny(), [*rows, {**rows[0], "id": "none", "output": ""}], score_settings(racing=0.5))
+    replayed = []
+    real = collect_metrics.anchors_needed
+    monkeypatch.setattr(collect_metrics, "anchors_needed", lambda *given: replayed.append(given[2]) or real(*given))
+    out = Collection("nuggets", "tiny")
+    improved = np.ones((3, 13), dtype=bool) & (scorer.n_tokens > 0)
+    collect_racing(out, Comparison(**comparison(table_racing={"thresholds": [0.5]})), improved, scorer.n_tokens)
+    assert [block.tolist() for block in replayed[0]] == [block.tolist() for block in scorer._blocks]
+    # All 12 are improved: 7 of 13 are more than half, seen after blocks of 2, 2, 1, 1 and 1.
+    assert found(out)["threshold_0.5", "racing", "saved_share"] == pytest.approx(1 - 7 / 12)
+
+
+def test_the_subset_of_the_precision_has_the_size_that_is_chosen():
+    out = Collection("nuggets", "tiny")
+    truth = [{"good": n < 2, "fault": "" if n < 2 else "empty"} for n in range(5)]
+    collect_quality(out, SETTINGS, {"golden_score": [0.9, 0.8, 0.7, 0.2, 0.1]}, truth)
+    sizes = {row["setting"]: row["n"] for row in out.rows if row["metric"] == "precision_at_k"}
+    assert sizes["k_subset_size"] == 3  # half of 5, rounded up as `select_subset` does

@@ -43,8 +43,7 @@ class AnswerSettings:
     """How answers are written: the config's `nuggets.generate` and the scorer's `compute.batch_tokens`.
 
     max_new_tokens: longest answer; temperature: 0 takes the likeliest token; stop: texts before which an answer ends;
-    batch_size: prompts in one batch;
-    batch_tokens: tokens in one forward pass of the scorer.
+    batch_size: prompts in one batch; batch_tokens: tokens in one forward pass of the scorer.
     """
 
     max_new_tokens: int
@@ -84,8 +83,9 @@ def answer_all(loaded: LoadedModel, prompts: Sequence[str], settings: AnswerSett
                 "%d answers may have only %d tokens: their prompts nearly fill the window", len(rows), longest
             )
         if longest < 1:
+            worst = min(rows, key=lambda i: rooms[i])
             raise UserError(
-                f"prompt {rows[0]}: fills the model's window of {loaded.window}; use a model with a longer one"
+                f"prompt {worst}: fills the model's window of {loaded.window}; use a model with a longer one"
             )
         texts = generate(
             loaded,

@@ -192,6 +192,8 @@ def read_subset(path: PathLike) -> list[dict[str, Any]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train all seeds of one subset."""
+    from scripts.lm.checkpoints import is_first_process, world_size
+
     args = parse_args(argv)
     prompt = read_prompt(args.prompt)
     settings = parse_settings(TrainSettings, args.settings)
@@ -202,11 +204,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not all(subsets.values()):
         status.update(status="not_run", reason=empty_reason(json.loads(args.rule)))
         logger.info("%s: not trained, %s", args.method, status["reason"])
-        collect_models({}, args.models_out, status)
-        write_json(args.history_out, {"seeds": [], **status})
+        if is_first_process():
+            collect_models({}, args.models_out, status)
+            write_json(args.history_out, {"seeds": [], **status})
         return
-    from scripts.lm.checkpoints import is_first_process, world_size
-
     if world_size() != settings.devices:
         raise UserError(
             f"nuggets.finetune.devices: {settings.devices} devices but {world_size()} processes; start the step with"

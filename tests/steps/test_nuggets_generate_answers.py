@@ -148,8 +148,8 @@ def test_prompts_near_the_end_of_the_window_get_shorter_answers():
     together = answer_all(loaded, ["w1 w2", long], settings, 0)
     assert len(together[1].split()) <= 3
     assert together == [answer_all(loaded, [text], settings, 0)[0] for text in ("w1 w2", long)]
-    with pytest.raises(UserError, match="fills the model's window of 128"):
-        answer_all(loaded, [" ".join(["w1"] * 128)], settings, 0)
+    with pytest.raises(UserError, match="prompt 1: fills the model's window of 128"):
+        answer_all(loaded, [long, " ".join(["w1"] * 128)], settings, 0)
 
 
 def test_an_earlier_answer_is_cut_where_it_would_fill_the_window():

@@ -123,6 +123,14 @@ def test_an_empty_subset_is_no_error(model, subsets, tmp_path):
     assert read_json(tmp_path / "history.json")["seeds"] == []
 
 
+def test_one_process_of_several_writes_that_a_subset_is_empty(model, subsets, tmp_path, monkeypatch):
+    (subsets / "seed_5.jsonl").write_text("")
+    monkeypatch.setenv("RANK", "1")
+    run(model, subsets, tmp_path)
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "history.json").exists()
+
+
 def test_lora_ends_in_a_whole_model(model, subsets, tmp_path):
     run(model, subsets, tmp_path, seeds=[0], settings={**FINETUNE, "method": "lora"})
     from scripts.lm.load import load_model

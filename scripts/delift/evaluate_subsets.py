@@ -3,8 +3,8 @@
 One job serves several subsets and all their seeds. `icl`: the nearest chosen examples stand before each test prompt;
 `peft`, `fft`: the model is fine-tuned with adapters, or wholly. A unit is `<method>/percent_<n>`; without a folder of
 subsets it is the model as it is. What the model learns beside every subset (stage 3: the data at hand) is given apart.
-What is finished rests in the checkpoint folder, under a name made of everything it
-depends on, until the job is done: a job that is killed and started again does only what is missing.
+What is finished rests in the checkpoint folder, under a name made of everything it depends on, until the job is done: a
+job that is killed and started again does only what is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from scripts.common.checksums import check_beside, write_beside
+from scripts.common.checksums import check_beside, sha256_of, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
 from scripts.common.progress import Progress
@@ -43,6 +43,7 @@ from scripts.delift.learning import (
 )
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
+from scripts.lm.shards import digest_of_code
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -85,7 +86,7 @@ class Evaluation:
         self.batch_tokens = settings.batch_tokens
         self.test = read_examples(args.test, "instruction")
         self.base: LoadedModel | None = None
-        self.digest = digest_of_files(self.model["source"])
+        self.engine = engine_of(self.model)
         beside = read_examples(args.beside, "instruction") if args.beside else []
         self.beside = [{**row, "id": f"beside {row['id']}"} for row in beside]
         if self.learning == "icl":
@@ -148,8 +149,9 @@ class Evaluation:
         """Return a hash of everything an answer depends on."""
         parts: dict[str, Any] = {
             "learning": self.learning,
-            "model": self.digest,
+            "engine": self.engine,
             "settings": [dataclasses.asdict(part) for part in (self.prompt, self.shots, self.finetune, self.generate)],
+            "batch_tokens": self.batch_tokens,
             "rows": [dict(row) for row in (*rows, *self.beside)],
             "test": [dict(row) for row in self.test],
             "seed": seed,
@@ -159,16 +161,24 @@ class Evaluation:
         return hashlib.sha256(to_json(parts).encode()).hexdigest()[:20]
 
 
-def digest_of_files(source: str) -> str:
-    """Return a hash of a model's weight files."""
-    from scripts.lm.load import find_model
+def engine_of(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every answer of a job depends on besides data and settings: model files, arithmetic, code, versions.
 
-    digest = hashlib.sha256()
-    for path in sorted(find_model(source).glob("*.safetensors")):
-        with open(path, "rb") as stream:
-            while chunk := stream.read(1 << 22):
-                digest.update(chunk)
-    return digest.hexdigest()
+    model: keywords of `load_model`.
+    """
+    import torch
+    import transformers
+
+    from scripts.lm.load import HUB_FILES, choose_device, choose_dtype, find_model
+
+    folder = find_model(model["source"])
+    device = choose_device(model["device"])
+    return {
+        "model": {path.name: sha256_of(path) for pattern in HUB_FILES for path in folder.glob(pattern)},
+        "compute": [str(choose_dtype(model["dtype"], device)), str(device), model["threads"]],
+        "code": digest_of_code("scripts/delift/evaluate_subsets.py"),
+        "versions": [torch.__version__, transformers.__version__],
+    }
 
 
 def read_unit(name: str, folder: str, seeds: Sequence[int], *, always_trained: bool) -> Unit:

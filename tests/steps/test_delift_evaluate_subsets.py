@@ -187,6 +187,33 @@ def test_a_killed_job_goes_on_where_it_was_and_gives_the_same(
     assert not list((tmp_path / "checkpoints").rglob("*.jsonl"))
 
 
+@pytest.mark.parametrize("changes", [{"dtype": "bfloat16"}, {"threads": "2"}])
+def test_a_killed_job_does_not_go_on_with_other_arithmetic(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
+) -> None:
+    import torch
+
+    done: list[int] = []
+    whole = evaluate_subsets.Evaluation.run
+
+    def killed(self: Any, rows: Any, seed: int) -> Any:
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(seed)
+        return whole(self, rows, seed)
+
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(evaluate_subsets.Evaluation, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(given, tmp_path, "icl")
+    monkeypatch.setattr(
+        evaluate_subsets.Evaluation, "run", lambda self, rows, seed: done.append(seed) or whole(self, rows, seed)
+    )
+    run(given, tmp_path, "icl", **changes)
+    torch.set_num_threads(threads)
+    assert done == [0, 0, 0, 1]
+
+
 def test_long_prompts_drop_the_least_similar_example_first(given: Path, tmp_path: Path) -> None:
     shots = {**SETTINGS["shots"], "max_tokens": 14}  # an example takes 7 tokens, the question 5
     answers = run(given, tmp_path, "icl", settings=json.dumps({**SETTINGS, "shots": shots}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from scripts.delift.kernels import SCALES, SETS, split_columns, write_kernels
 logger = logging.getLogger(__name__)
 
 COLUMNS_AT_ONCE = 256
+# Blocks of one matrix may be scored on different machines: the distances, in [0, 1], may differ in the last bits.
+DISTANCE_TOLERANCE = 1e-3
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -53,11 +55,21 @@ def read_blocks(blocks: Sequence[str], first: int, stop: int, n_targets: int) ->
 def check_summaries(summaries: Sequence[dict[str, Any]], ids: dict[str, list[str]], names: Sequence[str]) -> None:
     """Raise `UserError` unless the summaries are of one run, on these data, and complete."""
     for name, summary in zip(names, summaries):
-        if summary["settings"] != summaries[0]["settings"] or summary["targets"] != summaries[0]["targets"]:
+        first = summaries[0]
+        if summary["settings"] != first["settings"] or not _alike(summary["targets"], first["targets"]):
             raise UserError(f"{name}: other settings, model or targets than in {names[0]}; score both with the same")
         if [target["id"] for target in summary["targets"]] != ids["targets"]:
             raise UserError(f"{name}: its targets are not those of --targets; score that set again")
     split_columns([column for summary in summaries for column in summary["columns"]], ids, names[0])
+
+
+def _alike(targets: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether two blocks have the same targets and, up to another machine's last bits, the same distances."""
+    return len(targets) == len(others) and all(
+        (one["id"], one["n_tokens"]) == (other["id"], other["n_tokens"])
+        and abs(one["distance"] - other["distance"]) <= DISTANCE_TOLERANCE
+        for one, other in zip(targets, others)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_json, write_jsonl
+from scripts.common.files import read_json, write_json, write_jsonl
 from scripts.common.tensors import read_embeddings, write_tensors
 from scripts.delift import collect_similarity, collect_utility, embed_examples, score_utility
 from scripts.delift.kernels import read_kernel, write_kernels
@@ -128,6 +128,20 @@ def test_targets_without_response_are_counted(files, tmp_path, caplog):
     folder = collect(tmp_path, tmp_path, [score(tmp_path, tmp_path, 0, 100, special_tokens=tokens)])
     assert "1 of 4 targets have no response token" in caplog.text
     assert read_json(folder / "summary.json")["n_targets_without_response"] == 1
+
+
+def test_blocks_of_another_machine_may_differ_in_the_last_bits(files, blocks, tmp_path):
+    for change, fits in ((1e-6, True), (1e-2, False)):
+        summary = read_json(blocks[1][1])
+        for target in summary["targets"]:
+            target["distance"] += change
+        write_json(tmp_path / "elsewhere.json", summary)
+        given = [blocks[0], [blocks[1][0], str(tmp_path / "elsewhere.json")], blocks[2]]
+        if fits:
+            collect(files, tmp_path, given)
+        else:
+            with pytest.raises(UserError, match="other settings, model or targets"):
+                collect(files, tmp_path, given)
 
 
 def test_blocks_must_be_complete_and_of_one_run(files, blocks, tmp_path):

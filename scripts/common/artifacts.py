@@ -76,7 +76,7 @@ class Artifact:
         self.name = name
         self.measured = [row for row in read_metrics(metrics) if row["artifact"] == name]
         self.spreads = spreads_by(self.measured, ("setting", "model", "method", "metric"))
-        self.notes = [row for row in read_csv(notes, NOTE_COLUMNS) if row["artifact"] == name]
+        self.notes = reasons(notes, name)
         self.published = [row for row in read_csv(published, PUBLISHED_COLUMNS) if row["artifact"] == name]
         self.models = list(dict.fromkeys(row["model"] for row in self.measured))
 
@@ -140,6 +140,16 @@ class Artifact:
                 " so the columns are no comparison of like with like."
             )
         return [note]
+
+
+def reasons(notes: PathLike, artifact: str) -> list[dict[str, str]]:
+    """Return the notes on one artifact: what is missing from it and why."""
+    return [row for row in read_csv(notes, NOTE_COLUMNS) if row["artifact"] == artifact]
+
+
+def reason_of(notes: PathLike, artifact: str, otherwise: str = "not measured in this run") -> str:
+    """Return the first reason why an artifact has nothing to show."""
+    return next((row["reason"] for row in reasons(notes, artifact)), otherwise)
 
 
 def sentence(text: str) -> str:

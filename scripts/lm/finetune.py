@@ -136,6 +136,35 @@ class FinetuneSettings:
                 raise UserError(f"fsdp: unknown word '{word}'{did_you_mean(word, _FSDP_WORDS)}")
 
 
+def finetune_settings(values: Mapping[str, Any], dtype: str, section: str) -> FinetuneSettings:
+    """Return a paper's `finetune` settings in the engine's terms.
+
+    values: fields of `FinetuneSettings`, but max_steps (None = as many as `epochs` needs), max_grad_norm (`clip_norm`)
+    and lora: rank, alpha, dropout, and targets (a list, or `all-linear`). dtype: `float32` also forbids bfloat16
+    arithmetic. section: where the keys stand in the config, for messages.
+    """
+    given = dict(values)
+    lora = dict(given.pop("lora"))
+    check_lora(lora, section)
+    targets = lora.pop("targets", "all-linear")
+    return FinetuneSettings(
+        max_steps=given.pop("max_steps") or 0,
+        clip_norm=given.pop("max_grad_norm"),
+        precision="float32" if dtype in ("float32", "fp32") else "auto",
+        lora_targets=() if targets == "all-linear" else tuple(targets),
+        **given,
+        **{f"lora_{name}": value for name, value in lora.items()},
+    )
+
+
+def check_lora(lora: Mapping[str, Any], section: str) -> None:
+    """Raise `UserError` for an unknown key of a paper's `finetune.lora`."""
+    known = ("rank", "alpha", "dropout", "targets")
+    unknown = sorted(set(lora) - set(known))
+    if unknown:
+        raise UserError(f"{section}.lora: unknown key '{unknown[0]}'; expected {', '.join(known)}")
+
+
 @dataclasses.dataclass(frozen=True)
 class History:
     """What happened in a run: equal bytes whether it was interrupted or not.

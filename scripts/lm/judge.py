@@ -16,7 +16,7 @@ import dataclasses
 import logging
 import math
 import re
-from typing import Any, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Protocol, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.seeding import generator
@@ -224,6 +224,20 @@ def judge_pairs(
 def judge_items(judge: Judge, items: Sequence[Item], *, unparsed: str = "count") -> list[Verdict]:
     """Return the judge's grade of each item; `unparsed` as in `judge_pairs`."""
     return _checked(judge.grade(items) if items else [], unparsed, "answer")
+
+
+def verdicts_of(
+    backend: str, asked: Sequence[Any], ask: Callable[[Sequence[Any]], list[Verdict]]
+) -> list[Verdict | None]:
+    """Return the verdict on each pair or item; None where the reference judge has no reference answer to compare with.
+
+    backend: see `scripts.lm.judge_backend`; ask: gives the verdicts on those that can be judged.
+    """
+    able = [i for i, one in enumerate(asked) if backend != "reference" or one.reference.strip()]
+    verdicts: list[Verdict | None] = [None] * len(asked)
+    for index, verdict in zip(able, ask([asked[i] for i in able])):
+        verdicts[index] = verdict
+    return verdicts
 
 
 def _mean_verdict(one: Verdict, other: Verdict) -> Verdict:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from typing import TYPE_CHECKING, Mapping
 
 from scripts.common.errors import UserError, did_you_mean
@@ -48,6 +50,25 @@ class Prompt:
     def full(self, row: Mapping[str, str]) -> str:
         """Return the text with its answer."""
         return self.query(row) + row["output"].strip()
+
+
+def prompt_of_flag(text: str) -> Prompt:
+    """Return the templates of `--prompt`. Raises `UserError` for broken JSON and for a missing or unknown key."""
+    try:
+        templates = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--prompt: broken JSON ({error.msg}, column {error.colno})") from None
+    return Prompt.from_config(templates)
+
+
+def joined_instruction(row: Mapping[str, str]) -> str:
+    """Return instruction and input as one text, for judges and formats that know no input."""
+    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
+
+
+def fill(template: str, /, **values: str) -> str:
+    """Fill the places of a template in one pass: braces in a value are text, never places; unknown places stay."""
+    return re.sub(r"\{(\w+)\}", lambda place: values.get(place[1], place[0]), template)
 
 
 # verbose=False: what is too long for the model is cut, skipped or refused here, so the tokenizer need not warn of it.

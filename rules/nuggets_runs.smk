@@ -25,7 +25,7 @@ NUGGETS_SETTINGS = as_json(
         "seed": config["data"]["seed"],
         **{
             key: NUGGETS[key]
-            for key in ("dataset", "model", "anchors", "seeds", "methods", "subset_fraction", "table_1", "table_2")
+            for key in ("dataset", "model", "anchors", "methods", "subset_fraction", "table_1", "table_2")
             + ("table_3", "table_baselines", "figure_scores", "figure_pairwise", "figure_anchor_sizes", "table_racing")
         },
     }

@@ -20,8 +20,8 @@ from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import read_tensors
 from scripts.data.schemas import read_examples
+from scripts.nuggets.benchmarks import JUDGED_COLUMNS
 from scripts.nuggets.comparison import Comparison
-from scripts.nuggets.judge_answers import JUDGED_COLUMNS
 from scripts.nuggets.racing import anchors_needed, answered_blocks
 from scripts.nuggets.selection_quality import (
     auc,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
     """The same-named keys of the config's `nuggets`; seed: the config's `data.seed`.
 
-    dataset: the pool; model: it scores the pool and is fine-tuned; anchors: the main anchor set; seeds: of the
-    fine-tuned models; methods: how each subset is chosen; subset_fraction: size of subsets without a threshold.
+    dataset: the pool; model: it scores the pool and is fine-tuned; anchors: the main anchor set; methods: how
+    each subset is chosen; subset_fraction: size of subsets without a threshold.
     """
 
     dataset: str
     model: str
     anchors: str
-    seeds: Sequence[int]
     seed: int
     methods: Mapping[str, Mapping[str, Any]]
     subset_fraction: float

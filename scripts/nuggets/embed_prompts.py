@@ -15,6 +15,7 @@ from scripts.common.errors import run_step
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's settings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", required=True, help="instruction rows (JSON lines)")
-    parser.add_argument("--model", required=True, help="folder or hub id of a causal model")
-    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--device", required=True, help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    add_model_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: prompt, pooling, max_tokens, batch_tokens")
     parser.add_argument("--embeddings-out", required=True, help="tensor `embeddings` (n, d) float32 (safetensors)")
     return parser.parse_args(argv)
@@ -52,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.embed import embed
     from scripts.lm.load import load_model
 
-    loaded = load_model(args.model, dtype=args.dtype, device=args.device, threads=args.threads)
+    loaded = load_model(**model_options(args))
     embeddings = embed(
         loaded,
         [prompt.full(row) for row in rows],

@@ -24,16 +24,13 @@ from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.lm.prompts import Prompt
-from scripts.nuggets.train_model import read_prompt
+from scripts.lm.prompts import Prompt, joined_instruction, prompt_of_flag
+from scripts.nuggets.benchmarks import OVERALL, question_id
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-OVERALL = {"alpaca_eval": "all", "mt_bench": "overall"}
-"""The name under which each benchmark's published table has the value over all its groups."""
 
 LIKELIHOOD_COLUMNS = ("benchmark", "group", "seed", "n_examples", "n_tokens", "loglik_nats_per_token")
 
@@ -218,11 +215,6 @@ def alpaca_eval_rows(examples: Sequence[Mapping[str, Any]], answers: Sequence[st
     ]
 
 
-def joined_instruction(row: Mapping[str, Any]) -> str:
-    """Return instruction and input as the one text that AlpacaEval's format has room for."""
-    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
-
-
 def fastchat_rows(
     dialogues: Sequence[Mapping[str, Any]], answers: Sequence[Sequence[str]], name: str
 ) -> list[dict[str, Any]]:
@@ -240,11 +232,6 @@ def fastchat_rows(
             }
         )
     return rows
-
-
-def question_id(text: str) -> int | str:
-    """Return the id as FastChat's question file has it: a whole number where it is one."""
-    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def load_answering_model(args: argparse.Namespace, folder: Path | None) -> LoadedModel:
@@ -288,7 +275,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Answer both benchmarks with every seed's model."""
     args = parse_args(argv)
-    prompt = read_prompt(args.prompt)
+    prompt = prompt_of_flag(args.prompt)
     settings = parse_settings(AnswerSettings, args.settings)
     if args.models is None and len(args.seeds) != 1:
         raise UserError("--seeds: without --models there is one model and nothing to draw; give one seed")

@@ -16,7 +16,7 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
@@ -32,15 +32,16 @@ from scripts.lm.judge import (
     judge_items,
     judge_pairs,
     mt_bench_rows,
+    verdicts_of,
     win_rate,
 )
 from scripts.lm.judge_backend import JudgeBackend, make_judge
-from scripts.nuggets.generate_answers import OVERALL, joined_instruction, question_id
+from scripts.lm.prompts import joined_instruction
+from scripts.nuggets.benchmarks import JUDGED_COLUMNS, OVERALL, question_id
 from scripts.nuggets.judge_prompts import GRADE, PAIR
 
 logger = logging.getLogger(__name__)
 
-JUDGED_COLUMNS = ("mode", "anchors", "method", "seed", "group", "metric", "value", "n")
 MODES = ("alpaca_eval", "mt_bench", "pairwise")
 
 
@@ -101,7 +102,9 @@ def judge_alpaca_eval(
         Pair(joined_instruction(row), row["baseline_output"], output, row["reference"])
         for row, output in zip(examples, outputs)
     ]
-    verdicts = verdicts_of(settings, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed))
+    verdicts = verdicts_of(
+        settings.backend, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed)
+    )
     measures = text_measures(outputs, [row["reference"] for row in examples])
     results = [
         Result(("all", row["group"]), verdict, measure) for row, verdict, measure in zip(examples, verdicts, measures)
@@ -129,7 +132,7 @@ def judge_mt_bench(
             items.append(Item(question, answer, reference, earlier))
             places.append((question_id(row["id"]), number + 1))
             groups.append((OVERALL["mt_bench"], row["category"], f"turn_{number + 1}"))
-    verdicts = verdicts_of(settings, items, lambda some: judge_items(judge, some))
+    verdicts = verdicts_of(settings.backend, items, lambda some: judge_items(judge, some))
     measures = text_measures([item.answer for item in items], [item.reference for item in items])
     results = [Result(*three) for three in zip(groups, verdicts, measures)]
     judged = [index for index, verdict in enumerate(verdicts) if verdict is not None]
@@ -163,21 +166,12 @@ def judge_pairwise(
     pairs = [
         Pair(joined_instruction(row), other, own, row["reference"]) for row, other, own in zip(examples, theirs, ours)
     ]
-    verdicts = verdicts_of(settings, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed))
+    verdicts = verdicts_of(
+        settings.backend, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed)
+    )
     results = [Result((f"vs_{reference_run.method}",), verdict, {}) for verdict in verdicts]
     names = f"{reference_run.name}/seed_{seed}", f"{run.name}/seed_{seed}"
     return results, annotations(judge, pairs, verdicts, examples, *names)
-
-
-def verdicts_of(
-    settings: JudgeSettings, asked: Sequence[Any], ask: Callable[[Sequence[Any]], list[Verdict]]
-) -> list[Verdict | None]:
-    """Return the verdict on each thing asked; None where the judge needs a reference answer and there is none."""
-    able = [i for i, one in enumerate(asked) if settings.backend != "reference" or one.reference.strip()]
-    verdicts: list[Verdict | None] = [None] * len(asked)
-    for index, verdict in zip(able, ask([asked[i] for i in able])):
-        verdicts[index] = verdict
-    return verdicts
 
 
 def text_measures(answers: Sequence[str], references: Sequence[str]) -> list[dict[str, float]]:

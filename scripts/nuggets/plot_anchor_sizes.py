@@ -9,11 +9,11 @@ import argparse
 import math
 from typing import Any, Mapping, Sequence
 
+from scripts.common.artifacts import add_output_flags, reason_of
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import method_style, new_figure
-from scripts.nuggets.plot_helpers import add_figure_flags, reasons
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (
@@ -72,7 +72,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", required=True, help="CSV in the long schema")
     parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    add_figure_flags(parser)
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
     return parser.parse_args(argv)
 
 
@@ -80,7 +81,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_args(argv)
     metrics = read_metrics(args.metrics)
-    notes = reasons(args.notes, "figure_anchor_sizes")
     figure, panels = new_figure("double", 2.6, ncols=2)
     rows: list[dict[str, Any]] = []
     for axes, (metric, label) in zip(panels, PANELS):
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if values:
             rows += [dict(zip(COLUMNS, (metric, *point, ""))) for point in draw(axes, values, label)]
         else:
-            reason = notes[0]["reason"] if notes else "not measured in this run"
+            reason = reason_of(args.notes, "figure_anchor_sizes")
             say_unavailable(axes, reason)
             rows.append(dict(zip(COLUMNS, (metric, "", "", "", "", 0, reason))))
     legend_above(figure, panels)

@@ -6,11 +6,11 @@ import argparse
 import functools
 from typing import Any, Mapping, Sequence
 
+from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
 from scripts.common.plotting import FAINT, INK, WIDTHS, method_style, new_figure
-from scripts.nuggets.plot_helpers import add_figure_flags
 
 SIZE = 6.5  # points
 LINE = SIZE * 1.35 / 72  # inches
@@ -109,7 +109,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", required=True, help="CSV of the case table")
-    add_figure_flags(parser)
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
     return parser.parse_args(argv)
 
 

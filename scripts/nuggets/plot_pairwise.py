@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any, Mapping, Sequence
 
+from scripts.common.artifacts import add_output_flags, reasons
 from scripts.common.errors import run_step
 from scripts.common.figures import save
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import FAINT, INK, method_label, new_figure
 from scripts.common.spread import Spread, spreads_by
-from scripts.nuggets.plot_helpers import add_figure_flags, reasons
 
 COLUMNS = ("method", "outcome", "share", "low", "high", "n_seeds", "note")
 OUTCOMES = {"win": ("#0072b2", "white"), "tie": ("#d9d9d9", INK), "loss": ("#d55e00", "white")}
@@ -46,7 +46,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
     parser.add_argument("--reference", required=True, help="the subset that the others are compared with")
     parser.add_argument("--methods", nargs="+", required=True, help="subsets, from top to bottom")
-    add_figure_flags(parser)
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
     return parser.parse_args(argv)
 
 

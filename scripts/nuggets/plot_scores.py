@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any, Mapping, Sequence
 
+from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
 from scripts.common.plotting import FAINT, INK, method_style, new_figure
-from scripts.nuggets.plot_helpers import add_figure_flags
 
 COLUMNS = ("series", "golden_score", "n_examples")
 
@@ -64,7 +64,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--published", required=True, help="CSV of the paper's values")
     parser.add_argument("--dataset", required=True, help="name of the pool")
     parser.add_argument("--model", required=True, help="name of the scoring model")
-    add_figure_flags(parser)
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
     return parser.parse_args(argv)
 
 

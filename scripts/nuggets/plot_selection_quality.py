@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any, Mapping, Sequence
 
+from scripts.common.artifacts import add_output_flags, reason_of, reasons
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import FAINT, MethodStyle, draw_bars, method_label, method_style, new_figure
 from scripts.common.spread import Spread, spreads_by
-from scripts.nuggets.plot_helpers import add_figure_flags, reasons
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {
@@ -92,7 +92,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--metrics", required=True, help="CSV in the long schema")
     parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
     parser.add_argument("--methods", nargs="+", required=True, help="subsets, from left to right")
-    add_figure_flags(parser)
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, ("pdf", "png", "csv"))
     return parser.parse_args(argv)
 
 
@@ -110,8 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if points:
         rows = draw_roc(left, points, areas)
     else:
-        notes = reasons(args.notes, "figure_selection_quality")
-        reason = notes[0]["reason"] if notes else "no ROC curve was measured"
+        reason = reason_of(args.notes, "figure_selection_quality", "no ROC curve was measured")
         say_unavailable(left, reason)
         rows = [dict(zip(COLUMNS, ("roc", "", "", "", "", "", "", reason)))]
     baselines = [row for row in metrics if row["artifact"] == "table_baselines" and row["setting"] == "all"]

@@ -21,6 +21,7 @@ from scripts.common.files import write_json, write_jsonl
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
 from scripts.nuggets.golden import GoldenScorer, ScoreSettings, describe_anchors, summarise, summarise_skipped
 
@@ -35,10 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", required=True, help="candidates: instruction rows (JSON lines)")
     parser.add_argument("--anchors", required=True, help="anchors: instruction rows (JSON lines)")
-    parser.add_argument("--model", required=True, help="folder or hub id of a causal model")
-    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--device", required=True, help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    add_model_flags(parser)
     parser.add_argument("--start", required=True, type=int, help="first candidate of the shard, counted from 0")
     parser.add_argument("--stop", required=True, type=int, help="candidate after the last one; may be past the end")
     parser.add_argument("--settings", required=True, help="JSON: the fields of ScoreSettings")
@@ -115,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     from scripts.lm.load import load_model
 
-    loaded = load_model(args.model, dtype=args.dtype, device=args.device, threads=args.threads)
+    loaded = load_model(**model_options(args))
     candidates = pool[args.start : args.stop]
     begin = time.perf_counter()
     rows, raw, scratch = score_shard(loaded, candidates, anchors, settings, args.scores_out)

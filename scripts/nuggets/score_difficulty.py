@@ -15,6 +15,7 @@ from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.difficulty import DifficultySettings, score_difficulty
+from scripts.lm.flags import add_model_flags, model_options
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's settings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", required=True, help="instruction rows (JSON lines)")
-    parser.add_argument("--model", required=True, help="folder or hub id of a causal model")
-    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--device", required=True, help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    add_model_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: prompt, batch_tokens")
     parser.add_argument("--difficulty-out", required=True, help="id, perplexity, ifd, length (CSV)")
     parser.add_argument("--run-out", help="JSON: seconds that scoring took")
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_examples(args.pool, "instruction")
     from scripts.lm.load import load_model
 
-    loaded = load_model(args.model, dtype=args.dtype, device=args.device, threads=args.threads)
+    loaded = load_model(**model_options(args))
     begin = time.perf_counter()
     scored = score_difficulty(loaded, rows, settings)
     if args.run_out:

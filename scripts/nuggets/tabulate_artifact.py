@@ -27,7 +27,6 @@ GRADE = "mt_bench_score_1_to_10"
 
 def _by_group(
     artifact: Artifact,
-    settings: Comparison,
     methods: Sequence[str],
     metric: str,
     whole: Sequence[str],
@@ -68,7 +67,7 @@ def table_1(artifact: Artifact, settings: Comparison) -> Table:
         ("answer_length", "Answer length (characters)", "all", "answer_length_chars"),
         ("n_examples", "Examples", "pool", "n_examples"),
     ]
-    rows, columns = _by_group(artifact, settings, settings.table_1["methods"], WIN_RATE, ("all",), 2, extras)
+    rows, columns = _by_group(artifact, settings.table_1["methods"], WIN_RATE, ("all",), 2, extras)
     caption = f"NUGGETS, Table 1: AlpacaEval win rate in % by group, {settings.model} fine-tuned on each subset"
     return Table(rows, columns, caption, artifact.published_note(settings.model, settings.dataset))
 
@@ -76,7 +75,7 @@ def table_1(artifact: Artifact, settings: Comparison) -> Table:
 def table_2(artifact: Artifact, settings: Comparison) -> Table:
     """Return Table 2: MT-Bench grade per category, per turn and over all."""
     whole = [name for name in ("turn_1", "turn_2") if name in artifact.settings_of(GRADE)] + ["overall"]
-    rows, columns = _by_group(artifact, settings, settings.table_2["methods"], GRADE, whole, 2, [])
+    rows, columns = _by_group(artifact, settings.table_2["methods"], GRADE, whole, 2, [])
     caption = f"NUGGETS, Table 2: MT-Bench grade (1 to 10) by category, {settings.model} fine-tuned on each subset"
     return Table(rows, columns, caption, artifact.published_note(settings.model, settings.dataset))
 

@@ -10,8 +10,6 @@ from scripts.common.files import read_jsonl
 from scripts.common.tables import Cell, Column, write_table
 from scripts.data.schemas import read_examples
 
-SIDES = ("highest", "lowest")
-
 
 def choose_cases(pool: Sequence[Mapping[str, Any]], n_cases: int) -> list[tuple[str, int, Mapping[str, Any]]]:
     """Return (side, rank, example) of the `n_cases` highest and the `n_cases` lowest scored examples, best first.

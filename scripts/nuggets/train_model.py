@@ -24,7 +24,7 @@ from scripts.common.seeding import seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.lm.prompts import Prompt
+from scripts.lm.prompts import prompt_of_flag
 
 if TYPE_CHECKING:
     from scripts.lm.finetune import FinetuneSettings
@@ -59,34 +59,12 @@ class TrainSettings:
 
     def for_finetune(self, dtype: str) -> FinetuneSettings:
         """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
-        from scripts.lm.finetune import FinetuneSettings
+        from scripts.lm.finetune import finetune_settings
 
-        lora = dict(self.lora)
-        targets = lora.pop("targets", "all-linear")
-        unknown = sorted(set(lora) - {"rank", "alpha", "dropout"})
-        if unknown:
-            raise UserError(
-                f"nuggets.finetune.lora: unknown key '{unknown[0]}'; expected rank, alpha, dropout, targets"
-            )
-        return FinetuneSettings(
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            max_steps=self.max_steps or 0,
-            batch_size=self.batch_size,
-            accumulation=self.accumulation,
-            schedule=self.schedule,
-            warmup_ratio=self.warmup_ratio,
-            weight_decay=self.weight_decay,
-            clip_norm=self.max_grad_norm,
-            max_tokens=self.max_tokens,
-            method=self.method,
-            precision="float32" if dtype in ("float32", "fp32") else "auto",
-            save_steps=self.save_steps,
-            fsdp=self.fsdp,
-            fsdp_layer=self.fsdp_wrap if self.fsdp else "",
-            lora_targets=() if targets == "all-linear" else tuple(targets),
-            **{f"lora_{name}": value for name, value in lora.items()},
-        )
+        values = dataclasses.asdict(self)
+        layer = values.pop("fsdp_wrap")
+        del values["devices"]  # a matter of how the step is started
+        return finetune_settings({**values, "fsdp_layer": layer if self.fsdp else ""}, dtype, "nuggets.finetune")
 
 
 def empty_reason(rule: Mapping[str, Any]) -> str:
@@ -176,15 +154,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_prompt(text: str) -> Prompt:
-    """Return the templates of `--prompt`. Raises `UserError` for broken JSON and for a missing or unknown key."""
-    try:
-        templates = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--prompt: broken JSON ({error.msg}, column {error.colno})") from None
-    return Prompt.from_config(templates)
-
-
 def read_subset(path: PathLike) -> list[dict[str, Any]]:
     """Return the examples of a subset; an empty file is a subset of none."""
     return read_examples(path, "instruction") if read_text(path).strip() else []
@@ -195,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.checkpoints import is_first_process, world_size
 
     args = parse_args(argv)
-    prompt = read_prompt(args.prompt)
+    prompt = prompt_of_flag(args.prompt)
     settings = parse_settings(TrainSettings, args.settings)
     paths = {seed: Path(args.subsets) / f"seed_{seed}.jsonl" for seed in args.seeds}
     subsets = {seed: read_subset(path) for seed, path in paths.items()}

@@ -8,7 +8,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_jsonl
-from scripts.nuggets.judge_answers import JUDGED_COLUMNS, main
+from scripts.nuggets.benchmarks import JUDGED_COLUMNS
+from scripts.nuggets.judge_answers import main
 from tests.unit.nuggets_eval import JUDGE, flags, write_answers, write_benchmarks
 
 

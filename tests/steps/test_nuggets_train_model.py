@@ -8,8 +8,9 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_jsonl
+from scripts.lm.prompts import prompt_of_flag
 from scripts.nuggets import train_model
-from scripts.nuggets.train_model import TrainSettings, empty_reason, main, read_prompt
+from scripts.nuggets.train_model import TrainSettings, empty_reason, main
 from tests.unit.nuggets_eval import FINETUNE, METHODS, flags, model_flags
 from tests.unit.nuggets_tiny import instruction_rows, save, tiny
 
@@ -161,7 +162,7 @@ def test_faults_are_named(model, subsets, tmp_path):
     with pytest.raises(UserError, match="nuggets.finetune.lora: unknown key 'rnak'"):
         run(model, subsets, tmp_path, settings={**FINETUNE, "lora": {"rnak": 1}})
     with pytest.raises(UserError, match="--prompt: broken JSON"):
-        read_prompt("{")
+        prompt_of_flag("{")
     (subsets / "seed_0.jsonl").write_text('{"id": "1", "instruction": "w1", "input": ""}\n')
     with pytest.raises(UserError, match=r"seed_0.jsonl:1: field 'output' is missing"):
         run(model, subsets, tmp_path)

@@ -68,7 +68,6 @@ def comparison(**changes: Any) -> dict[str, Any]:
         "dataset": "pool",
         "model": "tiny",
         "anchors": "kmeans_4",
-        "seeds": [0, 1],
         "seed": 0,
         "methods": METHODS,
         "subset_fraction": 0.5,

@@ -7,8 +7,9 @@ from typing import Sequence
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.lm.judge import Item, Pair, Verdict
-from scripts.nuggets.generate_answers import alpaca_eval_rows, fastchat_rows, question_id
+from scripts.lm.judge import Item, Pair, Verdict, verdicts_of
+from scripts.nuggets.benchmarks import question_id
+from scripts.nuggets.generate_answers import alpaca_eval_rows, fastchat_rows
 from scripts.nuggets.judge_answers import (
     JudgeSettings,
     Result,
@@ -19,7 +20,6 @@ from scripts.nuggets.judge_answers import (
     summarise,
     text_measures,
     verdict_metrics,
-    verdicts_of,
 )
 from scripts.nuggets.judge_prompts import GRADE, PAIR
 from tests.unit.nuggets_eval import DIALOGUES, JUDGE, SINGLES
@@ -132,7 +132,8 @@ def test_nothing_to_judge_gives_no_number():
 
 def test_verdicts_keep_their_places():
     pairs = [Pair("q", "a", "b", reference) for reference in ("", "r", " ")]
-    assert verdicts_of(REFERENCE, pairs, lambda some: [Verdict(2.0) for _ in some]) == [None, Verdict(2.0), None]
+    found = verdicts_of(REFERENCE.backend, pairs, lambda some: [Verdict(2.0) for _ in some])
+    assert found == [None, Verdict(2.0), None]
 
 
 def test_pairwise_shares_by_hand_and_mirrored():

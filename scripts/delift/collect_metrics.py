@@ -16,14 +16,13 @@ from scripts.common.artifacts import Collection
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, read_json, read_jsonl
 from scripts.common.settings import parse_settings
-from scripts.delift.comparison import SCORE_COLUMNS, TABLES, Comparison, choice_setting, setting_of
+from scripts.delift.comparison import GRADES, SCORE_COLUMNS, TABLES, Comparison, by_run, choice_setting, setting_of
 
 logger = logging.getLogger(__name__)
 
 NO_TRUTH = "it is not known which examples of this pool are good: only a synthetic pool has a truth file"
 UNGRADED = "the judge gave no readable grade, or there was no reference answer to compare with"
 NO_TIMES = "measured times stand in times.csv: they are no metrics"
-GRADES = (1, 2, 3, 4, 5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,21 +152,6 @@ def read_measured(scores: PathLike, scored: PathLike, subsets: Sequence[PathLike
         answers=read_jsonl(scored),
         choices={Path(folder).name: read_json(Path(folder) / "selection.json") for folder in subsets},
     )
-
-
-def by_run(runs: Sequence[str], paths: Sequence[str], flag: str) -> dict[tuple[str, str], list[str]]:
-    """Return the paths of each run `<pair>/<model>`: those whose folders bear these names.
-
-    Raises `UserError` for a path of no run.
-    """
-    found: dict[tuple[str, str], list[str]] = {tuple(run.split("/", 1)): [] for run in runs}  # type: ignore[misc]
-    for path in paths:
-        parts = Path(path).with_suffix("").parts
-        owners = [run for run in found if run[0] in parts and run[1] in parts[parts.index(run[0]) :]]
-        if not owners:
-            raise UserError(f"{flag}: {path} belongs to none of --runs; give its run too")
-        found[owners[0]].append(path)
-    return found
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

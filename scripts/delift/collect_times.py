@@ -7,8 +7,7 @@ from typing import Any, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, write_csv
-
-TIME_COLUMNS = ("pair", "model", "part", "seconds")
+from scripts.delift.comparison import TIME_COLUMNS
 
 
 def seconds_of(run: Any, path: str) -> dict[str, float]:
@@ -37,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--parts: {len(args.parts)} for {len(args.runs)} run files; give one for each")
     totals: dict[tuple[str, str, str], float] = {}
     for path, place in zip(args.runs, args.parts):
+        if place.count("/") < 2:
+            raise UserError(f"--parts: '{place}' is not of the form <pair>/<model>/<part>")
         pair, model, part = place.split("/", 2)
         for name, seconds in seconds_of(read_json(path), path).items():
             key = (pair, model, f"{part}/{name}" if name else part)

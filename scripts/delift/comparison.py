@@ -6,14 +6,19 @@ One set of settings for the workflow, which plans the jobs by it, and for the st
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
-from scripts.common.errors import did_you_mean
+from scripts.common.errors import UserError, did_you_mean
 
 TABLES = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_fft")
 """Artifacts with one row per subset and one column per pair, model, way of learning and metric."""
 SCORE_COLUMNS = ("learning", "method", "percent", "seed", "metric", "value", "n")
 """Of the tables that `score_answers` writes."""
+TIME_COLUMNS = ("pair", "model", "part", "seconds")
+"""Of the table that `collect_times` writes."""
+GRADES = (1, 2, 3, 4, 5)
+"""The whole grades of the judge."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +119,26 @@ def setting_of(pair: str, learning: str, percent: int) -> str:
 def choice_setting(pair: str, percent: int) -> str:
     """Return the `setting` of what was chosen, before anything is learnt from it."""
     return f"{pair}/percent_{percent}"
+
+
+def by_run(runs: Sequence[str], paths: Sequence[str], flag: str) -> dict[tuple[str, str], list[str]]:
+    """Return the paths of each run `<pair>/<model>`: those whose folders bear these names.
+
+    Raises `UserError` for a run of another form and for a path of no run.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        pair, _, model = run.partition("/")
+        if not pair or not model:
+            raise UserError(f"--runs: '{run}' is not of the form <pair>/<model>")
+        found[pair, model] = []
+    for path in paths:
+        parts = Path(path).with_suffix("").parts
+        owners = [run for run in found if run[0] in parts and run[1] in parts[parts.index(run[0]) :]]
+        if not owners:
+            raise UserError(f"{flag}: {path} belongs to none of --runs; give its run too")
+        found[owners[0]].append(path)
+    return found
 
 
 def pair_faults(

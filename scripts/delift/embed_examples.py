@@ -56,8 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--queries", help="instruction rows of which the prompt alone is embedded: they ask for neighbours"
     )
-    add_model_flags(parser)
-    parser.add_argument("--family", required=True, help="of the model: causal, encoder or encoder_decoder")
+    add_model_flags(parser, family="required")
     parser.add_argument("--settings", required=True, help="JSON: the fields of EmbedSettings")
     parser.add_argument(
         "--embeddings-out", required=True, nargs="+", help="one safetensors file for each of --examples"
@@ -106,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sets = [read_examples(path, "instruction") for path in args.examples]
     from scripts.lm.load import load_model
 
-    loaded = load_model(**model_options(args), family=args.family)
+    loaded = load_model(**model_options(args))
     start = time.perf_counter()
     for path, rows in zip(args.embeddings_out, sets):
         write_tensors(path, {"embeddings": embed_rows(loaded, rows, settings)}, ids=[row["id"] for row in rows])

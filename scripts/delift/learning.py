@@ -20,7 +20,7 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.settings import check_choice
-from scripts.lm.prompts import Prompt
+from scripts.lm.prompts import Prompt, fill
 
 if TYPE_CHECKING:
     from scripts.lm.finetune import FinetuneSettings
@@ -70,7 +70,8 @@ class AnswerSettings:
 class TrainSettings:
     """How a model is fine-tuned on a subset; `scripts.lm.finetune.FinetuneSettings` explains the terms.
 
-    max_steps: None = as many as `epochs` needs. lora: rank, alpha, dropout of adapters over all linear layers.
+    max_steps: None = as many as `epochs` needs. lora: rank, alpha, dropout of adapters, by default over all
+    linear layers.
     """
 
     method: str
@@ -91,24 +92,15 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         check_choice("finetune.method", self.method, ("full", "lora", "qlora"))
-        unknown = sorted(set(self.lora) - {"rank", "alpha", "dropout"})
-        if unknown:
-            raise UserError(f"finetune.lora: unknown key '{unknown[0]}'; expected rank, alpha, dropout")
+        from scripts.lm.finetune import check_lora
+
+        check_lora(self.lora, "finetune")
 
     def for_finetune(self, dtype: str) -> FinetuneSettings:
         """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
-        from scripts.lm.finetune import FinetuneSettings
+        from scripts.lm.finetune import finetune_settings
 
-        own = ("epochs", "learning_rate", "schedule", "warmup_ratio", "weight_decay", "batch_size", "accumulation")
-        own += ("max_tokens", "method", "loss_on", "optimizer", "activation_checkpointing")
-        return FinetuneSettings(
-            max_steps=self.max_steps or 0,
-            clip_norm=self.max_grad_norm,
-            precision="float32" if dtype in ("float32", "fp32") else "auto",
-            tokenization="separate",
-            **{name: getattr(self, name) for name in own},
-            **{f"lora_{name}": value for name, value in self.lora.items()},
-        )
+        return finetune_settings({**dataclasses.asdict(self), "tokenization": "separate"}, dtype, "finetune")
 
 
 def nearest_examples(pool: np.ndarray, queries: np.ndarray, chosen: Sequence[int], k: int) -> list[list[int]]:
@@ -137,12 +129,9 @@ def shot_prompt(
 
     Raises nothing: a question that does not fit alone keeps its last `room` tokens.
     """
-    question = _filled(shots.query, {"prompt": prompt.query(row)})
+    question = fill(shots.query, prompt=prompt.query(row))
     texts = [
-        _filled(
-            shots.example,
-            {"number": str(number), "prompt": prompt.query(example), "response": example["output"].strip()},
-        )
+        fill(shots.example, number=str(number), prompt=prompt.query(example), response=example["output"].strip())
         for number, example in enumerate(examples, start=1)
     ]
     while texts and _length(loaded, "".join(texts) + question) > room:
@@ -233,13 +222,6 @@ def likelihood_after(
         rows.append(Continuation(tuple(query), tuple(whole[: max(0, scorer.window - len(query))])))
     scores = scorer.score(None, rows)
     return [(float(total), int(n)) for total, n in zip(scores.logprob_sums, scores.n_tokens)]
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Return the template with each place filled once: braces in the values are text, never places."""
-    import re
-
-    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), template)
 
 
 def _length(loaded: LoadedModel, text: str) -> int:

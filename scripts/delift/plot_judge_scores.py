@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Sequence
 
+from scripts.common.artifacts import reason_of
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
-from scripts.delift.collect_metrics import GRADES
-from scripts.delift.comparison import Comparison, label_of_pair, setting_of
-from scripts.delift.plot_subset_size import parse_args, reason_of
-from scripts.delift.tabulate_artifact import LEARNING_LABELS, row_label
+from scripts.delift.comparison import GRADES, Comparison, label_of_pair, setting_of
+from scripts.delift.figures import parse_figure_args
+from scripts.delift.labels import LEARNING_LABELS, row_label
 
 COLUMNS = (
     "pair",
@@ -70,7 +69,7 @@ def draw(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args: argparse.Namespace = parse_args(argv)
+    args = parse_figure_args(argv, __doc__)
     compared = parse_settings(Comparison, args.settings)
     rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_laj"]
     spreads = spreads_by(rows, ("setting", "model", "method", "metric"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from scripts.common.artifacts import reason_of
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.metrics import read_metrics
@@ -14,8 +15,8 @@ from scripts.common.plotting import draw_points, method_label, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import spreads_by
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
-from scripts.delift.plot_subset_size import parse_args, reason_of
-from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
+from scripts.delift.figures import parse_figure_args
+from scripts.delift.labels import LEARNING_LABELS, METRICS
 
 ARTIFACT = "figure_stages"
 COLUMNS = (
@@ -47,7 +48,7 @@ def draw_panel(axes: Any, rows: Sequence[tuple[str, int, Any]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
+    args = parse_figure_args(argv, __doc__)
     compared = parse_settings(Comparison, args.settings)
     settings = compared.figure_stages
     spreads = spreads_by(

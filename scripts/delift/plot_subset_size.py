@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Sequence
 
-from scripts.common.artifacts import add_output_flags
+from scripts.common.artifacts import reason_of
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
-from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import draw_line, new_figure, shifts
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
-from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
+from scripts.delift.figures import parse_figure_args
+from scripts.delift.labels import LEARNING_LABELS, METRICS
 
 COLUMNS = ("pair", "model", "learning", "metric", "method", "percent", "mean", "std", "n_seeds", "low", "high", "note")
 
@@ -44,26 +43,9 @@ def curve(
     return points
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    parser.add_argument("--settings", required=True, help="JSON: what the figures compare")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
-def reason_of(notes: str, artifact: str) -> str:
-    """Return why an artifact has nothing to draw."""
-    found = [row["reason"] for row in read_csv(notes, ("artifact", "reason")) if row["artifact"] == artifact]
-    return found[0] if found else "not measured in this run"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
+    args = parse_figure_args(argv, __doc__)
     compared = parse_settings(Comparison, args.settings)
     rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_subset_size"]
     spreads = spreads_by(rows, ("setting", "model", "method", "metric"))

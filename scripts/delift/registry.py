@@ -4,7 +4,8 @@ An entry names a dataset of the hub and its columns: `input`, `output` (needed),
 configuration, optional), `split_names` (or `split_name`): training, validation and test split separated by `|`, slices
 allowed (`train[:70%]|train[70%:90%]|train[90%:]`); a single split is cut 70 / 20 / 10 in order. Beyond the original:
 `files` maps a split to a file of one's own; a column may be a path into nested values (`answers.text.0`) or a template
-(`{context} {question}`).
+(`{context} {question}`). `special_processing` is let through with a warning: of such datasets only
+MT-Bench's judgments are known here.
 # DEVIATION: an entry without `input` takes its prompts from `instruction` (the released Magpie entry needs it); the
 # released code fails there. Rows keep their order; the released code shuffles benchmarks without a seed.
 # DEVIATION: of MT-Bench's human judgments the first decided one of each question and turn is kept; the released code
@@ -14,6 +15,7 @@ allowed (`train[:70%]|train[70%:90%]|train[90%:]`); a single split is cut 70 / 2
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -23,6 +25,8 @@ from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json
 from scripts.data.reader_base import Record, json_records, parquet_records, table_records
 from scripts.data.schemas import validate
+
+logger = logging.getLogger(__name__)
 
 KEYS = ("input", "output", "instruction", "subset", "split_names", "split_name", "files", "special_processing")
 PARTS = ("train", "validation", "test")
@@ -74,7 +78,8 @@ def read_entries(path: PathLike) -> dict[str, Entry]:
     """Return the datasets of a registry file. Raises `UserError` naming file, dataset, attribute and remedy."""
     content = read_json(path)
     if not isinstance(content, dict) or not content:
-        raise UserError(f"{path}: expected datasets by their hub id, found {type(content).__name__}; see the README")
+        kind = type(content).__name__
+        raise UserError(f"{path}: expected datasets by their hub id, found {kind}; see docs/delift.md")
     return {str(name): _entry(str(name), row, f"{path}: {name}") for name, row in content.items()}
 
 
@@ -94,10 +99,12 @@ def _entry(name: str, row: Any, place: str) -> Entry:
     for key in row:
         if key not in KEYS:
             raise UserError(f"{place}.{key}: unknown attribute{did_you_mean(str(key), KEYS)}; known: {', '.join(KEYS)}")
+    judged = name.rsplit("/", 1)[-1] == "mt_bench_human_judgments"
+    if row.get("special_processing") and not judged:
+        logger.warning("%s.special_processing: is left out of account; give columns, a template or files", place)
     for key in ("input", "output", "instruction", "subset", "split_names", "split_name"):
         if key in row and row[key] is not None and not isinstance(row[key], str):
             raise UserError(f"{place}.{key}: expected text, found {type(row[key]).__name__}")
-    judged = name.rsplit("/", 1)[-1] == "mt_bench_human_judgments"
     if not row.get("output") and not judged:
         raise UserError(f"{place}.output: is missing; name the column that holds the answers")
     if not row.get("input") and not row.get("instruction") and not judged:

@@ -18,9 +18,8 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.plotting import method_style
 from scripts.common.settings import parse_settings
-from scripts.delift.collect_metrics import by_run
-from scripts.delift.comparison import SCORE_COLUMNS, Comparison
-from scripts.delift.tabulate_artifact import LEARNING_LABELS, METRICS
+from scripts.delift.comparison import SCORE_COLUMNS, Comparison, by_run
+from scripts.delift.labels import LEARNING_LABELS, METRICS
 from scripts.delift.viewer_data import RunFiles, experiments, run_data
 
 logger = logging.getLogger(__name__)

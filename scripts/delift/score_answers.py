@@ -19,8 +19,9 @@ from scripts.common.settings import check_choice, parse_settings
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import SCORE_COLUMNS
 from scripts.delift.judge_prompts import GRADE
-from scripts.lm.judge import Item, judge_items
+from scripts.lm.judge import Item, judge_items, verdicts_of
 from scripts.lm.judge_backend import JudgeBackend, make_judge
+from scripts.lm.prompts import joined_instruction
 
 logger = logging.getLogger(__name__)
 
@@ -111,16 +112,8 @@ def grades(items: Sequence[Item], settings: ScoreSettings, device: str, threads:
     """Return the judge's grade of each item; the reference judge grades nothing without a reference answer."""
     backend = Judge(**settings.judge)
     judge = make_judge(backend, device=device, threads=threads, grade_template=GRADE)
-    able = [i for i, item in enumerate(items) if backend.backend != "reference" or item.reference.strip()]
-    values: list[float | None] = [None] * len(items)
-    for place, verdict in zip(able, judge_items(judge, [items[i] for i in able])):
-        values[place] = verdict.value
-    return values
-
-
-def question(row: Mapping[str, Any]) -> str:
-    """Return instruction and input as the one text a judge reads."""
-    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
+    verdicts = verdicts_of(backend.backend, items, lambda some: judge_items(judge, some))
+    return [None if verdict is None else verdict.value for verdict in verdicts]
 
 
 def read_answers(folders: Sequence[str], test: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -156,7 +149,9 @@ def scored(
     take: measures a list of distinct items.
     """
     by_id = {row["id"]: row for row in test}
-    items = [Item(question(by_id[row["id"]]), row["answer"], by_id[row["id"]]["output"].strip()) for row in rows]
+    items = [
+        Item(joined_instruction(by_id[row["id"]]), row["answer"], by_id[row["id"]]["output"].strip()) for row in rows
+    ]
     texts = distinct(items)
     values = take(texts.items)
     logger.info("%d answers, %d of them distinct", len(items), len(texts.items))

@@ -17,7 +17,7 @@ from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.lm.prompts import Prompt
+from scripts.lm.prompts import Prompt, fill
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -123,13 +123,6 @@ def score_selectit(
         parts.append(found.reshape(len(part), len(choice.rating_prompts), len(tokens)))
         logger.info("SelectIT: %d of %d rows", start + len(part), len(rows))
     return selectit_scores(np.concatenate(parts), choice.alpha).tolist()
-
-
-def fill(template: str, **values: str) -> str:
-    """Fill the places of a template in one pass: braces in a value are text, never places."""
-    import re
-
-    return re.sub(r"\{(rating_prompt|prompt|response)\}", lambda place: values[place[1]], template)
 
 
 def score_less(

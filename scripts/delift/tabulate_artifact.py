@@ -10,9 +10,9 @@ from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, tabulate
 from scripts.common.errors import run_step
-from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column, Missing
 from scripts.delift.comparison import TABLES, Comparison, choice_setting, label_of_pair, setting_of
+from scripts.delift.labels import LEARNING_LABELS, METRICS, row_label
 
 CAPTIONS = {
     "table_1": ("DELIFT, Table 1: stage 1 (instruction tuning)", "MixInstruct"),
@@ -24,25 +24,8 @@ CAPTIONS = {
     "table_fft": ("DELIFT: full fine-tuning on each subset", "MixInstruct"),
 }
 """Of each table: what it is, and which data the paper shows in it."""
-LEARNING_LABELS = {"icl": "ICL", "peft": "PEFT", "fft": "full fine-tuning"}
-METRICS: dict[str, tuple[str, str, int]] = {
-    "exact_match": ("exact match", "", 3),
-    "rouge_1": ("ROUGE-1", "", 3),
-    "rouge_l": ("ROUGE-L", "", 3),
-    "bleu": ("BLEU", "", 3),
-    "bge_cosine": ("BGE", "", 3),
-    "bert_score": ("BERTScore", "", 3),
-    "judge_score": ("LAJ", "1 to 5", 2),
-    "known_share": ("known", "", 3),
-    "reference_loglik_nats_per_token": ("log-likelihood", "nats per token", 3),
-}
 AS_IT_IS = "The model as it is: nothing was chosen."
 OBJECTIVES = ("facility_location", "mutual_information", "conditional_gain")
-
-
-def row_label(method: str, percent: int) -> str:
-    """Return how a subset is printed: its method, and its size where that says something."""
-    return method_label(method) if percent in (0, 100) else f"{method_label(method)}, {percent} %"
 
 
 def comparison_table(artifact: Artifact, compared: Comparison) -> Table:

@@ -14,8 +14,7 @@ from scripts.common.files import read_csv
 from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
-from scripts.delift.collect_times import TIME_COLUMNS
-from scripts.delift.comparison import Comparison, label_of_pair
+from scripts.delift.comparison import TIME_COLUMNS, Comparison, label_of_pair
 
 PREPARATION = {
     "utility": "utility",

@@ -9,14 +9,13 @@ joined with the end-of-text token between and after them; the response tokens an
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.settings import check_choice
-from scripts.lm.prompts import Prompt, plain_ids
+from scripts.lm.prompts import Prompt, fill, plain_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -53,11 +52,6 @@ class Templates:
     def tail(self) -> str:
         """Return the text of `example` behind its last place: what stands just before the seam."""
         return self.example[self.example.rindex("}") + 1 :]
-
-
-def fill(template: str, **values: str) -> str:
-    """Fill the places of a template in one pass: braces in a value are text, never places."""
-    return re.sub(r"\{(prompt|response)\}", lambda place: values[place[1]], template)
 
 
 @dataclasses.dataclass(frozen=True)

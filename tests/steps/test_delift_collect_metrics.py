@@ -11,8 +11,9 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_json
 from scripts.common.tables import read_markdown_table
-from scripts.delift.collect_metrics import by_run, main, nearest_grade
+from scripts.delift.collect_metrics import main, nearest_grade
 from scripts.delift.collect_times import main as collect_times
+from scripts.delift.comparison import by_run
 from scripts.delift.plot_judge_scores import main as plot_judge_scores
 from scripts.delift.plot_stages import main as plot_stages
 from scripts.delift.plot_subset_size import main as plot_subset_size
@@ -145,6 +146,15 @@ def test_a_missing_answer_is_named(tmp_path: Path) -> None:
     scores.write_text("".join(line for line in scores.read_text().splitlines(True) if ",full," not in line))
     with pytest.raises(UserError, match="table_1: no answers of first, small, peft, full"):
         collect(flags, tmp_path)
+
+
+def test_names_of_another_form_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--runs: 'first' is not of the form <pair>/<model>"):
+        by_run(["first"], [], "--scores")
+    write_json(tmp_path / "run.json", {"seconds": 1})
+    flags = ["--runs", str(tmp_path / "run.json"), "--times-out", str(tmp_path / "times.csv"), "--parts"]
+    with pytest.raises(UserError, match="--parts: 'first/utility' is not of the form"):
+        collect_times([*flags, "first/utility"])
 
 
 def test_a_file_of_another_run_is_named() -> None:

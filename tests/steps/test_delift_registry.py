@@ -51,6 +51,11 @@ def put(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
     write_jsonl(path, rows)
 
 
+def test_what_is_left_out_of_account_is_said(tmp_path, caplog):
+    assert one(tmp_path, special_processing="x").columns["output"] == "output"
+    assert "owner/set.special_processing: is left out of account" in caplog.text
+
+
 def test_the_original_files_are_taken_as_they_are(tmp_path):
     entries = read_entries(registry(tmp_path, ORIGINAL))
     assert list(entries) == list(ORIGINAL)

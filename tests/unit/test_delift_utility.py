@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
 from scripts.delift.utility import UtilityScorer
-from scripts.delift.utility_prompts import Encoder, Target, cut, fill, released_limits
+from scripts.delift.utility_prompts import Encoder, Target, cut, released_limits
+from scripts.lm.prompts import fill
 from tests.unit import lm_tiny
 from tests.unit.delift_tiny import (
     RELEASED_TOKENS,
@@ -167,6 +168,7 @@ def test_cut_takes_off_the_end():
 
 def test_braces_in_the_data_are_text():
     assert fill("{prompt} {response}", prompt="{response}", response="{prompt}") == "{response} {prompt}"
+    assert fill("{prompt} {else}", prompt="a") == "a {else}"
 
 
 @pytest.mark.parametrize(

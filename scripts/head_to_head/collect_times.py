@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--parts: {len(args.parts)} for {len(args.runs)} run files; give one for each")
     totals: dict[tuple[str, str], float] = {}
     for path, place in zip(args.runs, args.parts):
+        if "/" not in place:
+            raise UserError(f"--parts: '{place}' is not of the form METHOD/PART[/KEY]")
         method, part, *key = place.split("/")
         totals[method, part] = totals.get((method, part), 0.0) + seconds_of(read_json(path), "/".join(key), path)
     rows = [dict(zip(TIME_COLUMNS, (*key, f"{value:.6g}"))) for key, value in sorted(totals.items())]

@@ -89,6 +89,17 @@ def vectors_of(method: str) -> str:
     return f"mend_{method}"
 
 
+def seconds_of_answering(times: Mapping[tuple[str, str], float], shown: Demonstrations, method: str) -> float | None:
+    """Return the seconds of all questions behind one set, None if they were not measured.
+
+    Sets share a job by how they are shown: its time is divided among them.
+    """
+    seconds = times.get((method, "answering"))
+    if seconds is None or method not in (*shown.sets, *map(vectors_of, shown.sets)):
+        return seconds
+    return seconds / (shown.n_sets * len(shown.sets))
+
+
 def setting_of(percent: int) -> str:
     """Return the `setting` of a result in the long schema."""
     return f"percent_{percent}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
@@ -20,7 +19,7 @@ from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.head_to_head.columns import OPERATION_COLUMNS
 from scripts.lm.flops import ModelShape, shape_of
-from scripts.lm.prompts import Prompt, plain_ids
+from scripts.lm.prompts import Prompt, fill, plain_ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,11 +176,6 @@ COUNTS: Mapping[str, Callable[[Counter], float]] = {
     "embedding": Counter.embedding,
     "finetune": Counter.finetune,
 }
-
-
-def fill(template: str, **values: str) -> str:
-    """Fill the places of a template in one pass: braces in a value are text, never places."""
-    return re.sub(r"\{(\w+)\}", lambda place: values.get(place[1], place[0]), template)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-GIGA, TERA = 1e9, 1e12
+GIGA = 1e9
 MEASURES: dict[str, tuple[str, str, int]] = {
     "accuracy": ("accuracy", "", 3),
     "exact_match": ("exact match", "", 3),

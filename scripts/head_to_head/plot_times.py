@@ -16,7 +16,7 @@ from scripts.common.files import read_csv
 from scripts.common.plotting import new_figure
 from scripts.common.settings import parse_settings
 from scripts.head_to_head.columns import TIME_COLUMNS
-from scripts.head_to_head.comparison import Comparison, Demonstrations, Selection
+from scripts.head_to_head.comparison import Comparison, Demonstrations, Selection, seconds_of_answering
 from scripts.head_to_head.cost_panels import (
     COLUMNS,
     Panel,
@@ -27,7 +27,6 @@ from scripts.head_to_head.cost_panels import (
     selection_panel,
 )
 from scripts.head_to_head.measures import MEASURES
-from scripts.head_to_head.tabulate_time import seconds_of_answering
 
 UNIT = "s"
 HEIGHT = 2.5  # inches

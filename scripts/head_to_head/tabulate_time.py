@@ -15,7 +15,7 @@ from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.head_to_head.columns import TIME_COLUMNS
-from scripts.head_to_head.comparison import Comparison, Demonstrations, vectors_of
+from scripts.head_to_head.comparison import Comparison, seconds_of_answering
 
 MEASURED = "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models."
 NOTES = [
@@ -40,17 +40,6 @@ def time_table(times: Mapping[tuple[str, str], float], compared: Comparison) -> 
             row[part] = times.get((method, part), Missing(reason or otherwise))
         rows.append(row)
     return Table(rows, columns, "Seconds of choosing, by method", [] if reason else NOTES)
-
-
-def seconds_of_answering(times: Mapping[tuple[str, str], float], shown: Demonstrations, method: str) -> float | None:
-    """Return the seconds of all questions behind one set, None if they were not measured.
-
-    Sets share a job by how they are shown: its time is divided among them.
-    """
-    seconds = times.get((method, "answering"))
-    if seconds is None or method not in (*shown.sets, *map(vectors_of, shown.sets)):
-        return seconds
-    return seconds / (shown.n_sets * len(shown.sets))
 
 
 def answering_table(times: Mapping[tuple[str, str], float], compared: Comparison) -> Table:

@@ -142,6 +142,8 @@ def test_seconds_of_a_job_are_divided_among_its_sets(tmp_path: Path) -> None:
         "0.5",
         "5",
     )  # 2 methods x 2 sets share a job
+    with pytest.raises(UserError, match="--parts: 'ddg' is not of the form METHOD/PART"):
+        collect_times.main(["--runs", runs[0], "--parts", "ddg", "--times-out", str(times)])
     with pytest.raises(UserError, match="sets.json: no 'seconds' of other"):
         collect_times.main(["--runs", runs[0], "--parts", "ddg/answering/other", "--times-out", str(times)])
 

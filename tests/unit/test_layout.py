@@ -71,6 +71,15 @@ def test_imports_never_go_up_or_sideways(script):
     assert beyond == []
 
 
+@pytest.mark.parametrize("folder", ["delift", "head_to_head", "nuggets"])
+def test_no_step_imports_another_of_its_paper(folder):
+    """What two steps share stands in a module of its own, else editing a flag of one reruns the other."""
+    scripts = [path for path in STEPS if Path(path).parts[1] == folder]
+    steps = {path for path in scripts if '__name__ == "__main__"' in (ROOT / path).read_text(encoding="utf-8")}
+    assert steps
+    assert {path: found for path in scripts if (found := steps & set(imports_of(ROOT, path)))} == {}
+
+
 def test_no_top_level_name_hides_a_package():
     """Steps run from the root, which comes first on sys.path: a folder `datasets` there would hide the package."""
     pins = {split_pin(pin)[0] for path in ROOT.glob("envs/*.yaml") for pin in read_environment(path).pins}

@@ -106,9 +106,11 @@ rule mend_gather_rows:
         tasks=lambda wildcards: mend_train_tasks(wildcards.train_set),
         shots=MEND["train_shots"],
         seed=MEND["train_seed"],
+        dev_rows=mend_dev_rows(),
     shell:
         "python -m {params.module}"
         " --tasks {params.folder:q} --names {params.tasks:q} --shots {params.shots} --seed {params.seed}"
+        " --dev-rows {params.dev_rows}"
         " --train-out {output.train:q} --dev-out {output.dev:q}"
         " > {log:q} 2>&1"
 

@@ -126,6 +126,12 @@ def mend_rows(role):
     return lambda wildcards: f"<results>/mend/data/{wildcards.train_set}/{role}.jsonl"
 
 
+def mend_dev_rows():
+    """Return how many development rows of a task stage 2 can use: the demonstrations, and the queries behind them."""
+    settings = [{**MEND["finetune"], **variant} for variant in MEND["variants"].values()]
+    return max(one["n_demonstrations"] + one["dev_queries"] for one in settings)
+
+
 def mend_text_parts():
     """Return the splits that hold the texts of stage 1: with a limit the first of several is sampled."""
     parts = split_parts(DATASETS, MEND["tasks"]["texts"], "train")
@@ -324,10 +330,9 @@ MEND_SETTINGS = as_json(
         "order": MEND["settings"],
         "train_sets": {name: MEND_TASKS.train_set(name) for name in MEND["settings"]},
         "titles": {name: MEND_TASKS.settings[name]["title"] for name in MEND["settings"]},
-        **{
-            key: MEND[key] for key in ("backbone", "study_settings", "seeds", "shots", "n_demonstrations", "train_seed")
-        },
-        **{key: MEND[key] for key in ("finetune", "tune", "prompt_tuning", "ablation_steps", "efficiency")},
+        **{key: MEND[key] for key in ("backbone", "study_settings", "seeds", "n_demonstrations", "train_seed")},
+        **{key: MEND[key] for key in ("finetune", "tune", "prompt_tuning", "ablation_steps")},
+        **{key: MEND[key] for key in ("efficiency", "attention")},
         "pretrain": mend_stage_1(),
         **{key: MEND[key] for key in ("table_2", "table_3", "table_4", "table_separators", "table_unseen_labels")},
         "figure_4": {**MEND["figure_4"], "distillers": mend_sweep("figure_4", "n_vectors")},

@@ -17,7 +17,7 @@ from scripts.common.settings import parse_settings
 from scripts.mend.arguments import add_model_flags, model_options
 from scripts.mend.columns import ATTENTION_COLUMNS
 from scripts.mend.demonstrations import Encoder, Joined, join, parse_format
-from scripts.mend.task_files import demonstration_rows, test_file, test_rows
+from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,7 +135,7 @@ def maps(
     joined = join(examples, encoder.form.llm_room, channel=channel)
     short = join(examples, encoder.form.distiller_room, channel=channel)
     path = test_file(tasks, settings.task_name, settings.shots, settings.seed)
-    asked = [encoder.query(row).query for row in test_rows(path, settings.n_queries)]
+    asked = [encoder.query(row).query for row in asked_rows(path, settings.n_queries)]
     large.model.set_attn_implementation("eager")
     distiller.body.set_attn_implementation("eager")
     with torch.no_grad():

@@ -199,7 +199,8 @@ class Collector:
         for row in rows:
             metric, value = f"share_{row['part']}", float(row["share"])
             seed = self.settings.seeds[0]
-            self.out.add("figure_5", f"layer_{int(row['layer']):02d}", row["reader"], seed, metric, value, 1)
+            n = 1 if row["reader"] == "distiller" else self.settings.attention["n_queries"]  # it reads no query
+            self.out.add("figure_5", f"layer_{int(row['layer']):02d}", row["reader"], seed, metric, value, n)
 
 
 def _ratio(row: Mapping[str, str]) -> float:

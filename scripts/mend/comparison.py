@@ -13,8 +13,8 @@ class Comparison:
     backbones: registry model of each backbone of the main table; settings: the test tasks of each setting; order: the
     settings as they are printed; titles: their printed names; train_sets: whose rows each setting trains on; backbone,
     study_settings: what ablations and sweeps are about; pretrain, finetune, tune, prompt_tuning: settings of training,
-    for the table of hyper-parameters; format:
-    the backbone's way of joining examples. The others are the config's blocks of the same name.
+    for the table of hyper-parameters; ablation_steps: steps of stage 2 in the ablation (None: as many as elsewhere);
+    format: the backbone's way of joining examples. The others are the config's blocks of the same name.
     """
 
     backbones: Mapping[str, str]
@@ -25,7 +25,6 @@ class Comparison:
     backbone: str
     study_settings: Sequence[str]
     seeds: Sequence[int]
-    shots: int
     n_demonstrations: int
     train_seed: int
     pretrain: Mapping[str, Any]
@@ -34,6 +33,7 @@ class Comparison:
     prompt_tuning: Mapping[str, Any]
     ablation_steps: int | None
     efficiency: Mapping[str, Any]
+    attention: Mapping[str, Any]
     table_2: Mapping[str, Any]
     table_3: Mapping[str, Any]
     table_4: Mapping[str, Any]

@@ -19,9 +19,6 @@ from scripts.data.schemas import read_examples
 
 logger = logging.getLogger(__name__)
 
-DEV_ROWS = 40
-"""Development rows of a task: enough to draw demonstrations and queries from."""
-
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
@@ -30,6 +27,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--names", required=True, nargs="+", help="the tasks")
     parser.add_argument("--shots", required=True, type=int, help="k of the tasks' files")
     parser.add_argument("--seed", required=True, type=int, help="seed of the tasks' files")
+    parser.add_argument("--dev-rows", required=True, type=int, help="development rows of a task, at most")
     parser.add_argument("--train-out", required=True, type=Path)
     parser.add_argument("--dev-out", required=True, type=Path)
     return parser.parse_args(argv)
@@ -54,9 +52,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     if args.shots < 1:
         raise UserError(f"--shots: is {args.shots}; give a number from 1 on")
+    if args.dev_rows < 1:
+        raise UserError(f"--dev-rows: is {args.dev_rows}; give a number from 1 on")
     stem = f"{args.shots}_{args.seed}"
     write_jsonl(args.train_out, rows_of(args.tasks, args.names, stem, "train", None))
-    write_jsonl(args.dev_out, rows_of(args.tasks, args.names, stem, "dev", DEV_ROWS))
+    write_jsonl(args.dev_out, rows_of(args.tasks, args.names, stem, "dev", args.dev_rows))
     logger.info("%d tasks gathered", len(args.names))
 
 

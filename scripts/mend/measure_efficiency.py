@@ -20,7 +20,7 @@ from scripts.mend.columns import EFFICIENCY_COLUMNS
 from scripts.mend.demonstrations import Encoder, join, parse_format
 from scripts.mend.sampling import distiller_batches
 from scripts.mend.scoring import Queries
-from scripts.mend.task_files import demonstration_rows, test_file, test_rows
+from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
 
 if TYPE_CHECKING:
     from scripts.lm.score import PrefixCache, Scorer
@@ -163,7 +163,7 @@ def compare(
     from scripts.mend.cost import break_even
 
     path = test_file(tasks, settings.task_name, settings.shots, settings.seed)
-    queries = Queries(scorer, encoder, test_rows(path, settings.n_queries), str(path))
+    queries = Queries(scorer, encoder, asked_rows(path, settings.n_queries), str(path))
     counted_rows, timed_rows = [], []
     for count in settings.n_demonstrations:
         rows = demonstration_rows(tasks, settings.task_name, settings.shots, settings.seed, count)

@@ -219,22 +219,26 @@ def places_of(artifact: Artifact) -> list[tuple[int, str, str]]:
     return sorted(found, key=lambda cell: (cell[0], order.index(cell[2]) if cell[2] in order else len(order)))
 
 
+EFFICIENCY_PARTS = (
+    ("prepare_flops", "Prepare", "GFLOP", 1e9, 3),
+    ("query_flops", "One query", "GFLOP", 1e9, 4),
+    ("total_flops", "{n} queries", "GFLOP", 1e9, 2),
+    ("prepare_tokens", "Positions before a query", "", 1, 0),
+    ("prepare_cache_bytes", "Kept keys and values", "MB", 1e6, 3),
+    ("query_peak_tensor_bytes", "Peak memory of a query", "MB", 1e6, 2),
+    ("total_break_even_queries", "MEND cheaper from", "queries", 1, 0),
+)
+"""Metric, header, unit, how much of the metric one unit is, decimals: the columns of `table_efficiency`."""
+
+
 def table_efficiency(artifact: Artifact, settings: Comparison) -> Table:
     """Return counted operations and memory of preparing and of asking, and where MEND begins to pay."""
     n = settings.efficiency["n_queries"]
-    parts: list[tuple[str, str, str, float, int]] = [
-        ("prepare_flops", "Prepare", "GFLOP", 1e9, 3),
-        ("query_flops", "One query", "GFLOP", 1e9, 4),
-        ("total_flops", f"{n} queries", "GFLOP", 1e9, 2),
-        ("query_tokens", "Tokens of a query", "", 1, 1),
-        ("query_cache_bytes", "Kept keys and values", "MB", 1e6, 3),
-        ("query_peak_tensor_bytes", "Peak memory of a query", "MB", 1e6, 2),
-        ("total_break_even_queries", "MEND cheaper from", "queries", 1, 0),
-    ]
-    measured = {row["metric"] for row in artifact.measured}
-    parts = [part for part in parts if part[0] in measured]
+    parts = EFFICIENCY_PARTS
     columns = [Column("k", "K", "number", decimals=0), Column("method", "Method")]
-    columns += [Column(key, header, "number", unit=unit, decimals=places) for key, header, unit, _, places in parts]
+    columns += [
+        Column(key, header.format(n=n), "number", unit=unit, decimals=places) for key, header, unit, _, places in parts
+    ]
     rows: list[dict[str, Cell]] = []
     for number, place, method in places_of(artifact):
         row: dict[str, Cell] = {"k": number, "method": label(method)}

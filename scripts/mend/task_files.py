@@ -39,6 +39,14 @@ def test_file(root: PathLike, task: str, shots: int, seed: int) -> Path:
     return own if own.is_file() else Path(root) / task / "test.jsonl"
 
 
+def asked_rows(path: PathLike, count: int) -> list[dict[str, Any]]:
+    """Return `count` of `test_rows`: what is reported per query counts on them. Raises `UserError` if there are fewer."""
+    rows = test_rows(path, count)
+    if len(rows) < count:
+        raise UserError(f"{path}: {len(rows)} rows, but n_queries is {count}; lower it or give more rows")
+    return rows
+
+
 def test_rows(path: PathLike, limit: int) -> list[dict[str, Any]]:
     """Return a test file's rows, the first `limit` of them in a fixed random order (all in file order if 0)."""
     rows = read_examples(path, "classification")

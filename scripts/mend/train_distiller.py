@@ -248,6 +248,7 @@ class Objective:
         self.data = data
         shared = {"encoder": encoder, "batch_size": settings.batch_size, "groups": settings.groups, "seed": seed}
         self.held_out_texts: list[Sequence[int]] = []
+        self.dev_tasks: dict[str, Sequence[Mapping[str, Any]]] = {}
         if settings.stage == 1:
             n_dev = min(settings.dev_queries, len(data.texts) // 10) if settings.evaluate_steps else 0
             texts = data.texts[: len(data.texts) - n_dev]
@@ -260,6 +261,7 @@ class Objective:
             self.source = TaskSource(
                 tasks=data.tasks, n_demonstrations=settings.n_demonstrations, queries=settings.queries, **shared
             )
+            self.dev_tasks = askable(data.dev_tasks, settings.n_demonstrations)
 
     def losses(self, distiller: Any, number: int) -> dict[str, torch.Tensor]:
         """Return total, kl, lm (and hidden) of micro-batch `number`."""
@@ -315,7 +317,7 @@ class Objective:
                 sets = cut_texts(part, self.encoder, settings.cut, settings.groups)
                 totals.append(float(self.losses_of(distiller, sets)["total"]) * len(part))
             return -math.fsum(totals) / len(self.held_out_texts)
-        hits = [self._task_accuracy(distiller, name) for name in sorted(self.data.dev_tasks)]
+        hits = [self._task_accuracy(distiller, name) for name in sorted(self.dev_tasks)]
         return math.fsum(hits) / len(hits)
 
     def _task_accuracy(self, distiller: Distiller, name: str) -> float:
@@ -323,7 +325,7 @@ class Objective:
         from scripts.mend.distiller import distil_groups
         from scripts.mend.scoring import Queries, accuracy
 
-        settings, rows = self.settings, self.data.dev_tasks[name]
+        settings, rows = self.settings, self.dev_tasks[name]
         order = generator(self.seed, "mend", "dev", name).permutation(len(rows))
         examples = [self.encoder.example(rows[int(i)]) for i in order[: settings.n_demonstrations]]
         asked = [rows[int(i)] for i in order[settings.n_demonstrations :][: settings.dev_queries]]
@@ -336,7 +338,29 @@ class Objective:
     @property
     def has_dev(self) -> bool:
         """Return whether anything is held out."""
-        return bool(self.held_out_texts or self.data.dev_tasks)
+        return bool(self.held_out_texts or self.dev_tasks)
+
+
+def askable(
+    tasks: Mapping[str, Sequence[Mapping[str, Any]]], n_demonstrations: int
+) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Return the held-out tasks that have a row to ask beside the demonstrations; the others are named in the log.
+
+    Raises `UserError` if tasks are given and none has.
+    """
+    found = {name: rows for name, rows in tasks.items() if len(rows) > n_demonstrations}
+    short = sorted(tasks.keys() - found.keys())
+    if short and not found:
+        raise UserError(
+            f"--dev: no task has more than {n_demonstrations} rows, so none is left to ask behind {n_demonstrations}"
+            " demonstrations; give more rows or lower n_demonstrations"
+        )
+    if short:
+        logger.warning(
+            "%d of %d held-out tasks choose no checkpoint, with %d rows or fewer: %s",
+            len(short), len(tasks), n_demonstrations, ", ".join(short),
+        )  # fmt: skip
+    return found
 
 
 def train_variant(

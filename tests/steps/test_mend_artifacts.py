@@ -86,6 +86,11 @@ def test_largest_saving_of_operations(results):
     assert saved == pytest.approx(100 * (1 - (6 * 16 + 64 * 4.5) / (64 * 160)))
 
 
+def test_attention_counts_the_queries_it_is_a_mean_over(results):
+    rows = [row for row in read_metrics(results / "metrics.csv") if row["artifact"] == "figure_5"]
+    assert {(row["method"], int(row["n"])) for row in rows} == {("llm_icl", 32), ("llm_mend", 32), ("distiller", 1)}
+
+
 def test_seconds_stand_apart(results):
     assert not [row for row in read_metrics(results / "metrics.csv") if "seconds" in row["metric"]]
     timing = read_metrics(results / "timing.csv")
@@ -169,6 +174,13 @@ def test_break_even_is_shown_with_the_method_it_beats(results, tmp_path):
     found = {(row["k"], row["method"]): row["total_break_even_queries"] for row in rows}
     assert found["4", "in-context learning, demonstrations kept"] == "4"
     assert found["4", "MEND"] == ""
+
+
+def test_efficiency_shows_what_is_kept_and_what_stands_before_a_query(results, tmp_path):
+    rows, printed = table(results, "table_efficiency", tmp_path)
+    found = next(row for row in rows if (row["k"], row["method"]) == ("4", "MEND"))
+    assert (float(found["prepare_tokens"]), float(found["prepare_cache_bytes"])) == (36, 2.0)
+    assert any("Kept keys and values" in name for name in printed.header)
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES))

@@ -93,16 +93,16 @@ def test_rows_of_many_tasks_in_one_file(tmp_path):
         prepared(tmp_path / f"{task}/{task}_64_100_train.jsonl", rows)
         if n_dev:
             prepared(tmp_path / f"{task}/{task}_64_100_dev.jsonl", rows[:n_dev])
-    given = ["--tasks", str(tmp_path), "--names", "sick", "piqa", "--shots", "64", "--seed", "100"]
+    given = ["--tasks", str(tmp_path), "--names", "sick", "piqa", "--shots", "64", "--seed", "100", "--dev-rows", "45"]
     gather_rows.main([*given, "--train-out", str(tmp_path / "train.jsonl"), "--dev-out", str(tmp_path / "dev.jsonl")])
     train = read_examples(tmp_path / "train.jsonl", "classification")
     dev = read_examples(tmp_path / "dev.jsonl", "classification")
     assert [one["task"] for one in train] == ["sick"] * 60 + ["piqa"] * 60
-    assert [one["task"] for one in dev] == ["sick"] * 40 + ["piqa"] * 40
+    assert [one["task"] for one in dev] == ["sick"] * 45 + ["piqa"] * 45
     assert dev[-1]["input"] == "x 59", "a task without rows to spare gives its last ones"
 
 
 def test_a_missing_task_is_named(tmp_path):
-    given = ["--tasks", str(tmp_path), "--names", "sick", "--shots", "64", "--seed", "100"]
+    given = ["--tasks", str(tmp_path), "--names", "sick", "--shots", "64", "--seed", "100", "--dev-rows", "40"]
     with pytest.raises(UserError, match=r"sick_64_100_train\.jsonl: no such file"):
         gather_rows.main([*given, "--train-out", str(tmp_path / "t.jsonl"), "--dev-out", str(tmp_path / "d.jsonl")])

@@ -18,6 +18,7 @@ from scripts.mend import (
     evaluate_methods,
     measure_efficiency,
     score_queries,
+    tabulate_artifact,
     train_baselines,
     train_distiller,
 )
@@ -210,6 +211,21 @@ def test_free_form_tasks_are_trained_on_but_choose_no_checkpoint(world: Path, tm
     assert scores["only"] == []
 
 
+def test_held_out_tasks_without_a_row_to_ask_choose_no_checkpoint(world: Path, tmp_path: Path) -> None:
+    scores = {}
+    for name, rows in (("with", [*task_rows("d", 12, 0), *task_rows("few", 3, 0)]), ("without", task_rows("d", 12, 0))):
+        write_jsonl(tmp_path / "dev.jsonl", rows)
+        arguments = train_args(world, variants={"a": {"start": "small"}}, out=tmp_path / "out")
+        arguments[arguments.index("--dev") + 1] = str(tmp_path / "dev.jsonl")
+        arguments[arguments.index("--history-out") + 1] = str(tmp_path / "history.json")
+        train_distiller.main(arguments)
+        scores[name] = read_json(tmp_path / "history.json")["a"]["scores"]
+    assert scores["with"] == scores["without"] != []
+    write_jsonl(tmp_path / "dev.jsonl", task_rows("few", 3, 0))
+    with pytest.raises(UserError, match="--dev: no task has more than 3 rows, so none is left to ask"):
+        train_distiller.main(arguments)
+
+
 def test_the_tuned_model_learns_and_loads(world: Path) -> None:
     settings = {
         "steps": 12, "batch_size": 4, "accumulation": 1, "learning_rate": 1e-2, "warmup_ratio": 0.0,
@@ -247,6 +263,12 @@ def test_costs_and_their_break_even(world: Path) -> None:
         "--timing-out", str(world / "timing.json"), *COMPUTE, "--efficiency-out",
     ]  # fmt: skip
     measure_efficiency.main([*arguments, str(world / "cost.csv")])
+    named = {f"{row['phase']}_{row['quantity']}" for row in read_csv(world / "cost.csv")}
+    assert {metric for metric, *_ in tabulate_artifact.EFFICIENCY_PARTS} <= named
+    place = arguments.index("--settings") + 1
+    many = [*arguments[:place], json.dumps({**settings, "n_queries": 99}), *arguments[place + 1 :]]
+    with pytest.raises(UserError, match=r"test\.jsonl: 9 rows, but n_queries is 99"):
+        measure_efficiency.main([*many, str(world / "many.csv")])
     measure_efficiency.main([*arguments, str(world / "cost_again.csv")])
     assert (world / "cost.csv").read_bytes() == (world / "cost_again.csv").read_bytes()
     cost = {(row["method"], row["phase"], row["quantity"]): float(row["value"]) for row in read_csv(world / "cost.csv")

@@ -20,7 +20,6 @@ SETTINGS: dict[str, Any] = {
     "backbone": "big",
     "study_settings": ["seen", "unseen"],
     "seeds": list(SEEDS),
-    "shots": 16,
     "n_demonstrations": 16,
     "train_seed": 100,
     "pretrain": {"stage": 1, "steps": 30, "n_vectors": 8, "pooler": "auto"},
@@ -29,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "prompt_tuning": {"steps": 10, "n_vectors": 8},
     "ablation_steps": 5,
     "efficiency": {"n_demonstrations": [4, 16], "n_queries": 64, "repeats": 3},
+    "attention": {"n_queries": 32},
     "table_2": {"backbones": ["big"], "methods": ["zero_shot", "icl", "mend"]},
     "table_3": {"methods": ["icl", "mend"], "perturbations": ["none", "wrong_label"]},
     "table_4": {"methods": ["mend_short", "kl_only", "hidden_only"]},
@@ -85,7 +85,8 @@ def efficiency_rows() -> list[dict[str, Any]]:
         per_query = {"icl_uncached": 10.0 * count, "icl_cached": 4.0 + count / 8, "mend": 4.5}
         prepare = {"icl_uncached": 0.0, "icl_cached": 5.0 * count, "mend": 6.0 * count}
         for method, flops in per_query.items():
-            cells = [("prepare", "flops", prepare[method]), ("query", "flops", flops), ("query", "tokens", 9)]
+            cells = [("prepare", "flops", prepare[method]), ("query", "flops", flops), ("prepare", "tokens", 9 * count)]
+            cells.append(("prepare", "cache_bytes", 2_000_000 if method != "icl_uncached" else 0))
             cells.append(("total", "flops", prepare[method] + 64 * flops))
             cells.append(("query", "peak_tensor_bytes", 1000 * flops))
             if method != "mend":

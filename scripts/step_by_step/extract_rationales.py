@@ -15,6 +15,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, to_json, write_json
+from scripts.common.seeding import derive_seed
 from scripts.common.settings import check_choice, parse_settings
 from scripts.data.schemas import read_examples
 from scripts.step_by_step.equations import correct_rows
@@ -130,7 +131,7 @@ def ask_local(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSet
     """Return a local model's answers, cached in files of some answers each; the model is loaded when needed."""
     questions = [prompt.ask(text) for text in inputs]
     answers: list[str] = []
-    write: Callable[[Sequence[str]], list[str]] | None = None
+    write: Callable[[Sequence[str], int], list[str]] | None = None
     for start in range(0, len(questions), KEPT_TOGETHER):
         part = questions[start : start + KEPT_TOGETHER]
         file = _cache_file(cache, prompt, part, settings, start)
@@ -140,7 +141,7 @@ def ask_local(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSet
                 raise UserError(f"{file}: not cached answers; remove the file and run again")
         else:
             write = write or _local_writer(prompt, settings)
-            kept = write(part)
+            kept = write(part, _drawing_seed(settings, start))
             write_json(file, kept)
         answers += kept
         LOG.info("%d of %d questions answered", len(answers), len(questions))
@@ -151,7 +152,7 @@ def _cache_file(
     cache: Path, prompt: FewShotPrompt, questions: Sequence[str], settings: ExtractSettings, start: int
 ) -> Path:
     """Return the cache file of some questions: named by everything their answers depend on."""
-    drawn = {"seed": settings.seed, "start": start} if settings.temperature > 0 else {}
+    drawn = {"seed": _drawing_seed(settings, start)} if settings.temperature > 0 else {}
     about = {
         "model": settings.model,
         "dtype": settings.dtype,
@@ -165,7 +166,12 @@ def _cache_file(
     return cache / name[:2] / f"{name}.json"
 
 
-def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[[Sequence[str]], list[str]]:
+def _drawing_seed(settings: ExtractSettings, start: int) -> int:
+    """Return the seed of the answers kept in one file: each has its own, so that no two files draw alike."""
+    return derive_seed(settings.seed, "step_by_step", "rationales", start)
+
+
+def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[[Sequence[str], int], list[str]]:
     """Load the model and return what answers questions: behind the shared examples, or in a chat model's form."""
     from scripts.lm.generate import generate
     from scripts.lm.judge import Prompt
@@ -178,15 +184,14 @@ def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[
         "batch_size": settings.batch_size,
         "stop": prompt.stop,
         "temperature": settings.temperature,
-        "seed": settings.seed,
     }
     chat = bool(getattr(loaded.tokenizer, "chat_template", None))
 
-    def write(questions: Sequence[str]) -> list[str]:
+    def write(questions: Sequence[str], seed: int) -> list[str]:
         if chat:
             texts = [prompt_text(loaded, Prompt(prompt.prefix + one, prompt.system))[0] for one in questions]
-            return generate(loaded, texts, special=False, **options)
-        return generate(loaded, questions, shared_prefix=prompt.prefix or None, **options)
+            return generate(loaded, texts, special=False, seed=seed, **options)
+        return generate(loaded, questions, shared_prefix=prompt.prefix or None, seed=seed, **options)
 
     return write
 

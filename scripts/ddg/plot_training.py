@@ -18,17 +18,18 @@ from scripts.common.spread import Spread, spread
 
 COLUMNS = ("panel", "x", "variant", *SPREAD_COLUMNS)
 PANELS = (
-    ("cosine", "generator step", "cosine of the gradients"),
-    ("real_loss", "outer loop", "loss on real texts (nats a token)"),
-    ("distinct_2", "outer loop", "share of different word pairs"),
+    ("cosine", "generator step", "cosine of the gradients", "no variant matches gradients (lm_weight is 1)"),
+    ("real_loss", "outer loop", "loss on real texts (nats a token)", "the run watched no real texts"),
+    ("distinct_2", "outer loop", "share of different word pairs", "the run counted no word pairs"),
 )
+"""Measure, what runs across, title, and why the panel is empty where nothing was measured."""
 MAX_POINTS = 40
 
 
 def curve(history: Mapping[str, Any], key: str) -> list[tuple[float, Spread]]:
     """Return (x, value over seeds) of one measure; the cosine as the mean over windows of steps."""
     if key == "cosine":
-        runs = [[float(step["cosine"]) for step in one["steps"]] for one in history["seeds"]]
+        runs = [[float(step["cosine"]) for step in one["steps"] if "cosine" in step] for one in history["seeds"]]
         length = min(map(len, runs))
         size = max(1, -(-length // MAX_POINTS))
         starts = range(0, length - size + 1, size)
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     histories = {name: read_json(path) for name, path in zip(args.variants, args.histories)}
     figure, grid = new_figure("double", 2.4, ncols=len(PANELS))
     rows: list[dict[str, Any]] = []
-    for axes, (key, across, up) in zip(grid, PANELS):
+    for axes, (key, across, up, absent) in zip(grid, PANELS):
         drawn = False
         for (name, history), shift in zip(histories.items(), shifts(len(histories))):
             points = curve(history, key)
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if key == "cosine":
                 axes.set_ylim(top=1.02)
         else:
-            say_unavailable(axes, "the run watched no real texts")
+            say_unavailable(axes, absent)
     legend_above(figure, grid)
     save(figure, rows, COLUMNS, args)
 

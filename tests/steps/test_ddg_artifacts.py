@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv
+from scripts.common.files import read_csv, read_json, write_json
 from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
 from scripts.common.tables import read_markdown_table
 from scripts.ddg import (
@@ -120,6 +120,23 @@ def test_figures_come_with_their_numbers(results):
     assert all(row["n"] == "3" for row in rows)
     for name in ("sensitivity", "training"):
         assert (results / f"{name}.png").stat().st_size > 5000
+
+
+def test_a_variant_without_gradient_matching_has_no_cosine(results, tmp_path):
+    history = read_json(results / "dilm.json")
+    for one in history["seeds"]:
+        one["steps"] = [{"lm_loss": 1.0} for _ in one["steps"]]
+    write_json(tmp_path / "lm.json", history)
+    for variants in (["lm"], ["lm", "ddg"]):
+        paths = {"lm": tmp_path / "lm.json", "ddg": results / "ddg.json"}
+        plot_training.main(
+            [
+                *("--histories", *(str(paths[name]) for name in variants), "--variants", *variants),
+                *("--tier", "mini", *outputs(tmp_path, "training", ("pdf", "png", "csv"))),
+            ]
+        )
+        found = {row["variant"] for row in read_csv(tmp_path / "training.csv") if row["panel"] == "cosine"}
+        assert found == set(variants) - {"lm"}
 
 
 def test_examples_are_the_first_texts_of_each_class(tmp_path):

@@ -11,13 +11,10 @@ for all classes (ours) and class by class (reference). Random weights: the speed
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
-import os
-import statistics
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
-from scripts.bench.scorer import machine
+from scripts.bench.results import add_bench_flags, make_result, median_ratio, reference_entry, speed, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 
@@ -27,11 +24,9 @@ SIZES = {"classes": 2, "real_per_class": 100, "synthetic_per_class": 32, "tokens
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=5, help="turns; their medians are reported")
+    add_bench_flags(parser, repeats=5)
     return parser.parse_args(argv)
 
 
@@ -168,22 +163,29 @@ def compare(work: Work) -> float:
     return difference
 
 
-def seconds_of(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Return each task's times; in every turn each task runs once, after one turn that does not count."""
-    from scripts.bench.references import seconds
-
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for turn in range(repeats + 1):
-        for name, task in tasks.items():
-            taken = seconds(task)
-            if turn:
-                times[name].append(taken)
-    return times
-
-
-def ratio_of(times: dict[str, list[float]], reference: str, own: str) -> float:
-    """Return the median over the turns of the reference's time over ours."""
-    return round(statistics.median(r / o for r, o in zip(times[reference], times[own])), 3)
+def measure(repeats: int, threads: int) -> dict[str, Any]:
+    """Return the result in the common benchmark schema. Raises `UserError` if the two disagree."""
+    work = Work(SIZES)
+    difference = compare(work)
+    tasks = {
+        "ours": lambda: run_ours(work),
+        "autograd": lambda: run_autograd(work),
+        "whole_ours": lambda: run_whole_ours(work),
+        "whole_autograd": lambda: run_whole_autograd(work),
+    }
+    times = take_turns(tasks, repeats, warm_up=1)
+    found = make_result(
+        "ddg_gradient_matching",
+        "bert_4x128 learner, gpt2_4x128 generator",
+        "gradient-matching steps per second",
+        speed(times["ours"], 1, 3),
+        {"autograd": reference_entry(times, "autograd", 1, difference, digits=3)},
+        {**SIZES, "repeats": repeats},
+        threads,
+    )
+    whole = {name: speed(times[f"whole_{name}"], 1, 3) for name in ("ours", "autograd")}
+    ratio = median_ratio(times["whole_autograd"], times["whole_ours"])
+    return {**found, "step_with_generator": {**whole, "ratio": ratio}}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -192,51 +194,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(args.threads)
-    work = Work(SIZES)
-    difference = compare(work)
-    times = seconds_of(
-        {
-            "ours": lambda: run_ours(work),
-            "autograd": lambda: run_autograd(work),
-            "whole_ours": lambda: run_whole_ours(work),
-            "whole_autograd": lambda: run_whole_autograd(work),
-        },
-        args.repeats,
-    )
-    rate = {name: round(1 / statistics.median(own), 3) for name, own in times.items()}
-    result = {
-        "name": "ddg_gradient_matching",
-        "model": "bert_4x128 learner, gpt2_4x128 generator",
-        "unit": "gradient-matching steps per second",
-        "ours": rate["ours"],
-        "references": {
-            "autograd": {
-                "value": rate["autograd"],
-                "ratio": ratio_of(times, "autograd", "ours"),
-                "ratio_is": "speed of ours / speed of the reference",
-                "max_abs_diff": difference,
-            }
-        },
-        "step_with_generator": {
-            "ours": rate["whole_ours"],
-            "autograd": rate["whole_autograd"],
-            "ratio": ratio_of(times, "whole_autograd", "whole_ours"),
-        },
-        "sizes": {**SIZES, "repeats": args.repeats},
-        "threads": args.threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-        "torch": torch.__version__,
-    }
+    result = measure(args.repeats, args.threads)
     write_json(args.metrics_out, result)
+    autograd = result["references"]["autograd"]
     logging.info(
         "ours %.2f, autograd %.2f steps per second: %.2f times; with the generator %.2f times; differ by %.1e at most",
-        rate["ours"],
-        rate["autograd"],
-        result["references"]["autograd"]["ratio"],
+        result["ours"],
+        autograd["value"],
+        autograd["ratio"],
         result["step_with_generator"]["ratio"],
-        difference,
+        autograd["max_abs_diff"],
     )
 
 

@@ -9,16 +9,13 @@ probabilities; answers must be equal and log-probabilities agree. Model: the shi
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
-import os
 import random
-import statistics
 from typing import Any, Sequence
 
 import numpy as np
 
-from scripts.bench.scorer import machine
+from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 
@@ -29,11 +26,9 @@ LEAD = " "
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=3, help="turns; their medians are reported")
+    add_bench_flags(parser, repeats=3)
     return parser.parse_args(argv)
 
 
@@ -109,42 +104,20 @@ def compare(work: Work) -> float:
 def main(argv: Sequence[str] | None = None) -> None:
     """Check equality, measure, write the JSON."""
     args = parse_args(argv)
-    from scripts.bench.references import seconds
     from scripts.lm.load import load_model
 
     work = Work(load_model(MODEL, dtype="float32", device="cpu", threads=args.threads), SIZES)
     difference = compare(work)
-    times: dict[str, list[float]] = {"ours": [], "uncached": []}
-    for _ in range(args.repeats):
-        times["ours"].append(seconds(lambda: run_ours(work)))
-        times["uncached"].append(seconds(lambda: run_uncached(work)))
-    rate = {name: round(SIZES["queries"] / statistics.median(own), 3) for name, own in times.items()}
-    ratio = round(statistics.median(r / o for r, o in zip(times["uncached"], times["ours"])), 3)
-    result = {
-        "name": "ddg_icl",
-        "model": "mini_causal (Llama, 4 x 128)",
-        "unit": "queries per second",
-        "ours": rate["ours"],
-        "references": {
-            "uncached": {
-                "value": rate["uncached"],
-                "ratio": ratio,
-                "ratio_is": "speed of ours / speed of the reference",
-                "max_abs_diff": difference,
-            }
-        },
-        "sizes": {**SIZES, "repeats": args.repeats},
-        "threads": args.threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-    }
-    write_json(args.metrics_out, result)
+    times = take_turns({"ours": lambda: run_ours(work), "uncached": lambda: run_uncached(work)}, args.repeats)
+    uncached = reference_entry(times, "uncached", SIZES["queries"], difference, digits=3)
+    ours, sizes = speed(times["ours"], SIZES["queries"], 3), {**SIZES, "repeats": args.repeats}
+    model, unit = "mini_causal (Llama, 4 x 128)", "queries per second"
+    write_json(args.metrics_out, make_result("ddg_icl", model, unit, ours, {"uncached": uncached}, sizes, args.threads))
     logging.info(
         "ours %.1f, uncached %.1f queries per second: %.1f times; equal answers, differ by %.1e nats at most",
-        rate["ours"],
-        rate["uncached"],
-        ratio,
+        ours,
+        uncached["value"],
+        uncached["ratio"],
         difference,
     )
 

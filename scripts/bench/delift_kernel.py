@@ -1,24 +1,22 @@
 """Benchmark of DELIFT's utility kernel: pairs per second beside the released scheme and the bare output layer.
 
-64 x 64 real GSM8K rows. Ours runs an example once and all targets behind its cache. The released scheme runs the whole
-prompt of every pair, sorted by length, padded in batches of 32, and takes the soft-max over the whole vocabulary at all
-positions. Both give the same utilities. Every column of the kernel is the same work on the same targets, so some
-columns, drawn evenly, are timed turn by turn.
+64 x 64 real GSM8K rows, or made-up ones where no folder of real data is named. Ours runs an example once and all
+targets behind its cache. The released scheme runs the whole prompt of every pair, sorted by length, padded in batches
+of 32, and takes the soft-max over the whole vocabulary at all positions. Both give the same utilities. Every column of
+the kernel is the same work on the same targets, so some columns, drawn evenly, are timed turn by turn.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
-import os
-import statistics
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from scripts.bench.scorer import machine, take_turns
+from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
+from scripts.bench.workload import add_shared_flag, synthetic_examples
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.data.readers import read_raw
@@ -44,29 +42,31 @@ SETTINGS: dict[str, Any] = {
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
-    beside = Path(__file__).resolve().parents[3] / "shared"
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=3, help="turns; their medians are reported")
+    add_bench_flags(parser, repeats=3)
+    add_shared_flag(parser)
     parser.add_argument("--rows", type=int, default=64, help="targets, and candidates")
     parser.add_argument("--columns", type=int, default=1, help="columns timed in each turn")
     parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens per row of our scorer")
-    parser.add_argument("--shared", default=os.environ.get("THRIFT_SHARED", str(beside)), help="folder of real data")
     return parser.parse_args(argv)
 
 
-def gsm8k_rows(shared: Path, n: int) -> list[dict[str, str]]:
-    """Return the first `n` rows of GSM8K's test set as instructions. Raises `UserError` without the file."""
+def bench_rows(shared: Path | None, n: int) -> tuple[list[dict[str, str]], str]:
+    """Return the first `n` rows of GSM8K's test set as instructions, and where they are from; made-up ones without it.
+
+    Raises `UserError` if a folder is named that lacks the file.
+    """
+    if shared is None:
+        return [{"id": str(i), **row} for i, row in enumerate(synthetic_examples(n, 4))], "synthetic rows"
     found = sorted(shared.glob("data/gsm8k/test.jsonl*"))
     if not found:
-        raise UserError(f"--shared: no data/gsm8k/test.jsonl in {shared}; give a folder that has it")
+        raise UserError(f"--shared: no data/gsm8k/test.jsonl in {shared}; give a folder that has it, or none")
     rows = read_raw(found[0], "gsm8k_jsonl", "instruction")[:n]
+    kept = ("instruction", "input", "output")
     return [
-        {"id": str(i), **{key: str(row[key]) for key in ("instruction", "input", "output")}}
-        for i, row in enumerate(rows)
-    ]
+        {"id": str(i), **{key: str(row[key]) for key in kept}} for i, row in enumerate(rows)
+    ], "real rows of GSM8K's test set"
 
 
 def bench_model(rows: Sequence[Mapping[str, str]], window: int) -> Any:
@@ -145,21 +145,30 @@ class Floor:
                     torch.mm(rows, words.t())
 
 
+def checked_columns(scorer: Any, released: Released, examples: Sequence[Any], n: int) -> tuple[list[Any], float]:
+    """Return `n` examples, drawn evenly, and by how much their columns differ from the released scheme's at most.
+
+    Raises `UserError` if that is too much.
+    """
+    places = np.linspace(0, len(examples) - 1, n + 2).round().astype(int)[1:-1]
+    columns = [examples[place] for place in places]
+    worst = max(float(np.abs(scorer.column(one) - released.column(one)).max()) for one in columns)
+    if not worst <= TOLERANCE:
+        raise UserError(f"the released scheme differs by {worst:.2e}, more than {TOLERANCE}; the result is not written")
+    return columns, worst
+
+
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Return the result in the common benchmark schema. Raises `UserError` if the schemes disagree."""
     from scripts.bench.references import fastest
     from scripts.delift.utility import UtilityScorer, UtilitySettings
 
-    rows = gsm8k_rows(Path(args.shared), args.rows)
+    rows, source = bench_rows(args.shared, args.rows)
     loaded = bench_model(rows, 2048)
     scorer = UtilityScorer(loaded, rows, UtilitySettings(**SETTINGS, batch_tokens=args.batch_tokens))
     examples = [scorer.encoder.example(row) for row in rows]
-    timed = np.linspace(0, len(rows) - 1, args.columns + 2).round().astype(int)[1:-1]
-    columns = [examples[place] for place in timed]
     released, floor = Released(loaded, scorer), Floor(loaded, scorer)
-    worst = max(float(np.abs(scorer.column(one) - released.column(one)).max()) for one in columns)
-    if not worst <= TOLERANCE:
-        raise UserError(f"the released scheme differs by {worst:.2e}, more than {TOLERANCE}; the result is not written")
+    columns, worst = checked_columns(scorer, released, examples, args.columns)
     tile = fastest({tile: lambda tile=tile: floor.run(tile) for tile in TILES}, patience=len(TILES))
     tasks = {
         "ours": lambda: [scorer.column(one) for one in columns],
@@ -168,37 +177,24 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
     times = take_turns(tasks, args.repeats)
     pairs = len(rows) * len(columns)
-
-    def entry(name: str, difference: float | None) -> dict[str, Any]:
-        faster = [theirs / mine for mine, theirs in zip(times["ours"], times[name])]
-        ratio = statistics.median(1 / one for one in faster) if name == "floor" else statistics.median(faster)
-        what = "time of ours / time of the floor" if name == "floor" else "speed of ours / speed of the reference"
-        value = round(pairs / statistics.median(times[name]), 2)
-        return {"value": value, "ratio": round(ratio, 3), "ratio_is": what, "max_abs_diff": difference}
-
-    return {
-        "name": "delift_kernel",
-        "model": "gpt2_4x256",
-        "unit": "pairs per second",
-        "ours": round(pairs / statistics.median(times["ours"]), 2),
-        "references": {"released": entry("released", worst), "floor": entry("floor", None)},
-        "sizes": {
-            "targets": len(rows),
-            "candidates": len(rows),
-            "columns_timed": len(columns),
-            "example_tokens": round(sum(map(len, examples)) / len(examples), 1),
-            "query_tokens": sum(len(target.query) for target in scorer.targets),
-            "response_tokens": int(scorer.n_tokens.sum()),
-            "vocabulary": WORDS,
-            "repeats": args.repeats,
-            "batch_tokens": args.batch_tokens,
-            "source": "random weights; real rows of GSM8K's test set",
-        },
-        "threads": args.threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
+    references = {
+        "released": reference_entry(times, "released", pairs, worst),
+        "floor": reference_entry(times, "floor", pairs, None),
     }
+    sizes = {
+        "targets": len(rows),
+        "candidates": len(rows),
+        "columns_timed": len(columns),
+        "example_tokens": round(sum(map(len, examples)) / len(examples), 1),
+        "query_tokens": sum(len(target.query) for target in scorer.targets),
+        "response_tokens": int(scorer.n_tokens.sum()),
+        "vocabulary": WORDS,
+        "repeats": args.repeats,
+        "batch_tokens": args.batch_tokens,
+        "source": f"random weights; {source}",
+    }
+    ours = speed(times["ours"], pairs)
+    return make_result("delift_kernel", "gpt2_4x256", "pairs per second", ours, references, sizes, args.threads)
 
 
 def table(result: dict[str, Any]) -> list[str]:

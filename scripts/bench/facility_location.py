@@ -8,22 +8,20 @@ part chooses from a kernel that lies in a file, in a process of its own, and rep
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import logging
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
 from scripts.bench.memory import own_peak_mib
 from scripts.bench.references import seconds
-from scripts.bench.scorer import machine, take_turns
+from scripts.bench.results import add_bench_flags, make_result, median_ratio, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import generator
@@ -35,15 +33,13 @@ APRICOT_OPTIMISERS = ("two-stage", "lazy", "naive")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics-out", help="JSON file to write")
+    add_bench_flags(parser, repeats=3, output_required=False)
     parser.add_argument("--candidates", type=int, default=5_000, help="size of the dense kernel")
     parser.add_argument("--budget", type=int, default=1_500, help="how many to choose from it")
     parser.add_argument("--file-candidates", type=int, default=20_000, help="size of the kernel in a file; 0: none")
     parser.add_argument("--file-budget", type=int, default=2_000, help="how many to choose from that")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="threads of the references")
-    parser.add_argument("--repeats", type=int, default=3, help="turns; their medians are reported")
     parser.add_argument("--choose-from", help="used by the benchmark itself: choose from this kernel file")
     return parser.parse_args(argv)
 
@@ -98,6 +94,43 @@ def set_threads(n: int) -> None:
     numba.set_num_threads(n)
 
 
+def references_of(kernel: np.ndarray, budget: int) -> dict[str, Callable[[], np.ndarray]]:
+    """Return, by name, what chooses from the kernel beside ours."""
+    wide = kernel.astype(np.float64)
+    found: dict[str, Callable[[], np.ndarray]] = {
+        f"apricot_{name.replace('-', '_')}": lambda name=name: apricot(wide, budget, name)
+        for name in APRICOT_OPTIMISERS
+    }
+    if has_submodlib():
+        found["submodlib"] = lambda: submodlib(kernel, budget)
+    return found
+
+
+def entries_of(
+    times: Mapping[str, Sequence[float]], values: Mapping[str, float], value: float
+) -> dict[str, dict[str, Any]]:
+    """Return the references' entries, with the fastest of apricot's once more as `apricot`.
+
+    values: the objective that each reference reaches, value: that ours does. Raises `UserError` if one reaches more.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for name, reached in values.items():
+        if reached > value * (1 + TOLERANCE):
+            raise UserError(f"{name} reaches {reached:.6f}, ours {value:.6f}: ours is not greedy; not written")
+        entries[name] = {
+            "value": round(statistics.median(times[name]), 3),
+            "ratio": median_ratio(times[name], times["ours"]),
+            "ratio_is": "time of the reference / time of ours",
+            "max_abs_diff": abs(reached - value),
+            "objective": reached,
+        }
+    fastest = min((name for name in entries if name != "submodlib"), key=lambda name: entries[name]["value"])
+    entries["apricot"] = {**entries[fastest], "optimiser": fastest}
+    if "submodlib" not in entries:
+        entries["submodlib"] = {"value": None, "ratio": None, "max_abs_diff": None, "note": "not installed"}
+    return entries
+
+
 def measure(n: int, budget: int, repeats: int, threads: int) -> dict[str, Any]:
     """Return the result for the dense kernel in the common benchmark schema."""
     rows = unit_rows(n)
@@ -105,51 +138,19 @@ def measure(n: int, budget: int, repeats: int, threads: int) -> dict[str, Any]:
     kernel = np.minimum(kernel, kernel.T)  # equal on both sides of the diagonal: apricot reads rows, we read columns
     np.fill_diagonal(kernel, 1.0)
     objective = facility_location(np.asfortranarray(kernel))
-    wide = kernel.astype(np.float64)
-    references: dict[str, Callable[[], np.ndarray]] = {
-        f"apricot_{name.replace('-', '_')}": lambda name=name: apricot(wide, budget, name)
-        for name in APRICOT_OPTIMISERS
-    }
-    if has_submodlib():
-        references["submodlib"] = lambda: submodlib(kernel, budget)
-    tasks = {"ours": lambda: maximise(objective, budget).order, **references}
+    tasks = {"ours": lambda: maximise(objective, budget).order, **references_of(kernel, budget)}
     chosen: dict[str, np.ndarray] = {}
 
     def keep(name: str) -> None:
         chosen[name] = tasks[name]()
 
     times = take_turns({name: lambda name=name: keep(name) for name in tasks}, repeats)
-    values = {name: value_of(objective, rows) for name, rows in chosen.items()}
+    values = {name: value_of(objective, order) for name, order in chosen.items()}
     value = values.pop("ours")
-    entries: dict[str, Any] = {}
-    for name in references:
-        ratio = statistics.median(theirs / mine for mine, theirs in zip(times["ours"], times[name]))
-        entries[name] = {
-            "value": round(statistics.median(times[name]), 3),
-            "ratio": round(ratio, 3),
-            "ratio_is": "time of the reference / time of ours",
-            "max_abs_diff": abs(values[name] - value),
-            "objective": values[name],
-        }
-        if values[name] > value * (1 + TOLERANCE):
-            raise UserError(f"{name} reaches {values[name]:.6f}, ours {value:.6f}: ours is not greedy; not written")
-    fastest = min((name for name in entries if name != "submodlib"), key=lambda name: entries[name]["value"])
-    entries["apricot"] = {**entries[fastest], "optimiser": fastest}
-    if "submodlib" not in references:
-        entries["submodlib"] = {"value": None, "ratio": None, "max_abs_diff": None, "note": "not installed"}
-    return {
-        "name": "facility_location",
-        "model": None,
-        "unit": "s",
-        "ours": round(statistics.median(times["ours"]), 3),
-        "objective": value,
-        "references": entries,
-        "sizes": {"candidates": n, "budget": budget, "repeats": repeats},
-        "threads": threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-    }
+    sizes = {"candidates": n, "budget": budget, "repeats": repeats}
+    ours = round(statistics.median(times["ours"]), 3)
+    entries = entries_of(times, values, value)
+    return {**make_result("facility_location", None, "s", ours, entries, sizes, threads), "objective": value}
 
 
 def write_kernel(path: Path, n: int) -> None:

@@ -8,11 +8,8 @@ release does, at its own best batch size. Both must choose and score alike, or n
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
-import os
 import random
-import statistics
 from functools import partial
 from pathlib import Path
 from typing import Any, Sequence
@@ -20,7 +17,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from scripts.bench.references import fastest
-from scripts.bench.scorer import machine, reference, take_turns
+from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import derive_seed
@@ -32,11 +29,9 @@ TOLERANCE = 1e-4  # nats per answer token
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=5, help="turns; their medians are reported")
+    add_bench_flags(parser, repeats=5)
     parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens per row of our scorer")
     return parser.parse_args(argv)
 
@@ -84,8 +79,6 @@ class Reencode:
 
 def measure(repeats: int, threads: int, batch_tokens: int) -> dict[str, Any]:
     """Return the result in the common benchmark schema."""
-    import torch
-
     from scripts.lm.load import load_model
     from scripts.lm.score import Scorer
     from scripts.mend.demonstrations import Encoder, PromptFormat, join
@@ -107,26 +100,17 @@ def measure(repeats: int, threads: int, batch_tokens: int) -> dict[str, Any]:
         raise UserError(f"reencode differs by {difference:.2e} nats per token; the result is not written")
     tasks = {"ours": lambda: queries.scores(scorer.prefill(prefix)), "reencode": lambda: again.run(best)}
     times = take_turns(tasks, repeats)
-    return {
-        "name": "mend_evaluation",
-        "model": str(MODEL),
-        "unit": "queries per second",
-        "ours": round(QUERIES / statistics.median(times["ours"]), 2),
-        "references": {"reencode": reference("reencode", times, QUERIES, difference, best)},
-        "sizes": {
-            "queries": QUERIES,
-            "options": OPTIONS,
-            "demonstrations": DEMONSTRATIONS,
-            "prefix_tokens": len(prefix),
-            "repeats": repeats,
-            "batch_tokens": batch_tokens,
-        },
-        "threads": threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-        "torch": torch.__version__,
+    references = {"reencode": reference_entry(times, "reencode", QUERIES, difference, best_batch=best)}
+    sizes = {
+        "queries": QUERIES,
+        "options": OPTIONS,
+        "demonstrations": DEMONSTRATIONS,
+        "prefix_tokens": len(prefix),
+        "repeats": repeats,
+        "batch_tokens": batch_tokens,
     }
+    ours = speed(times["ours"], QUERIES)
+    return make_result("mend_evaluation", str(MODEL), "queries per second", ours, references, sizes, threads)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

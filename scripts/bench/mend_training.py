@@ -9,17 +9,14 @@ vocabulary at every position, the unwanted ones masked afterwards. Losses and gr
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import logging
-import os
-import statistics
 import subprocess
 import sys
 from typing import Any, Callable, Sequence
 
 from scripts.bench.memory import own_peak_mib
-from scripts.bench.scorer import machine, take_turns
+from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import generator
@@ -31,11 +28,9 @@ TOLERANCE = 1e-4
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics-out", help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=3, help="turns; their medians are reported")
+    add_bench_flags(parser, repeats=3, output_required=False)
     parser.add_argument("--peak-of", choices=("ours", "naive", "nothing"), help="used by the benchmark itself")
     return parser.parse_args(argv)
 
@@ -151,50 +146,28 @@ def peak_mib(of: str, threads: int) -> float:
 
 def measure(repeats: int, threads: int) -> dict[str, Any]:
     """Return the result in the common benchmark schema."""
-    import torch
-
     bench = Bench()
     difference = bench.difference()
     if not difference <= TOLERANCE:
         raise UserError(f"naive: loss or gradient differs by {difference:.1e} of its size; the result is not written")
     tasks = {"ours": lambda: bench.step(bench.ours), "naive": lambda: bench.step(bench.naive)}
     times = take_turns(tasks, repeats)
-    ratio = statistics.median(naive / ours for ours, naive in zip(times["ours"], times["naive"]))
-    peaks = {name: round(peak_mib(name, threads), 1) for name in ("nothing", "ours", "naive")}
-    return {
-        "name": "mend_training",
-        "model": "random weights, GPT-2's kind: 4 layers, 256 wide; distiller 2 layers, 128 wide",
-        "unit": "training steps per second",
-        "ours": round(1 / statistics.median(times["ours"]), 4),
-        "references": {
-            "naive": {
-                "value": round(1 / statistics.median(times["naive"]), 4),
-                "ratio": round(ratio, 3),
-                "ratio_is": "speed of ours / speed of the reference",
-                "max_abs_diff": difference,
-                "max_abs_diff_is": "largest difference of loss or gradient, relative to its size",
-            }
-        },
-        "peak_memory_mib": {
-            "with_models_alone": peaks["nothing"],
-            "ours": peaks["ours"],
-            "naive": peaks["naive"],
-        },
-        "sizes": {
-            "sets": SETS,
-            "demonstration_tokens": DEMONSTRATION_TOKENS,
-            "query_tokens": QUERY_TOKENS,
-            "answer_tokens": ANSWER_TOKENS,
-            "vectors": VECTORS,
-            "vocabulary": WORDS,
-            "repeats": repeats,
-        },
-        "threads": threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-        "torch": torch.__version__,
+    what = "largest difference of loss or gradient, relative to its size"
+    naive = reference_entry(times, "naive", 1, difference, digits=4, max_abs_diff_is=what)
+    sizes = {
+        "sets": SETS,
+        "demonstration_tokens": DEMONSTRATION_TOKENS,
+        "query_tokens": QUERY_TOKENS,
+        "answer_tokens": ANSWER_TOKENS,
+        "vectors": VECTORS,
+        "vocabulary": WORDS,
+        "repeats": repeats,
     }
+    model = "random weights, GPT-2's kind: 4 layers, 256 wide; distiller 2 layers, 128 wide"
+    ours, unit = speed(times["ours"], 1, 4), "training steps per second"
+    found = make_result("mend_training", model, unit, ours, {"naive": naive}, sizes, threads)
+    peaks = {name: round(peak_mib(name, threads), 1) for name in ("nothing", "ours", "naive")}
+    return {**found, "peak_memory_mib": {"with_models_alone": peaks.pop("nothing"), **peaks}}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,14 +8,12 @@ continuations, done once for all prefixes, is left out (as is padding for the re
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
-import os
-import statistics
 from functools import partial
-from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
+from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
+from scripts.bench.workload import add_shared_flag, workloads
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 
@@ -25,30 +23,17 @@ BATCH_TOKENS = 2048  # fastest of 512, 1,024, 2,048 and 4,096 on two cores
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
-    beside = Path(__file__).resolve().parents[3] / "shared"
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=5, help="turns; their medians are reported")
-    parser.add_argument("--shared", default=os.environ.get("THRIFT_SHARED", str(beside)), help="folder of real data")
+    add_bench_flags(parser, repeats=5)
+    add_shared_flag(parser)
     parser.add_argument("--batch-tokens", type=int, default=BATCH_TOKENS, help="tokens per row of our scorer")
     parser.add_argument("--skip-memory", action="store_true", help="leave out the memory check (about a minute)")
     return parser.parse_args(argv)
 
 
-def machine() -> str:
-    """Return the processor's model name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else 'unknown CPU'}, {os.cpu_count()} cores"
-
-
 def measure(work: Any, threads: int, repeats: int, batch_tokens: int) -> dict[str, Any]:
     """Return the result for one model in the common benchmark schema."""
-    import torch
-
     from scripts.bench.references import BATCH_SIZES, FLOOR_TILES, Floor, LmEval, Released, fastest, worst_difference
     from scripts.lm.score import Scorer
 
@@ -79,49 +64,15 @@ def measure(work: Any, threads: int, repeats: int, batch_tokens: int) -> dict[st
     }
     times = take_turns(tasks, repeats)
     best["floor_by_rows"] = (rows[0], None)
-    return {
-        "name": "scorer",
-        "model": work.name,
-        "unit": "pairs per second",
-        "ours": round(len(work.pairs) / statistics.median(times["ours"]), 2),
-        "references": {
-            name: reference(name, times, len(work.pairs), differences[name], best[name]) for name in differences
-        },
-        "sizes": {**work.sizes, "repeats": repeats, "batch_tokens": batch_tokens},
-        "threads": threads,
-        "dtype": str(work.model.dtype).replace("torch.", ""),
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-        "torch": torch.__version__,
+    n_pairs = len(work.pairs)
+    references = {
+        name: reference_entry(times, name, n_pairs, difference, best_batch=best[name])
+        for name, difference in differences.items()
     }
-
-
-def take_turns(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Return each task's times over `repeats` turns; in every turn each task runs once."""
-    from scripts.bench.references import seconds
-
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for turn in range(repeats):
-        for name, task in tasks.items():
-            times[name].append(seconds(task))
-        logging.info("turn %d: %s", turn + 1, ", ".join(f"{name} {times[name][-1]:.3f} s" for name in tasks))
-    return times
-
-
-def reference(
-    name: str, times: dict[str, list[float]], n_pairs: int, difference: float | None, best: Any
-) -> dict[str, Any]:
-    """Return one reference's entry. The ratio is our speed over its speed; for a floor our time over the floor's."""
-    turns = zip(times["ours"], times[name])
-    is_floor = name.startswith("floor")
-    ratio = statistics.median(ours / theirs if is_floor else theirs / ours for ours, theirs in turns)
-    return {
-        "value": round(n_pairs / statistics.median(times[name]), 2),
-        "ratio": round(ratio, 3),
-        "ratio_is": "time of ours / time of the floor" if is_floor else "speed of ours / speed of the reference",
-        "max_abs_diff": difference,
-        "best_batch": list(best) if isinstance(best, tuple) else best,
-    }
+    sizes = {**work.sizes, "repeats": repeats, "batch_tokens": batch_tokens}
+    dtype = str(work.model.dtype).replace("torch.", "")
+    ours = speed(times["ours"], n_pairs)
+    return make_result("scorer", work.name, "pairs per second", ours, references, sizes, threads, dtype)
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -159,9 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     from scripts.bench.memory import peak_mib
-    from scripts.bench.workload import workloads
 
-    results = [measure(work, args.threads, args.repeats, args.batch_tokens) for work in workloads(Path(args.shared))]
+    results = [measure(work, args.threads, args.repeats, args.batch_tokens) for work in workloads(args.shared)]
     for result in results:
         check_equality(result)
     if not args.skip_memory:

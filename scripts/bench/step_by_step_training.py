@@ -11,16 +11,15 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
-import datetime
 import json
 import logging
-import os
-import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, Sequence
 
+from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
+from scripts.bench.workload import add_shared_flag
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import open_text, write_json
 from scripts.common.seeding import generator
@@ -59,22 +58,19 @@ class Work:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line. Unlike a step, a benchmark is run by hand, so all but the output has a default."""
-    beside = Path(__file__).resolve().parents[3] / "shared"
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics-out", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="torch's CPU threads")
-    parser.add_argument("--repeats", type=int, default=5, help="turns; their medians are reported")
+    add_bench_flags(parser, repeats=5)
+    add_shared_flag(parser)
     parser.add_argument("--steps", type=int, default=20, help="timed training steps of a turn")
-    parser.add_argument("--shared", default=os.environ.get("THRIFT_SHARED", str(beside)), help="folder of real data")
     return parser.parse_args(argv)
 
 
-def read_rows(shared: Path, n: int) -> tuple[list[dict[str, str]], str]:
+def read_rows(shared: Path | None, n: int) -> tuple[list[dict[str, str]], str]:
     """Return rows of CQA with PaLM's rationales, and where they are from; random words of like lengths without them."""
-    folder = shared / "data" / "step_by_step" / "cqa"
-    if not folder.is_dir():
-        logging.warning("no %s: rows of random words stand in for CQA", folder)
+    folder = shared / "data" / "step_by_step" / "cqa" if shared else None
+    if folder is None or not folder.is_dir():
+        logging.warning("no real rows: rows of random words stand in for CQA")
         return synthetic_rows(n), "random words, about as long as CQA's"
     from scripts.step_by_step.parsing import parse
 
@@ -231,29 +227,27 @@ def rows_of(tasks: Sequence[Any], row: int) -> dict[str, list[int]]:
     }
 
 
-def make_trainer(released: Released, steps: int) -> Any:
-    """Return the reference trainer for some steps; `clock` holds the times before the first and after each."""
-    import pandas as pd
-    import torch
-    from transformers import (
-        DataCollatorForSeq2Seq,
-        PrinterCallback,
-        Seq2SeqTrainer,
-        Seq2SeqTrainingArguments,
-        TrainerCallback,
-    )
+def clock_of(times: list[float]) -> Any:
+    """Return a callback of the trainer that notes the times before the first step and after each."""
+    from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
         def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if not trainer.clock:
-                trainer.clock.append(time.perf_counter())
+            if not times:
+                times.append(time.perf_counter())
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            trainer.clock.append(time.perf_counter())
+            times.append(time.perf_counter())
+
+    return Clock()
+
+
+def collator_of(tokenizer: Any, model: Any) -> Any:
+    """Return what makes a batch: two sub-batches of the same rows, each padded by itself, out of a data frame."""
+    import pandas as pd
+    from transformers import DataCollatorForSeq2Seq
 
     class TwoBatches(DataCollatorForSeq2Seq):
-        """Two sub-batches of the same rows, each padded by itself, taken out of a data frame."""
-
         def __call__(self, features: Any, return_tensors: Any = None) -> dict[str, Any]:
             frame = pd.DataFrame(features)
             label = frame.loc[:, ["input_ids", "attention_mask", "labels"]]
@@ -261,6 +255,14 @@ def make_trainer(released: Released, steps: int) -> Any:
             rationale = frame.loc[:, list(names)].rename(columns=names)
             parts = {"pred": label, "expl": rationale}
             return {name: super(TwoBatches, self).__call__(part.to_dict("records")) for name, part in parts.items()}
+
+    return TwoBatches(tokenizer=tokenizer, model=model)
+
+
+def trainer_class() -> type:
+    """Return the trainer: its loss runs the whole model twice and is noted in `losses`; rows come in their order."""
+    import torch
+    from transformers import Seq2SeqTrainer
 
     class TwoPasses(Seq2SeqTrainer):
         clock: list[float]
@@ -273,9 +275,16 @@ def make_trainer(released: Released, steps: int) -> Any:
             return (loss, {"pred": label, "expl": rationale}) if return_outputs else loss
 
         def _get_train_sampler(self, *args: Any) -> Any:
-            return torch.utils.data.SequentialSampler(released.rows)
+            return torch.utils.data.SequentialSampler(self.train_dataset)
 
-    work = released.work
+    return TwoPasses
+
+
+def make_trainer(released: Released, steps: int) -> Any:
+    """Return the reference trainer for some steps; `clock` holds the times before the first and after each."""
+    from transformers import PrinterCallback, Seq2SeqTrainingArguments
+
+    work, times = released.work, []
     folder = tempfile.mkdtemp()
     arguments = Seq2SeqTrainingArguments(
         output_dir=folder, per_device_train_batch_size=work.shape.batch_size, learning_rate=work.settings.lr,
@@ -283,70 +292,52 @@ def make_trainer(released: Released, steps: int) -> Any:
         eval_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, remove_unused_columns=False,
         logging_steps=10**6, dataloader_pin_memory=False, seed=SEED,
     )  # fmt: skip
-    trainer = TwoPasses(
+    trainer = trainer_class()(
         model=released.model, args=arguments, train_dataset=released.rows,
-        data_collator=TwoBatches(tokenizer=work.loaded.tokenizer, model=released.model), callbacks=[Clock()],
+        data_collator=collator_of(work.loaded.tokenizer, released.model), callbacks=[clock_of(times)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    trainer.clock, trainer.losses = [], []
+    trainer.clock, trainer.losses = times, []
     Path(folder).rmdir()
     return trainer
 
 
-def measure(work: Work, threads: int, repeats: int, steps: int) -> dict[str, Any]:
-    """Return the result for one model in the common benchmark schema."""
-    import torch
+def first_difference(work: Work) -> float:
+    """Return by how much the losses of both loops differ at most on the first steps, in nats."""
+    _, ours = Ours(work, work.shape.n_runs).run(COMPARED_STEPS)
+    _, theirs = Released(work).run(COMPARED_STEPS)
+    return max(abs(a - float(b)) for a, b in zip(ours, theirs))
 
-    from scripts.bench.scorer import machine
 
-    n_runs = work.shape.n_runs or 1
-    _, ours_first = Ours(work, work.shape.n_runs).run(COMPARED_STEPS)
-    _, theirs_first = Released(work).run(COMPARED_STEPS)
-    difference = max(abs(a - float(b)) for a, b in zip(ours_first, theirs_first))
-    tasks = {"ours": Ours(work, work.shape.n_runs), "seq2seq_trainer": Released(work), "single": Ours(work)}
-    if work.shape.n_runs is None:
-        del tasks["single"]  # it is ours
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for turn in range(repeats + 1):
-        for name, task in tasks.items():
-            seconds, _ = task.run(steps)
-            if turn:  # the first turn warms up
-                times[name].append(seconds)
-        logging.info("turn %d of %d", turn, repeats)
-    examples = steps * work.shape.batch_size
-    ratio = statistics.median(b * n_runs / a for a, b in zip(times["ours"], times["seq2seq_trainer"]))
+def sizes_of(work: Work) -> dict[str, Any]:
+    """Return the counts that belong beside every measured value."""
     lengths = {name: float(part.lengths().mean()) for name, part in named_lengths(work).items()}
     return {
-        "name": "step_by_step_training",
-        "model": work.shape.name,
-        "unit": "training examples per second",
-        "ours": round(examples * n_runs / statistics.median(times["ours"]), 2),
-        "references": {
-            "seq2seq_trainer": {
-                "value": round(examples / statistics.median(times["seq2seq_trainer"]), 2),
-                "ratio": round(ratio, 3),
-                "ratio_is": "speed of ours / speed of the reference",
-                "max_abs_diff": difference,
-            }
-        },
-        "single": round(examples / statistics.median(times.get("single", times["ours"])), 2),
-        "sizes": {
-            "text": work.text,
-            "rows": len(work.rows),
-            "batch": work.shape.batch_size,
-            "runs": n_runs,
-            "words": len(work.loaded.tokenizer),
-            "parameters": sum(weight.numel() for weight in work.loaded.model.parameters()),
-            "steps": steps,
-            "repeats": repeats,
-            **{f"mean_{name}_tokens": round(value, 1) for name, value in lengths.items()},
-        },
-        "threads": threads,
-        "dtype": "float32",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-        "torch": torch.__version__,
+        "source": work.text,
+        "rows": len(work.rows),
+        "batch": work.shape.batch_size,
+        "runs": work.shape.n_runs or 1,
+        "words": len(work.loaded.tokenizer),
+        "parameters": sum(weight.numel() for weight in work.loaded.model.parameters()),
+        **{f"mean_{name}_tokens": round(value, 1) for name, value in lengths.items()},
     }
+
+
+def measure(work: Work, threads: int, repeats: int, steps: int) -> dict[str, Any]:
+    """Return the result for one model in the common benchmark schema."""
+    difference = first_difference(work)
+    tasks = {"ours": Ours(work, work.shape.n_runs), "seq2seq_trainer": Released(work)}
+    if work.shape.n_runs is not None:  # else it is ours
+        tasks["single"] = Ours(work)
+    times = take_turns(tasks, repeats, warm_up=1, clock=lambda task: task.run(steps)[0])
+    examples = steps * work.shape.batch_size
+    own = examples * (work.shape.n_runs or 1)
+    reference = reference_entry(times, "seq2seq_trainer", examples, difference, own_count=own)
+    sizes = {**sizes_of(work), "steps": steps, "repeats": repeats}
+    ours, unit = speed(times["ours"], own), "training examples per second"
+    references = {"seq2seq_trainer": reference}
+    found = make_result("step_by_step_training", work.shape.name, unit, ours, references, sizes, threads)
+    return {**found, "single": speed(times.get("single", times["ours"]), examples)}
 
 
 def named_lengths(work: Work) -> dict[str, Any]:
@@ -361,7 +352,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(args.threads)
-    rows, text = read_rows(Path(args.shared), max(shape.batch_size for shape in SHAPES) * 40)
+    rows, text = read_rows(args.shared, max(shape.batch_size for shape in SHAPES) * 40)
     results = []
     for shape in SHAPES:
         result = measure(make_work(shape, rows, text), args.threads, args.repeats, args.steps)

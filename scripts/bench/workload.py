@@ -6,6 +6,8 @@ the real material is absent, synthetic text of similar lengths stands in, and th
 
 from __future__ import annotations
 
+import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,15 +48,27 @@ class Workload:
         }
 
 
-def workloads(shared: Path) -> list[Workload]:
+def add_shared_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that names the folder of real data and models: THRIFT_SHARED, where that is set."""
+    given = os.environ.get("THRIFT_SHARED")
+    about = "folder of real data (default: THRIFT_SHARED); without one, made-up text stands in"
+    parser.add_argument("--shared", type=Path, default=Path(given) if given else None, help=about)
+
+
+def workloads(shared: Path | None) -> list[Workload]:
     """Return the GPT-2-like workload and the small Llama's; `shared` is the folder of real data, if there is one."""
-    anchors_file = shared / "data" / "alpaca_gpt4" / "alpaca_gpt4_kmeans_100.json"
-    pool_file = shared / "data" / "alpaca_gpt4" / "alpaca_gpt4_bad.json.gz"
-    real = anchors_file.is_file() and pool_file.is_file()
-    anchors = read_json(anchors_file) if real else synthetic_examples(100, 1)
-    pool = read_json(pool_file) if real else synthetic_examples(2000, 2)
-    text = "100 real anchors of alpaca_gpt4" if real else "synthetic text (the real anchors are absent)"
-    return [_gpt2(anchors, pool, text), _llama(anchors, pool, text, shared / "models" / "stories260k")]
+    folder = shared / "data" / "alpaca_gpt4" if shared else None
+    files = [folder / name for name in ("alpaca_gpt4_kmeans_100.json", "alpaca_gpt4_bad.json.gz")] if folder else []
+    if files and all(file.is_file() for file in files):
+        anchors, pool = map(read_json, files)
+        text = "100 real anchors of alpaca_gpt4"
+    else:
+        anchors, pool = synthetic_examples(100, 1), synthetic_examples(2000, 2)
+        text = "synthetic text (the real anchors are absent)"
+    return [
+        _gpt2(anchors, pool, text),
+        _llama(anchors, pool, text, shared / "models" / "stories260k" if shared else None),
+    ]
 
 
 def prompt_and_text(example: dict[str, str]) -> tuple[str, str]:
@@ -109,9 +123,9 @@ def _gpt2(anchors: list[dict[str, str]], pool: list[dict[str, str]], text: str) 
     return Workload("gpt2_4x256", f"random weights; {text}", model, _stand_in_tokenizer(), prefix, pairs)
 
 
-def _llama(anchors: list[dict[str, str]], pool: list[dict[str, str]], text: str, folder: Path) -> Workload:
+def _llama(anchors: list[dict[str, str]], pool: list[dict[str, str]], text: str, folder: Path | None) -> Workload:
     """Return stories260k with its own tokenizer, or a random model of its shape where the folder is absent."""
-    if folder.is_dir():
+    if folder is not None and folder.is_dir():
         from scripts.lm.load import load_model
 
         loaded = load_model(str(folder), dtype="float32", device="cpu", threads=_threads())

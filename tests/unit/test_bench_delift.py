@@ -43,7 +43,16 @@ def test_kernel_benchmark_on_real_rows(shared: Path, tmp_path: Path, monkeypatch
 
 def test_kernel_benchmark_needs_the_rows(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--shared: no data/gsm8k/test.jsonl"):
-        delift_kernel.gsm8k_rows(tmp_path, 3)
+        delift_kernel.bench_rows(tmp_path, 3)
+
+
+def test_kernel_benchmark_without_real_rows_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THRIFT_SHARED", raising=False)
+    monkeypatch.setattr(delift_kernel, "WORDS", 1_200)
+    monkeypatch.setattr(delift_kernel, "LEARNT_WORDS", 1_000)
+    sizes = ["--rows", "3", "--columns", "1", "--repeats", "1", "--threads", "1"]
+    delift_kernel.main(["--metrics-out", str(tmp_path / "kernel.json"), *sizes])
+    assert read_json(tmp_path / "kernel.json")["sizes"]["source"] == "random weights; synthetic rows"
 
 
 def test_facility_location_agrees_with_apricot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

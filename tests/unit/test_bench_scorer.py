@@ -12,8 +12,9 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from scripts.bench import memory, scorer
+from scripts.bench import delift_kernel, memory, scorer, step_by_step_training
 from scripts.bench.references import Floor, LmEval, Released, fastest, worst_difference
+from scripts.bench.results import reference_entry, take_turns
 from scripts.bench.workload import ANCHOR_TOKENS, PREFIX_TOKENS, Workload, make_pairs, synthetic_examples, workloads
 from scripts.common.errors import UserError
 from scripts.lm.score import Continuation, Scorer
@@ -99,8 +100,8 @@ def test_real_sizes(shared: Path) -> None:
     assert "real anchors" in big.sizes["source"]
 
 
-def test_synthetic_workloads_say_so(tmp_path: Path) -> None:
-    big, small = workloads(tmp_path)
+def test_synthetic_workloads_say_so() -> None:
+    big, small = workloads(None)
     assert "synthetic" in big.sizes["source"]
     assert "synthetic" in small.sizes["source"]
     assert small.name == "stories260k_shape"
@@ -109,9 +110,28 @@ def test_synthetic_workloads_say_so(tmp_path: Path) -> None:
 
 def test_ratios_are_medians_of_turns() -> None:
     times = {"ours": [1.0, 2.0, 3.0], "released": [4.0, 4.0, 30.0], "floor": [0.5, 2.0, 2.0]}
-    entry = scorer.reference("released", times, 100, 1e-7, 8)
+    entry = reference_entry(times, "released", 100, 1e-7, best_batch=8)
     assert (entry["ratio"], entry["value"], entry["max_abs_diff"]) == (4.0, 25.0, 1e-7)
-    assert scorer.reference("floor", times, 100, None, (8, 9))["ratio"] == 1.5
+    assert reference_entry(times, "floor", 100, None)["ratio"] == 1.5
+    stacked = reference_entry(times, "released", 100, None, own_count=200)
+    assert (stacked["ratio"], stacked["value"]) == (8.0, 25.0)
+
+
+def test_turns_that_warm_up_do_not_count() -> None:
+    ran: list[str] = []
+    times = take_turns({name: partial(ran.append, name) for name in "ab"}, 2, warm_up=1)
+    assert ran == list("ababab")
+    assert {name: len(own) for name, own in times.items()} == {"a": 2, "b": 2}
+    assert take_turns({"a": 3.0}, 2, clock=lambda task: task) == {"a": [3.0, 3.0]}
+
+
+def test_real_data_are_read_only_where_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (scorer, delift_kernel, step_by_step_training):
+        monkeypatch.delenv("THRIFT_SHARED", raising=False)
+        assert step.parse_args(["--metrics-out", "x.json"]).shared is None
+        monkeypatch.setenv("THRIFT_SHARED", "there")
+        assert step.parse_args(["--metrics-out", "x.json"]).shared == Path("there")
+    assert "random words" in step_by_step_training.read_rows(None, 2)[1]
 
 
 def test_measure_gives_the_common_keys(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,9 +65,7 @@ def generate(
                 [encoded[i] for i in rows],
                 config=_generation_config(loaded, max_new_tokens),
                 stop=list(stop),
-                temperature=temperature,
-                min_p=min_p,
-                seeds=[derive_seed(seed, "generate", i) for i in rows],
+                sampling=[_noise(temperature, min_p, _seeds(seed, rows), loaded.device)] if temperature > 0 else [],
                 prefix_ids=prefix_ids,
                 prefix_cache=prefix_cache,
             )
@@ -186,19 +184,25 @@ def _prefill(loaded: LoadedModel, prefix_ids: Sequence[int]) -> Cache:
     return loaded.model(input_ids=ids, past_key_values=DynamicCache(), use_cache=True, logits_to_keep=1).past_key_values
 
 
+def _seeds(seed: int, rows: Sequence[int]) -> list[int]:
+    """Return a seed for each prompt: of the call's seed and the prompt's place."""
+    return [derive_seed(seed, "generate", row) for row in rows]
+
+
 def _generate_batch(
     loaded: LoadedModel,
     encoded: Sequence[Sequence[int]],
     *,
     config: GenerationConfig,
     stop: list[str],
-    temperature: float,
-    min_p: float,
-    seeds: Sequence[int],
+    sampling: list[Any],
     prefix_ids: Sequence[int],
     prefix_cache: Cache | None,
 ) -> list[str]:
-    """Run one batch and return its texts; layout of a causal row: prefix, padding, prompt."""
+    """Run one batch and return its texts; layout of a causal row: prefix, padding, prompt.
+
+    sampling: what changes the logits before the likeliest token is taken.
+    """
     import torch
     from transformers import LogitsProcessorList, StoppingCriteriaList
 
@@ -219,7 +223,6 @@ def _generate_batch(
         cache = copy.deepcopy(prefix_cache)
         cache.batch_repeat_interleave(len(encoded))
         inputs["past_key_values"] = cache
-    sampling = [_noise(temperature, min_p, seeds, loaded.device)] if temperature > 0 else []
     stopping = [_stop_rows(loaded, stop, first_new)] if stop else []
     output = loaded.model.generate(
         **inputs,

@@ -154,13 +154,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_settings(AttentionSettings, args.settings)
     form = parse_format(args.format)
     from scripts.lm.load import load_model
-    from scripts.mend.distiller import check_pair, load_distiller
+    from scripts.mend.distiller import load_distiller_for
     from scripts.mend.llm import LargeModel
 
     large = LargeModel(load_model(args.model, **model_options(args)))
     form.check_window(large.window, "of --format")
-    distiller = load_distiller(args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
-    check_pair(distiller.info, large.tokenizer, large.width, large.family, args.distiller)
+    distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     rows = maps(large, distiller.module, Encoder(large.tokenizer, form), settings, args.tasks)
     write_csv(args.attention_out, rows, ATTENTION_COLUMNS)
 

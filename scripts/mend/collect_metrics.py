@@ -220,11 +220,16 @@ def timing_rows(rows: Sequence[Mapping[str, Any]], settings: Comparison) -> list
 
 
 def read_scores(runs: Sequence[str], paths: Sequence[str], settings: Comparison) -> dict[tuple[str, str], Scores]:
-    """Return the scores by backbone and train set, all evaluation jobs of one pair together."""
+    """Return the scores by backbone and train set, all evaluation jobs of one pair together.
+
+    Raises `UserError` where runs and files do not match, or a run is not named as it should be.
+    """
     if len(runs) != len(paths):
         raise UserError(f"--scores: {len(paths)} files for {len(runs)} runs; give one for each")
     groups: dict[tuple[str, str], Scores] = {}
     for run, path in zip(runs, paths):
+        if run.count("/") != 2:
+            raise UserError(f"--runs: '{run}' is not of the form backbone/train_set/arms")
         backbone, train_set, _ = run.split("/")
         groups.setdefault((backbone, train_set), Scores(settings.n_demonstrations)).read(path)
     return groups

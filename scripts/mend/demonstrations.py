@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
 
@@ -19,7 +19,6 @@ METHODS = ("direct", "channel")
 MOST_KNOWN = 100_000  # texts whose tokens are kept: with all of MetaICL's 819,200 each process would hold gigabytes
 
 Ids = tuple[int, ...]
-Encode = Callable[[str], Ids]
 
 
 @dataclasses.dataclass(frozen=True)

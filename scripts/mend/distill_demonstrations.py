@@ -38,13 +38,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     rows = read_examples(args.demonstrations, "classification")
     from scripts.lm.load import load_model
-    from scripts.mend.distiller import check_pair, load_distiller
+    from scripts.mend.distiller import load_distiller_for
     from scripts.mend.evaluate_methods import distil
     from scripts.mend.llm import LargeModel
 
     large = LargeModel(load_model(args.model, **model_options(args)))
-    distiller = load_distiller(args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
-    check_pair(distiller.info, large.tokenizer, large.width, large.family, args.distiller)
+    distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     form = parse_format(args.format or to_json(distiller.info.format))
     encoder = Encoder(distiller.tokenizer, form)
     examples = [encoder.example(row) for row in rows]

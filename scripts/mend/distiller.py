@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, to_json, write_json
 from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_model, load_tokenizer
 from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
+
+if TYPE_CHECKING:
+    from scripts.mend.llm import LargeModel
 
 POOLERS = ("auto", "none", "tanh", "linear")
 PLACEHOLDER_STARTS = ("normal", "vocabulary", "separator")
@@ -257,3 +260,12 @@ def load_distiller(folder: PathLike, *, dtype: str, device: str, threads: int = 
     if missing or unknown:
         raise UserError(f"{path}: weight '{[*missing, *unknown][0]}' is missing or unknown; train the distiller again")
     return LoadedDistiller(distiller.to(chosen, choose_dtype(dtype, chosen)).eval(), load_tokenizer(str(path)), info)
+
+
+def load_distiller_for(
+    large: LargeModel, folder: PathLike, *, dtype: str, device: str, threads: int = 1
+) -> LoadedDistiller:
+    """Load a saved distiller for a large model. Raises `UserError` unless it was made for a model of this kind."""
+    found = load_distiller(folder, dtype=dtype, device=device, threads=threads)
+    check_pair(found.info, large.tokenizer, large.width, large.family, str(folder))
+    return found

@@ -253,7 +253,7 @@ def load_sources(
     Raises `UserError` where one is missing.
     """
     from scripts.lm.load import load_model
-    from scripts.mend.distiller import check_pair, load_distiller
+    from scripts.mend.distiller import load_distiller_for
     from scripts.mend.llm import LargeModel
 
     folders = {
@@ -272,9 +272,9 @@ def load_sources(
             )
         folder = folders[arm.kind][arm.source]
         if arm.kind == "distilled":
-            found = load_distiller(folder, dtype=args.dtype, device=args.device, threads=args.threads)
-            check_pair(found.info, large.tokenizer, large.width, large.family, folder)
-            distillers[arm.source] = found
+            distillers[arm.source] = load_distiller_for(
+                large, folder, dtype=args.dtype, device=args.device, threads=args.threads
+            )
         else:
             tuned[arm.source] = LargeModel(load_model(folder, **model_options(args)))
     prompts: dict[str, Any] = {}
@@ -308,17 +308,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     distillers, tuned, prompts = load_sources(args, arms, large)
     evaluation = Evaluation(large, formats, settings, args.tasks, distillers=distillers, tuned=tuned, prompts=prompts)
     rows, seconds = [], []
-    progress = Progress(len(arms), "arms")
-    for arm in arms:
-        began = time.perf_counter()
-        found = evaluation.run(arm)
-        seconds.append({**dataclasses.asdict(arm), "seconds": round(time.perf_counter() - began, 3)})
-        scores = [float(row["value"]) for row in found if row["metric"] == "score"]
-        mean = sum(scores) / len(scores)
-        logger.info("%s (%s, %s demonstrations, %s)", arm.method, arm.perturbation, evaluation.count(arm), arm.format)
-        progress.advance(1, {"mean score": mean}, line=True)
-        rows += found
-    progress.close()
+    with Progress(len(arms), "arms") as progress:
+        for arm in arms:
+            began = time.perf_counter()
+            found = evaluation.run(arm)
+            seconds.append({**dataclasses.asdict(arm), "seconds": round(time.perf_counter() - began, 3)})
+            scores = [float(row["value"]) for row in found if row["metric"] == "score"]
+            mean, count = sum(scores) / len(scores), evaluation.count(arm)
+            logger.info("%s (%s, %s demonstrations, %s)", arm.method, arm.perturbation, count, arm.format)
+            progress.advance(1, {"mean score": mean}, line=True)
+            rows += found
     write_csv(args.scores_out, rows, SCORE_COLUMNS)
     write_json(args.run_out, {"arms": seconds, "device": str(large.device), "dtype": str(large.dtype)})
 

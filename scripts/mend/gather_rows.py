@@ -2,8 +2,8 @@
 
 MEND, section 4.1 (meta-training on MetaICL's tasks).
 
-DEVIATION: the released code keeps the checkpoint that is best on the test tasks; here the choice is made on rows of the
-meta-training tasks that are not trained on.
+# DEVIATION: the released code keeps the checkpoint that is best on the test tasks; here the choice is made on rows of
+the meta-training tasks that are not trained on.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ def accuracy(predicted: Sequence[str], gold: Sequence[str]) -> float:
 def macro_f1(predicted: Sequence[str], gold: Sequence[str]) -> float:
     """Return the mean F1 over the classes that occur among the gold answers, as MetaICL computes it.
 
-    A class that is never predicted has F1 0; a class that is only predicted costs precision of the others' recall but
-    is no class of the mean.
+    A class that is never predicted has F1 0; a class that is only predicted lowers the others' recall, but is none of
+    the mean.
     """
     _check_lengths(predicted, gold)
     values = []

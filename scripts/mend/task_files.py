@@ -40,7 +40,7 @@ def test_file(root: PathLike, task: str, shots: int, seed: int) -> Path:
 
 
 def asked_rows(path: PathLike, count: int) -> list[dict[str, Any]]:
-    """Return `count` of `test_rows`: what is reported per query counts on them. Raises `UserError` if there are fewer."""
+    """Return `count` of `test_rows`, on which numbers per query rely. Raises `UserError` if there are fewer."""
     rows = test_rows(path, count)
     if len(rows) < count:
         raise UserError(f"{path}: {len(rows)} rows, but n_queries is {count}; lower it or give more rows")

@@ -106,9 +106,6 @@ def tune_model(
     checkpoints: str | None,
 ) -> dict[str, Any]:
     """Tune the large model (made with frozen=False) in place; return its history."""
-    import torch
-
-    from scripts.mend.llm import query_batch
     from scripts.mend.training_loop import LoopSettings, train
 
     check_sizes(tasks, settings.n_demonstrations + 1, f"{settings.n_demonstrations} demonstrations and a query")
@@ -121,10 +118,26 @@ def tune_model(
         groups=1,
         seed=seed,
     )
+    if settings.activation_checkpointing:
+        large.checkpoint_activations()
+    progress = train(
+        tuned_module(large, source),
+        lambda module, number: {"total": module(number)},
+        LoopSettings.of(settings, evaluate_steps=0),
+        seed=seed,
+        key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
+        checkpoints=checkpoints,
+    )
+    return progress.history()
+
+
+def tuned_module(large: LargeModel, source: TaskSource) -> torch.nn.Module:
+    """Return the model as a module that turns a micro-batch's number into its loss: so several devices can share it."""
+    import torch
+
+    from scripts.mend.llm import query_batch
 
     class Tuned(torch.nn.Module):
-        """The model as a module whose forward pass returns the loss, so that several devices can share it."""
-
         def __init__(self) -> None:
             super().__init__()
             self.model = large.model
@@ -137,19 +150,7 @@ def tune_model(
             logits = torch.nn.functional.linear(found.states[found.is_answer] * scale, weight, bias)
             return torch.nn.functional.cross_entropy(logits.float(), found.targets)
 
-    names = {field.name for field in dataclasses.fields(LoopSettings)}
-    values = {name: value for name, value in dataclasses.asdict(settings).items() if name in names}
-    if settings.activation_checkpointing:
-        large.checkpoint_activations()
-    progress = train(
-        Tuned(),
-        lambda module, number: {"total": module(number)},
-        LoopSettings(**values, evaluate_steps=0),
-        seed=seed,
-        key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
-        checkpoints=checkpoints,
-    )
-    return progress.history()
+    return Tuned()
 
 
 def tune_prompts(

@@ -173,46 +173,52 @@ def start_distiller(
     """
     import torch
 
-    from scripts.mend.distiller import (
-        DESCRIPTION,
-        Distiller,
-        DistillerInfo,
-        LoadedDistiller,
-        check_pair,
-        load_distiller,
-        new_distiller,
-        tokenizer_digest,
-    )
+    from scripts.mend.distiller import DESCRIPTION, DistillerInfo, LoadedDistiller, check_pair, tokenizer_digest
 
     draws = torch.Generator().manual_seed(derive_seed(seed, "mend", "placeholders"))
-    if (Path(folder) / DESCRIPTION).is_file():
-        saved = load_distiller(folder, dtype="float32", device=device, threads=threads)
-        check_pair(saved.info, large.tokenizer, large.width, large.family, folder)
-        module, tokenizer = saved.module, saved.tokenizer
-        if settings.placeholder_start != "keep":
-            module = Distiller(module.body, settings.n_vectors, large.width, settings.pooler).to(large.device)
-            module.start(draws, settings.placeholder_start, separator)
-        else:
-            module.resize(settings.n_vectors, draws)
+    make = _from_saved if (Path(folder) / DESCRIPTION).is_file() else _around_model
+    module, tokenizer = make(folder, large, settings, {"device": device, "threads": threads})
+    if settings.placeholder_start == "keep":
+        module.resize(settings.n_vectors, draws)
     else:
-        if settings.placeholder_start == "keep":
-            raise UserError(f"placeholder_start: 'keep' needs a distiller to start from, and {folder} is none")
-        module, tokenizer = new_distiller(
-            folder,
-            family=large.family,
-            n_vectors=settings.n_vectors,
-            width=large.width,
-            pooler=settings.pooler,
-            dtype="float32",
-            device=device,
-            threads=threads,
-        )
         module.start(draws, settings.placeholder_start, separator)
     info = DistillerInfo(
         large.family, settings.n_vectors, large.width, module.kind, tokenizer_digest(tokenizer), {}, {}
     )
     check_pair(info, large.tokenizer, large.width, large.family, folder)
     return LoadedDistiller(module, tokenizer, info)
+
+
+def _from_saved(
+    folder: str, large: LargeModel, settings: DistillSettings, loading: Mapping[str, Any]
+) -> tuple[Distiller, Any]:
+    """Return a saved distiller and its tokenizer, as they are or with placeholders and pooler still to be drawn."""
+    from scripts.mend.distiller import Distiller, load_distiller_for
+
+    saved = load_distiller_for(large, folder, dtype="float32", **loading)
+    if settings.placeholder_start == "keep":
+        return saved.module, saved.tokenizer
+    module = Distiller(saved.module.body, settings.n_vectors, large.width, settings.pooler)
+    return module.to(large.device), saved.tokenizer
+
+
+def _around_model(
+    folder: str, large: LargeModel, settings: DistillSettings, loading: Mapping[str, Any]
+) -> tuple[Distiller, Any]:
+    """Return a distiller around a language model, still to be drawn. Raises `UserError` if one was to be kept."""
+    from scripts.mend.distiller import new_distiller
+
+    if settings.placeholder_start == "keep":
+        raise UserError(f"placeholder_start: 'keep' needs a distiller to start from, and {folder} is none")
+    return new_distiller(
+        folder,
+        family=large.family,
+        n_vectors=settings.n_vectors,
+        width=large.width,
+        pooler=settings.pooler,
+        dtype="float32",
+        **loading,
+    )
 
 
 def check_reach(distiller: Distiller, form: PromptFormat, settings: DistillSettings) -> None:
@@ -379,8 +385,6 @@ def train_variant(
 
     check_reach(started.module, encoder.form, settings)
     objective = Objective(large, encoder, settings, data, seed)
-    names = {field.name for field in dataclasses.fields(LoopSettings)}
-    loop = LoopSettings(**{name: value for name, value in dataclasses.asdict(settings).items() if name in names})
     if settings.activation_checkpointing:
         started.module.body.activation_checkpointing_enable()
         large.checkpoint_activations()
@@ -388,7 +392,7 @@ def train_variant(
     progress = train(
         started.module,
         objective.losses,
-        loop,
+        LoopSettings.of(settings),
         seed=seed,
         key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
         checkpoints=checkpoints,

@@ -65,6 +65,12 @@ class LoopSettings:
         if self.precision not in PRECISIONS:
             raise UserError(f"precision: '{self.precision}' is not one of {', '.join(PRECISIONS)}")
 
+    @classmethod
+    def of(cls, settings: Any, **more: Any) -> LoopSettings:
+        """Return the loop's part of a step's settings (a dataclass); more: what they leave open."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in dataclasses.asdict(settings).items() if key in names}, **more)
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
         warmup = self.warmup_ratio * self.steps

@@ -116,6 +116,9 @@ def test_runs_and_files_must_match(tmp_path):
     flags.remove(RUNS[0])
     with pytest.raises(UserError, match="--scores: 3 files for 2 runs"):
         collect_metrics.main(flags)
+    flags.insert(flags.index("--runs") + 1, "big_x_main")
+    with pytest.raises(UserError, match="--runs: 'big_x_main' is not of the form backbone/train_set/arms"):
+        collect_metrics.main(flags)
 
 
 def flags(folder, name, kinds, out):

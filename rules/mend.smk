@@ -216,7 +216,6 @@ rule mend_tune_model:
         code=code_of("scripts/mend/train_baselines.py"),
         model=mend_llm,
         train=mend_rows("train"),
-        dev=mend_rows("dev"),
     output:
         model=directory("<results>/mend/tuned/{backbone}/{train_set}"),
         history="<results>/mend/tuned/{backbone}/{train_set}.json",
@@ -245,7 +244,7 @@ rule mend_tune_model:
         checkpoints=lambda wildcards: mend_checkpoints(f"{wildcards.backbone}_{wildcards.train_set}_tuned"),
     shell:
         "{params.launcher} -m {params.module} metaicl"
-        " --model {input.model:q} --meta-train {input.train:q} --dev {input.dev:q} {params.compute}"
+        " --model {input.model:q} --meta-train {input.train:q} {params.compute}"
         " --settings {params.settings:q} --format {params.format:q}"
         " --seed {params.seed} --checkpoints {params.checkpoints:q}"
         " --model-out {output.model:q} --history-out {output.history:q}"
@@ -621,7 +620,7 @@ rule mend_figure_3:
         " > {log:q} 2>&1"
 
 
-rule mend_figure_4:
+use rule mend_figure_3 as mend_figure_4 with:
     """Figure 4, score against the demonstration distillation ratio, by demonstrations (a) and by vectors (b)."""
     input:
         script="scripts/mend/plot_ratio.py",
@@ -635,21 +634,9 @@ rule mend_figure_4:
         "<logs>/mend/figure_4.log",
     benchmark:
         "<benchmarks>/mend/figure_4.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=MEND_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule mend_figure_5:
+use rule mend_figure_3 as mend_figure_5 with:
     """Attention of the language model on distilled vectors, demonstrations and query, layer by layer."""
     input:
         script="scripts/mend/plot_attention.py",
@@ -663,21 +650,9 @@ rule mend_figure_5:
         "<logs>/mend/figure_5.log",
     benchmark:
         "<benchmarks>/mend/figure_5.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=MEND_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule mend_figure_lambda:
+use rule mend_figure_3 as mend_figure_lambda with:
     """Beyond the paper: score against lambda, the weight of distillation in stage 2."""
     input:
         script="scripts/mend/plot_lambda.py",
@@ -691,21 +666,9 @@ rule mend_figure_lambda:
         "<logs>/mend/figure_lambda.log",
     benchmark:
         "<benchmarks>/mend/figure_lambda.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=MEND_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule mend_figure_timing:
+use rule mend_figure_3 as mend_figure_timing with:
     """Measured seconds of each method over the number of demonstrations; they vary from run to run."""
     input:
         script="scripts/mend/plot_timing.py",
@@ -719,18 +682,6 @@ rule mend_figure_timing:
         "<logs>/mend/figure_timing.log",
     benchmark:
         "<benchmarks>/mend/figure_timing.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=MEND_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
 rule mend_tasks:

@@ -85,8 +85,13 @@ def flag(name, value):
 
 def model_flags():
     """Return the flags of every step that loads a model."""
+    return f"--dtype {config['compute']['dtype']} {device_flags()}"
+
+
+def device_flags():
+    """Return the flags of every step whose model computes in float32 whatever the config says."""
     compute = config["compute"]
-    return f"--dtype {compute['dtype']} --device {compute['device']} --threads {compute['threads']}"
+    return f"--device {compute['device']} --threads {compute['threads']}"
 
 
 def launcher(devices):

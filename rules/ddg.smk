@@ -109,7 +109,7 @@ rule ddg_generate_sets:
         runtime=config["compute"]["runtime"],
     params:
         module=as_py_module(),
-        compute=model_flags(),
+        compute=device_flags(),
         seeds=DDG["seeds"],
         settings=lambda wildcards: json_text(ddg_sets(wildcards)),
     shell:
@@ -146,7 +146,7 @@ rule ddg_select_coresets:
         runtime=config["compute"]["runtime"],
     params:
         module=as_py_module(),
-        compute=model_flags(),
+        compute=device_flags(),
         seeds=DDG["seeds"],
         settings=lambda wildcards: json_text(ddg_sets(wildcards)),
     shell:
@@ -243,7 +243,7 @@ rule ddg_train_learners:
         runtime=config["compute"]["runtime"],
     params:
         module=as_py_module(),
-        compute=model_flags(),
+        compute=device_flags(),
         seeds=DDG["seeds"],
         pairs=lambda wildcards, input: [f"{Path(folder).name}={folder}" for folder in input.sets],
         full=lambda wildcards, input: flag("--full-examples", input.full),

@@ -64,7 +64,7 @@ rule step_by_step_train_models:
     params:
         launch=launcher(SBS["devices"]),
         module=as_py_module(),
-        compute=model_flags(),
+        compute=device_flags(),
         teachers=sbs_job_teachers,
         students=sbs_job_students,
         settings=sbs_job_settings,
@@ -139,88 +139,34 @@ rule step_by_step_table_1:
         " > {log:q} 2>&1"
 
 
-rule step_by_step_table_2:
+use rule step_by_step_table_1 as step_by_step_table_2 with:
     """Table 2: ways of training with rationales."""
-    input:
-        script="scripts/step_by_step/tabulate_artifact.py",
-        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_2"),
     log:
         "<logs>/step_by_step/table_2.log",
     benchmark:
         "<benchmarks>/step_by_step/table_2.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
 
 
-rule step_by_step_table_3:
+use rule step_by_step_table_1 as step_by_step_table_3 with:
     """Table 3: sizes of the data sets."""
-    input:
-        script="scripts/step_by_step/tabulate_artifact.py",
-        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_3"),
     log:
         "<logs>/step_by_step/table_3.log",
     benchmark:
         "<benchmarks>/step_by_step/table_3.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
 
 
-rule step_by_step_table_teachers:
+use rule step_by_step_table_1 as step_by_step_table_teachers with:
     """Beyond the paper: how often each teacher is right, and how often its answers can be read."""
-    input:
-        script="scripts/step_by_step/tabulate_artifact.py",
-        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_teachers"),
     log:
         "<logs>/step_by_step/table_teachers.log",
     benchmark:
         "<benchmarks>/step_by_step/table_teachers.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
 
 
 rule step_by_step_figure_4:
@@ -251,35 +197,17 @@ rule step_by_step_figure_4:
         " > {log:q} 2>&1"
 
 
-rule step_by_step_figure_5:
+use rule step_by_step_figure_4 as step_by_step_figure_5 with:
     """Figure 5: accuracy against the share of training rows, the teacher's labels."""
-    input:
-        script="scripts/step_by_step/plot_shares.py",
-        code=code_of("scripts/step_by_step/plot_shares.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_5"),
     log:
         "<logs>/step_by_step/figure_5.log",
     benchmark:
         "<benchmarks>/step_by_step/figure_5.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule step_by_step_figure_6:
+use rule step_by_step_figure_4 as step_by_step_figure_6 with:
     """Figure 6: accuracy against the size of the student, gold labels."""
     input:
         script="scripts/step_by_step/plot_sizes.py",
@@ -293,49 +221,19 @@ rule step_by_step_figure_6:
         "<logs>/step_by_step/figure_6.log",
     benchmark:
         "<benchmarks>/step_by_step/figure_6.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule step_by_step_figure_7:
+use rule step_by_step_figure_6 as step_by_step_figure_7 with:
     """Figure 7: accuracy against the size of the student, the teacher's labels."""
-    input:
-        script="scripts/step_by_step/plot_sizes.py",
-        code=code_of("scripts/step_by_step/plot_sizes.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_7"),
     log:
         "<logs>/step_by_step/figure_7.log",
     benchmark:
         "<benchmarks>/step_by_step/figure_7.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule step_by_step_figure_8:
+use rule step_by_step_figure_4 as step_by_step_figure_8 with:
     """Figure 8: accuracy by share of training rows and size of the student beside the teacher's, gold labels."""
     input:
         script="scripts/step_by_step/plot_minimum.py",
@@ -349,46 +247,16 @@ rule step_by_step_figure_8:
         "<logs>/step_by_step/figure_8.log",
     benchmark:
         "<benchmarks>/step_by_step/figure_8.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
-rule step_by_step_figure_9:
+use rule step_by_step_figure_8 as step_by_step_figure_9 with:
     """Figure 9: accuracy by share of training rows and size of the student beside the teacher's, its labels."""
-    input:
-        script="scripts/step_by_step/plot_minimum.py",
-        code=code_of("scripts/step_by_step/plot_minimum.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_9"),
     log:
         "<logs>/step_by_step/figure_9.log",
     benchmark:
         "<benchmarks>/step_by_step/figure_9.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
 
 
 rule step_by_step_all:

@@ -16,8 +16,9 @@ from scripts.selection.cluster_members import cluster, cluster_members
 class Shuffled:
     """Endless shuffled batches of `size` rows of range(n); a last part batch of an epoch is dropped.
 
-    With fewer than `size` rows every batch holds all of them. DEVIATION: DDG's released loader then gives no batch and
-    fails.
+    With fewer than `size` rows every batch holds all of them.
+
+    # DEVIATION: DDG's released loader then gives no batch and fails.
     """
 
     def __init__(self, n: int, size: int, seed: int, *names: Union[str, int]) -> None:
@@ -63,9 +64,10 @@ def diverse_batches(
 ) -> list[list[int]]:
     """Return `n_batches` batches of `size` rows, each with size / clusters rows of every K-means cluster.
 
-    A cluster that runs out begins again; rows of a batch stand in the order of the clusters. Where
-    texts coincide so much that clusters stay empty, the others give more.
-    DEVIATION: DiLM's K-means is not seeded here; ours is.
+    A cluster that runs out begins again; rows of a batch stand in the order of the clusters. Where texts coincide so
+    much that clusters stay empty, the others give more.
+
+    # DEVIATION: DiLM's K-means is not seeded here; ours is.
     """
     labels = cluster(embeddings, clusters, seed=seed, threads=threads)
     members = [np.flatnonzero(labels == number) for number in range(clusters)]

@@ -17,7 +17,7 @@ from scripts.ddg.comparison import DIFFERENCE, SCORE, Comparison, paired
 from scripts.ddg.run_columns import CONTEXT_COLUMNS, FULL, LEARNER_COLUMNS, ZERO_SHOT
 
 NOT_RUN = "not run in this tier"
-Values = "dict[int, tuple[float, int]]"
+LEARNER_JOB, CONTEXT_JOB = "TASK/LEARNER/PART", "TASK/MODEL"
 
 
 def by_seed(rows: Sequence[Mapping[str, str]], column: str, several: bool) -> dict[int, tuple[float, int]]:
@@ -191,13 +191,18 @@ class Collector:
 
 
 def read_jobs(
-    jobs: Sequence[str], paths: Sequence[str], columns: Sequence[str]
+    flag: str, form: str, jobs: Sequence[str], paths: Sequence[str], columns: Sequence[str]
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Return the rows by task and model, all jobs of one pair together."""
+    """Return the rows by task and model, all jobs of one pair together.
+
+    Raises `UserError` where jobs and files do not match, or a job of `flag` has another form than `form`.
+    """
     if len(jobs) != len(paths):
-        raise UserError(f"{len(paths)} files for {len(jobs)} jobs; give one for each")
+        raise UserError(f"{flag}: {len(paths)} files for {len(jobs)} jobs; give one for each")
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for job, path in zip(jobs, paths):
+        if job.count("/") != form.count("/"):
+            raise UserError(f"{flag}: '{job}' is not of the form {form}")
         task, model = job.split("/")[:2]
         found.setdefault((task, model), []).extend(read_csv(path, columns))
     return found
@@ -206,9 +211,9 @@ def read_jobs(
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--learner-jobs", required=True, nargs="*", help="TASK/LEARNER/PART of each runs file")
+    parser.add_argument("--learner-jobs", required=True, nargs="*", help=f"{LEARNER_JOB} of each runs file")
     parser.add_argument("--learners", required=True, nargs="*", help="CSV files of train_learners, in the same order")
-    parser.add_argument("--context-jobs", required=True, nargs="*", help="TASK/MODEL of each runs file")
+    parser.add_argument("--context-jobs", required=True, nargs="*", help=f"{CONTEXT_JOB} of each runs file")
     parser.add_argument("--contexts", required=True, nargs="*", help="CSV files of evaluate_in_context")
     parser.add_argument("--settings", required=True, help="JSON: what is compared")
     parser.add_argument("--metrics-out", required=True)
@@ -220,8 +225,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Collect the values and write them."""
     args = parse_args(argv)
     settings = parse_settings(Comparison, args.settings)
-    learners = read_jobs(args.learner_jobs, args.learners, LEARNER_COLUMNS)
-    contexts = read_jobs(args.context_jobs, args.contexts, CONTEXT_COLUMNS)
+    learners = read_jobs("--learner-jobs", LEARNER_JOB, args.learner_jobs, args.learners, LEARNER_COLUMNS)
+    contexts = read_jobs("--context-jobs", CONTEXT_JOB, args.context_jobs, args.contexts, CONTEXT_COLUMNS)
     collector = Collector(settings, learners, contexts)
     collector.learner_tables()
     collector.context_tables()

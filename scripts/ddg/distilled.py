@@ -2,7 +2,8 @@
 
 JSON lines: one object per text, its text columns and `labels`, a class number; grouped by class. Parquet: the text
 columns, `label` (int64) and `label_text`, sorted by class, stable. `read_set` reads both.
-DEVIATION: DDG's converter keeps the old index as a column and sorts with an unstable sort; ours does neither.
+
+# DEVIATION: DDG's converter keeps the old index as a column and sorts with an unstable sort; ours does neither.
 """
 
 from __future__ import annotations
@@ -26,10 +27,6 @@ class TextSet:
     columns: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
     labels: tuple[int, ...]
-
-    def of_class(self, label: int) -> list[tuple[str, ...]]:
-        """Return the texts of a class in their order."""
-        return [text for text, own in zip(self.texts, self.labels) if own == label]
 
 
 def set_path(folder: PathLike, seed: int, dpc: int, draw: int, suffix: str = "jsonl") -> Path:

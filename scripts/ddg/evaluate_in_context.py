@@ -16,7 +16,7 @@ import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_json, write_jsonl
@@ -310,6 +310,47 @@ def read_retrievers(args: argparse.Namespace) -> dict[str, str]:
     return retrievers
 
 
+def evaluate_protocol(
+    evaluation: Evaluation,
+    protocol: Protocol,
+    arms: Sequence[tuple[Arm, TextSet]],
+    retrievers: Mapping[str, str],
+    pool: Task | None,
+    args: argparse.Namespace,
+    seconds: dict[str, float],
+    progress: Progress,
+) -> None:
+    """Evaluate what a protocol is asked about; pool: the rows to retrieve from, given if there are retrievers.
+
+    The seconds of each method are added to `seconds`; `progress` counts the sets.
+    """
+    settings = evaluation.settings
+    part = settings.only.get(protocol.name, {"methods": None, "rounds": args.round})
+    rounds = [number for number in args.round if number in part["rounds"]]
+
+    def wanted(method: str) -> bool:
+        return part["methods"] is None or method in part["methods"]
+
+    if wanted(ZERO_SHOT):
+        with timed(seconds, ZERO_SHOT):
+            nothing = TextSet(tuple(evaluation.columns), (), ())
+            evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
+    for arm, given in arms:
+        if wanted(arm.method):
+            with timed(seconds, arm.method):
+                evaluation.evaluate_set(protocol, arm, given, rounds)
+        progress.advance()
+    for name in filter(wanted, args.self_write):
+        with timed(seconds, name):
+            for arm, given in self_written_arms(name, evaluation, protocol, args):
+                evaluation.evaluate_set(protocol, arm, given, rounds)
+    for name in filter(wanted, retrievers):
+        most = max(settings.retrieval_rounds, default=0) * len(evaluation.names)
+        with timed(seconds, name):
+            ranked = retrieve(retrievers[name], pool, evaluation.texts, most, args)
+            evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate all demonstrations."""
     args = parse_args(argv)
@@ -326,38 +367,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     reader = Reader(load_model(**model_options(args)), settings.batch_tokens)
     evaluation = Evaluation(reader, test, queries, settings)
-    nothing = TextSet(test.columns, (), ())
+    pool = read_task(args.examples, settings.text_columns) if retrievers else None
     seconds: dict[str, float] = {}
-    progress = Progress(len(protocols) * len(arms), "sets", parts=10)
-    for protocol in protocols:
-        part = settings.only.get(protocol.name, {"methods": None, "rounds": args.round})
-
-        def wanted(method: str, names: Sequence[str] | None = part["methods"]) -> bool:
-            return names is None or method in names
-
-        rounds = [number for number in args.round if number in part["rounds"]]
-        if wanted(ZERO_SHOT):
-            with timed(seconds, ZERO_SHOT):
-                evaluation.evaluate_set(protocol, Arm(ZERO_SHOT, args.seeds[0], 0), nothing, [0])
-        for arm, given in arms:
-            if wanted(arm.method):
-                with timed(seconds, arm.method):
-                    evaluation.evaluate_set(protocol, arm, given, rounds)
-            progress.advance()
-        for name in filter(wanted, args.self_write):
-            with timed(seconds, name):
-                for arm, given in self_written_arms(name, evaluation, protocol, args):
-                    evaluation.evaluate_set(protocol, arm, given, rounds)
-        for name, by in retrievers.items():
-            if not wanted(name):
-                continue
-            pool = read_task(args.examples, settings.text_columns)
-            most = max(settings.retrieval_rounds, default=0) * test.n_classes
-            with timed(seconds, name):
-                ranked = retrieve(by, pool, evaluation.texts, most, args)
-                evaluation.evaluate_retrieval(protocol, Arm(name, args.seeds[0], 0), pool, ranked)
-        logger.info("protocol %s: %d queries, %d sets", protocol.name, len(queries), len(arms))
-    progress.close()
+    with Progress(len(protocols) * len(arms), "sets", parts=10) as progress:
+        for protocol in protocols:
+            evaluate_protocol(evaluation, protocol, arms, retrievers, pool, args, seconds, progress)
+            logger.info("protocol %s: %d queries, %d sets", protocol.name, len(queries), len(arms))
     write_csv(args.runs_out, evaluation.rows, CONTEXT_COLUMNS)
     write_jsonl(args.answers_out, evaluation.answers)
     if args.run_out:

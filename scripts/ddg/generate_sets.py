@@ -22,7 +22,7 @@ from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.monitors import distinct_n, distinct_texts
 from scripts.ddg.settings import Reading, Sampling, check_choice, check_whole, nested
 from scripts.ddg.texts import Task, read_task
-from scripts.ddg.train_generator import add_compute_flags
+from scripts.ddg.train_generator import add_device_flags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +155,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--examples", required=True, help="training rows: they name labels and text columns")
     parser.add_argument("--generators", required=True, help="folder of generators, seed_{n}/")
     parser.add_argument("--encoder", required=True, help="encoder whose embeddings are clustered")
-    add_compute_flags(parser)
+    add_device_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: SetSettings")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="generators to use, seeds of the draws")
     parser.add_argument("--sets-out", required=True, type=Path, help="folder: seed_{n}/dpc_{d}/draw_{k}.jsonl")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from scripts.lm.load import LoadedModel
 
-NORMS = ("sum", "mean")
 SEAM_LETTERS = 400
 
 

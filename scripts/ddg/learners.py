@@ -164,7 +164,7 @@ def draw_head(learner: Learner, seed: int) -> None:
 class Start:
     """A learner's pre-trained encoder, kept as a copy, from which every outer loop begins.
 
-    DEVIATION: DiLM keeps references to the live weights; on a CPU its reset of the encoder does nothing.
+    # DEVIATION: DiLM keeps references to the live weights; on a CPU its reset of the encoder does nothing.
     """
 
     def __init__(self, learner: Learner) -> None:

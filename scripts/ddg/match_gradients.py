@@ -24,7 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--generators", required=True, help="folder of pre-trained generators, seed_{n}/")
     parser.add_argument("--learner", required=True, help="encoder: folder, or hub id in the local cache")
     add_compute_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: scripts.ddg.matching.MatchSettings")
+    parser.add_argument("--settings", required=True, help="JSON: scripts.ddg.match_settings.MatchSettings")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="train the generator of each")
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
     parser.add_argument("--generators-out", required=True, help="folder: seed_{n}/, model and tokenizer")

@@ -6,7 +6,16 @@ import dataclasses
 from typing import Any, Sequence
 
 from scripts.common.errors import UserError
-from scripts.ddg.settings import POOLINGS, Optimizer, Sampling, check_choice, check_number, check_whole, nested
+from scripts.ddg.settings import (
+    LOSS_NORMS,
+    POOLINGS,
+    Optimizer,
+    Sampling,
+    check_choice,
+    check_number,
+    check_whole,
+    nested,
+)
 
 TEACHERS = ("off", "ema")
 TEACHER_STARTS = ("shared", "independent")
@@ -102,7 +111,7 @@ class MatchSettings:
         check_number("temperature", self.temperature, 0, above=True)
         check_number("lm_weight", self.lm_weight, 0, 1)
         check_number("teacher_decay", self.teacher_decay, 0, 1)
-        check_choice("loss_norm", self.loss_norm, ("padded", "tokens"))
+        check_choice("loss_norm", self.loss_norm, LOSS_NORMS)
         check_choice("teacher", self.teacher, TEACHERS)
         check_choice("teacher_init", self.teacher_init, TEACHER_STARTS)
         if self.clusters and self.synthetic_per_class % self.clusters:

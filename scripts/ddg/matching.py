@@ -2,7 +2,7 @@
 
 One library for three methods: DiLM as published and DDG as released (teacher `off`: in the released code the second
 learner has no influence on the generator), and DDG as described (teacher `ema`).
-DEVIATION: one forward pass of the encoder for the texts of all classes and the classifier's gradient in closed form,
+# DEVIATION: one forward pass of the encoder for the texts of all classes and the classifier's gradient in closed form,
 where DiLM runs a full backward pass for each class; the numbers are the same. Its accumulation over several real
 batches is a mean over more texts, here `real_per_class` of them at once.
 """
@@ -51,7 +51,7 @@ class Matcher:
         self.generator, self.student, self.task, self.settings, self.seed = generator, learner, task, settings, seed
         self.threads, self.dtype = threads, dtype
         check_window(generator, max(settings.max_tokens, settings.sampling.max_new_tokens + 1), "max_tokens")
-        self.writing = Writing(settings.loss_norm, settings.pad_multiple, settings.max_tokens)
+        self.writing = Writing(settings.loss_norm, settings.pad_multiple)
         self.start = Start(learner)
         self.teacher = copy_of(learner) if settings.teacher == "ema" else learner
         self.real = learner.encode(task.texts, settings.learner.max_tokens)
@@ -85,15 +85,15 @@ class Matcher:
         """Train; return the history. folder: where the running state goes and is found, if `save_loops` > 0."""
         settings = self.settings
         first = self._resume(folder) if folder is not None and settings.save_loops else 0
-        progress = Progress(settings.outer_loops, "outer loops", done=first, parts=10)
-        for outer in range(first, settings.outer_loops):
-            if outer % settings.interval == 0:
-                if folder is not None and settings.save_loops and outer % settings.save_loops == 0 and outer > first:
-                    self._save(folder, outer)
-                self._refresh(outer)
-            self._outer_loop(outer)
-            progress.advance(1, {"seed": self.seed, **self.steps[-1]})
-        progress.close()
+        with Progress(settings.outer_loops, "outer loops", done=first, parts=10) as progress:
+            for outer in range(first, settings.outer_loops):
+                if outer % settings.interval == 0:
+                    due = settings.save_loops and outer % settings.save_loops == 0 and outer > first
+                    if folder is not None and due:
+                        self._save(folder, outer)
+                    self._refresh(outer)
+                self._outer_loop(outer)
+                progress.advance(1, {"seed": self.seed, **self.steps[-1]})
         self.generator.model.eval()
         return {"steps": self.steps, "refreshes": self.refreshes}
 
@@ -245,7 +245,7 @@ class Matcher:
             return {}
         self.generator.model.eval()
         strings = self.real_strings[: self.settings.monitor_texts]
-        losses = text_losses(self.generator, strings, Writing("tokens", 1, self.settings.max_tokens))
+        losses = text_losses(self.generator, strings, Writing("tokens", 1))
         return {"real_loss": round(float(losses.mean()), 6)}
 
     def _save(self, folder: Path, outer: int) -> None:

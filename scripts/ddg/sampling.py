@@ -31,7 +31,7 @@ def sample_texts(
     """Return `n` texts of a class and the number of failed draws.
 
     A draw fails if it has too few parts or an empty one; it is drawn again with other numbers.
-    DEVIATION: DiLM keeps empty texts with a warning; they have nothing to learn from.
+    # DEVIATION: DiLM keeps empty texts with a warning; they have nothing to learn from.
     Raises `UserError` once more draws failed than texts were asked for.
     """
     texts: dict[int, tuple[str, ...]] = {}

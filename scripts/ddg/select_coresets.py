@@ -2,7 +2,8 @@
 
 random: drawn from each class, small sets within the large ones of the same draw. k_centers: K-means members, draw k
 with K-means' seed k (DiLM). herding: greedy, the same for every draw.
-DEVIATION: DiLM's herding returns its rows sorted and loses its order; ours keeps it.
+
+# DEVIATION: DiLM's herding returns its rows sorted and loses its order; ours keeps it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.generate_sets import check_sizes_wanted
 from scripts.ddg.settings import Reading, check_choice, nested
 from scripts.ddg.texts import Task, check_sizes, read_task
-from scripts.ddg.train_generator import add_compute_flags
+from scripts.ddg.train_generator import add_device_flags
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
     parser.add_argument("--encoder", required=True, help="encoder whose embeddings are compared; not for random")
-    add_compute_flags(parser)
+    add_device_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: CoresetSettings")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the draws")
     parser.add_argument("--sets-out", required=True, type=Path, help="folder: seed_{n}/dpc_{d}/draw_{k}.jsonl")

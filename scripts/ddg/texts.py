@@ -9,7 +9,6 @@ from scripts.common.errors import UserError
 from scripts.common.files import PathLike
 from scripts.data.schemas import read_examples
 
-Text = "tuple[str, ...]"
 SEPARATOR = "<sep>"
 
 

@@ -12,7 +12,7 @@ from scripts.common.errors import run_step
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
-from scripts.ddg.settings import Optimizer, check_choice, check_whole, nested
+from scripts.ddg.settings import LOSS_NORMS, Optimizer, check_choice, check_whole, nested
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "optimizer", nested(Optimizer, self.optimizer, "optimizer"))
-        check_choice("loss_norm", self.loss_norm, ("padded", "tokens"))
+        check_choice("loss_norm", self.loss_norm, LOSS_NORMS)
         for name, low in (("steps", 1), ("batch_size", 1), ("max_tokens", 3), ("pad_multiple", 1), ("save_steps", 0)):
             check_whole(name, getattr(self, name), low)
 
@@ -66,7 +66,7 @@ def pretrain(
 
     check_window(generator, settings.max_tokens, "max_tokens")
     encoded = generator.encode(task.texts, task.labels, settings.max_tokens)
-    writing = Writing(settings.loss_norm, settings.pad_multiple, settings.max_tokens)
+    writing = Writing(settings.loss_norm, settings.pad_multiple)
     stepper = Stepper(generator.model, settings.optimizer, settings.steps, "generator pre-training")
     batches = Shuffled(len(encoded), settings.batch_size, seed, "lm batches")
     losses: list[float] = []
@@ -77,19 +77,18 @@ def pretrain(
         losses = found[1]["losses"]
         logger.info("seed %d: going on from step %d", seed, stepper.done)
     generator.model.train()
-    progress = Progress(settings.steps, "steps", done=stepper.done, parts=10)
-    for step in range(stepper.done, settings.steps):
-        torch.manual_seed(derive_seed(seed, "dropout", step))
-        with autocast(generator.device, dtype):
-            loss = text_losses(generator, [encoded[row] for row in batches.rows(step)], writing).mean()
-        loss.backward()
-        stepper.step()
-        losses.append(round(float(loss.detach()), 6))
-        if settings.save_steps and stepper.done % settings.save_steps == 0 and stepper.done < settings.steps:
-            tensors = {**prefixed("model", generator.model.state_dict()), **prefixed("optimizer", stepper.state())}
-            save_state(folder / STATE, tensors, {"losses": losses})
-        progress.advance(1, {"seed": seed, "loss": losses[-1]})
-    progress.close()
+    with Progress(settings.steps, "steps", done=stepper.done, parts=10) as progress:
+        for step in range(stepper.done, settings.steps):
+            torch.manual_seed(derive_seed(seed, "dropout", step))
+            with autocast(generator.device, dtype):
+                loss = text_losses(generator, [encoded[row] for row in batches.rows(step)], writing).mean()
+            loss.backward()
+            stepper.step()
+            losses.append(round(float(loss.detach()), 6))
+            if settings.save_steps and stepper.done % settings.save_steps == 0 and stepper.done < settings.steps:
+                tensors = {**prefixed("model", generator.model.state_dict()), **prefixed("optimizer", stepper.state())}
+                save_state(folder / STATE, tensors, {"losses": losses})
+            progress.advance(1, {"seed": seed, "loss": losses[-1]})
     generator.model.eval()
     return {"losses": losses, "n_texts": len(encoded)}
 
@@ -111,6 +110,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def add_compute_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say where and how a model computes."""
     parser.add_argument("--dtype", required=True, help="of matrix products: auto, float32, bfloat16 or float16")
+    add_device_flags(parser)
+
+
+def add_device_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where a model computes, for steps that do so in float32."""
     parser.add_argument("--device", required=True, help="auto, cpu or cuda")
     parser.add_argument("--threads", required=True, type=int, help="CPU threads of torch")
 

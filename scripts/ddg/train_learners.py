@@ -23,7 +23,7 @@ from scripts.ddg.run_columns import FULL
 from scripts.ddg.run_columns import LEARNER_COLUMNS as RUN_COLUMNS
 from scripts.ddg.settings import POOLINGS, Optimizer, check_choice, check_whole, nested
 from scripts.ddg.texts import Task, read_task
-from scripts.ddg.train_generator import add_compute_flags
+from scripts.ddg.train_generator import add_device_flags
 
 if TYPE_CHECKING:
     from scripts.ddg.ensemble import Run
@@ -166,7 +166,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--full-examples", help="training rows; also train on all of them (method and dpc 'full')")
     parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
     parser.add_argument("--learner", required=True, help="encoder: folder, or hub id in the local cache")
-    add_compute_flags(parser)
+    add_device_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: LearnerSettings")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the sets to read")
     parser.add_argument("--runs-out", required=True, help="CSV: one row a learner and metric")

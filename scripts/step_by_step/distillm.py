@@ -171,9 +171,8 @@ def check_flags(args: argparse.Namespace) -> None:
     if args.llm is None:
         args.llm = "generic" if args.dataset == "generic" else "palm"
         if args.model_type == "standard" and args.label_type == "gt" and args.dataset != "generic":
-            args.llm = (
-                "none"  # DEVIATION: the released code asks for a teacher's files even where it uses nothing of them
-            )
+            # DEVIATION: the released code asks for a teacher's files even where it uses nothing of them.
+            args.llm = "none"
     args.llm = args.llm.lower()
     args.label_type = "gt" if args.label_type == "generic" else args.label_type  # so the fork's README has it
     check_choice("--llm", args.llm, LLMS)

@@ -78,7 +78,7 @@ def _power(base: Number, exponent: Number) -> Number:
 def correct_rows(metric: str, predictions: Sequence[str], labels: Sequence[str]) -> list[bool]:
     """Tell for each prediction whether it is right: equal text, or exactly equal values, as the released code compares.
 
-    DEVIATION: text is compared without the blanks around it; the released code decodes both sides with one tokenizer,
+    # DEVIATION: text is compared without the blanks around it; the released code decodes both sides with one tokenizer,
     which makes them equal in that respect.
     """
     check_choice("metric", metric, METRICS)
@@ -96,13 +96,3 @@ def accuracy(metric: str, predictions: Sequence[str], labels: Sequence[str]) -> 
     if not rows:
         raise ValueError("no rows to measure the accuracy of")
     return sum(rows) / len(rows)
-
-
-def text_accuracy(predictions: Sequence[str], labels: Sequence[str]) -> float:
-    """Return the share of predictions that equal their label as text."""
-    return accuracy("text", predictions, labels)
-
-
-def equation_accuracy(predictions: Sequence[str], labels: Sequence[str]) -> float:
-    """Return the share of predictions with the same value as their label."""
-    return accuracy("equation", predictions, labels)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Mapping, Sequence
 
-TASK_PREFIX = "task_prefix"
 DSS = "distilling_step_by_step"
 FEW_SHOT = "few_shot_cot"
 
@@ -175,9 +174,3 @@ TRAINED_ARTIFACTS = (
 def share_setting(dataset: str, share: float) -> str:
     """Return how a share of a data set's train rows is named in the metrics: cqa_share_12.5 (percent)."""
     return f"{dataset}_share_{100 * share:g}"
-
-
-def split_setting(setting: str) -> tuple[str, float]:
-    """Return data set and share in percent of a setting made by `share_setting`."""
-    dataset, _, percent = setting.rpartition("_share_")
-    return dataset, float(percent)

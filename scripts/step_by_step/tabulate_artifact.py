@@ -14,7 +14,6 @@ from scripts.common.tables import Cell, Column
 from scripts.step_by_step.collect_metrics import LAST, SELECTED
 from scripts.step_by_step.plan import DSS, FEW_SHOT, Plan
 
-PAPER_MODEL = "t5_v1_1_base"
 SPLITS = {"train": "Training", "valid": "Validation", "test": "Test"}
 PERCENT = "%"
 

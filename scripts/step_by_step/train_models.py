@@ -175,7 +175,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--students", required=True, help="JSON: a list of plan.Student")
     parser.add_argument("--settings", required=True, help="JSON: JobSettings")
     parser.add_argument("--model", required=True, help="folder of the model that every student starts from")
-    parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
     parser.add_argument("--device", required=True, help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for what a killed job goes on from")

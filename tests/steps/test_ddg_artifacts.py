@@ -157,5 +157,9 @@ def test_examples_are_the_first_texts_of_each_class(tmp_path):
 def test_jobs_and_files_must_match(tmp_path):
     given = written(tmp_path)
     given.remove(str(tmp_path / "contexts_1.csv"))
-    with pytest.raises(UserError, match="1 files for 2 jobs"):
+    with pytest.raises(UserError, match="--context-jobs: 1 files for 2 jobs"):
+        collect_metrics.main(given)
+    given = written(tmp_path)
+    given[given.index("--context-jobs") + 1] = "sst2"
+    with pytest.raises(UserError, match="--context-jobs: 'sst2' is not of the form TASK/MODEL"):
         collect_metrics.main(given)

@@ -48,7 +48,7 @@ def folder(tmp_path_factory) -> Path:
     coresets = {"text_columns": ["text0"], "method": "random", "dpcs": [2], "draws": 1, "reading": READING}
     select_coresets.main(
         [
-            *("--examples", str(made / "train.jsonl"), "--encoder", str(made / "encoder"), *COMPUTE),
+            *("--examples", str(made / "train.jsonl"), "--encoder", str(made / "encoder"), *COMPUTE[2:]),
             *("--settings", json.dumps(coresets), "--seeds", "0", "1", "--sets-out", str(made / "random")),
         ]
     )

@@ -108,7 +108,7 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
         "text_columns": COLUMN, "dpcs": [3], "draws": 1, "over_sample": 3, "selection": "k_centers",
         "sampling": SAMPLING, "reading": READING,
     }  # fmt: skip
-    common = ["--examples", str(train), "--encoder", encoder, *COMPUTE, "--seeds", "0"]
+    common = ["--examples", str(train), "--encoder", encoder, *COMPUTE[2:], "--seeds", "0"]
     generate_sets.main(
         [
             *common, "--generators", str(tmp_path / "ddg"), "--settings", json.dumps(sets),
@@ -123,7 +123,7 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
     train_learners.main(
         [
             *("--sets", f"ddg={tmp_path / 'sets'}", f"k_centers={tmp_path / 'k_centers'}"),
-            *("--test", str(test), "--learner", encoder, *COMPUTE, "--seeds", "0"),
+            *("--test", str(test), "--learner", encoder, *COMPUTE[2:], "--seeds", "0"),
             *("--settings", json.dumps({**LEARN, "dpcs": [3], "draws": 1})),
             *("--runs-out", str(tmp_path / "runs.csv")),
         ]
@@ -150,7 +150,7 @@ def test_released_sets_of_dilm_go_through_both_evaluations(repo_root, shared, tm
     train_learners.main(
         [
             *("--sets", f"dilm_released={tmp_path / 'dilm'}", "--test", str(test)),
-            *("--learner", str(repo_root / "resources" / "mini" / "encoder"), *COMPUTE, "--seeds", "0"),
+            *("--learner", str(repo_root / "resources" / "mini" / "encoder"), *COMPUTE[2:], "--seeds", "0"),
             *("--settings", json.dumps({**LEARN, "dpcs": [5], "draws": 2})),
             *("--runs-out", str(tmp_path / "runs.csv")),
         ]

@@ -13,7 +13,7 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_jsonl
 from scripts.ddg import generate_sets, match_gradients, select_coresets, train_generator, train_learners
 from scripts.ddg.distilled import read_set, set_path
-from tests.unit.ddg_tiny import OPTIMIZER, SAMPLING, match_settings, task
+from tests.unit.ddg_tiny import OPTIMIZER, SAMPLING, match_settings, of_class, task
 from tests.unit.lm_tiny import save, tiny
 
 COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
@@ -88,7 +88,7 @@ def generated(folder: Path, out: str, generators: str = "generators", seeds: tup
     generate_sets.main(
         [
             *("--examples", str(folder / "train.jsonl"), "--generators", str(folder / generators)),
-            *("--encoder", str(folder / "encoder"), *COMPUTE, "--settings", json.dumps({**SETS, **changes})),
+            *("--encoder", str(folder / "encoder"), *COMPUTE[2:], "--settings", json.dumps({**SETS, **changes})),
             *("--seeds", *map(str, seeds)),
             *("--sets-out", str(folder / out), "--report-out", str(folder / f"{out}.json")),
         ]
@@ -99,7 +99,7 @@ def coresets(folder: Path, method: str, **changes: Any) -> None:
     settings = {"text_columns": ["text0"], "method": method, "dpcs": [2, 4], "draws": 2, "reading": READING, **changes}
     select_coresets.main(
         [
-            *("--examples", str(folder / "train.jsonl"), "--encoder", str(folder / "encoder"), *COMPUTE),
+            *("--examples", str(folder / "train.jsonl"), "--encoder", str(folder / "encoder"), *COMPUTE[2:]),
             *("--settings", json.dumps(settings), "--seeds", "0", "1", "--sets-out", str(folder / method)),
         ]
     )
@@ -110,7 +110,7 @@ def learned(folder: Path, out: str, sets: list[str], full: bool = False, **chang
         [
             *("--sets", *(f"{name}={folder / name}" for name in sets)),
             *(("--full-examples", str(folder / "train.jsonl")) if full else ()),
-            *("--test", str(folder / "test.jsonl"), "--learner", str(folder / "encoder"), *COMPUTE),
+            *("--test", str(folder / "test.jsonl"), "--learner", str(folder / "encoder"), *COMPUTE[2:]),
             *("--settings", json.dumps({**LEARN, **changes}), "--seeds", "0", "1", "--runs-out", str(folder / out)),
         ]
     )
@@ -168,7 +168,7 @@ def test_sets_are_whole_and_repeat_and_small_ones_ignore_the_large(folder):
     for seed in (0, 1):
         for dpc in (2, 4):
             found = read_set(set_path(folder / "vanilla_lm", seed, dpc, 1), ["text0"], 3)
-            assert [len(set(found.of_class(label))) for label in range(3)] == [dpc] * 3
+            assert [len(set(of_class(found, label))) for label in range(3)] == [dpc] * 3
             assert list(found.labels) == sorted(found.labels)
     generated(folder, "vanilla_lm")
     assert bytes_of(folder / "vanilla_lm") == first
@@ -183,7 +183,7 @@ def test_without_selection_the_first_texts_are_taken(folder):
     generated(folder, "plain", selection="none", seeds=(0,))
     small, large = (read_set(set_path(folder / "plain", 0, dpc, 0), ["text0"], 3) for dpc in (2, 4))
     for label in range(3):
-        assert large.of_class(label)[:2] == small.of_class(label)
+        assert of_class(large, label)[:2] == of_class(small, label)
 
 
 def test_coresets_are_real_texts_of_their_class(folder):
@@ -194,12 +194,12 @@ def test_coresets_are_real_texts_of_their_class(folder):
                 found = read_set(set_path(folder / method, seed, dpc, 0), ["text0"], 3)
                 for label in range(3):
                     own = {TASK.texts[row] for row in TASK.rows_of(label)}
-                    assert set(found.of_class(label)) <= own
-                    assert len(found.of_class(label)) == dpc
+                    assert set(of_class(found, label)) <= own
+                    assert len(of_class(found, label)) == dpc
     draws = [bytes_of(folder / "random")[f"seed_{s}/dpc_4/draw_{d}.jsonl"] for s in (0, 1) for d in (0, 1)]
     assert len(set(draws)) == 4
     small, large = (read_set(set_path(folder / "random", 0, dpc, 0), ["text0"], 3) for dpc in (2, 4))
-    assert large.of_class(0)[:2] == small.of_class(0)
+    assert of_class(large, 0)[:2] == of_class(small, 0)
     herded = bytes_of(folder / "herding")
     assert herded["seed_0/dpc_4/draw_0.jsonl"] == herded["seed_1/dpc_4/draw_1.jsonl"]
 
@@ -238,7 +238,7 @@ def test_generators_of_another_task_and_missing_sets_are_named(folder, tmp_path)
         generate_sets.main(
             [
                 *("--examples", str(tmp_path / "other.jsonl"), "--generators", str(folder / "generators")),
-                *("--encoder", str(folder / "encoder"), *COMPUTE, "--settings", json.dumps(SETS), "--seeds", "0"),
+                *("--encoder", str(folder / "encoder"), *COMPUTE[2:], "--settings", json.dumps(SETS), "--seeds", "0"),
                 *("--sets-out", str(tmp_path / "x"), "--report-out", str(tmp_path / "x.json")),
             ]
         )

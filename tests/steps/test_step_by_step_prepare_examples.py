@@ -1,4 +1,4 @@
-"""Steps prepare_examples and teacher_accuracy: gold rows and raw answers joined, faults counted, the paper's line."""
+"""Step prepare_examples: gold rows and raw answers joined, faults counted, the paper's few-shot line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.data.schemas import read_examples
-from scripts.step_by_step import prepare_examples, teacher_accuracy
+from scripts.step_by_step import prepare_examples
 
 GOLD = [{"question": f"Q{i}?", "choices": ["yes", "no"], "answer": "yes" if i % 2 else "no"} for i in range(6)]
 ANSWERS = [
@@ -113,14 +113,9 @@ def test_columns_of_another_name(tmp_path):
     assert (rows[0]["input"], rows[0]["label"], rows[0]["rationale"]) == ("a", "x", "r")
 
 
-def test_teacher_accuracy(tmp_path):
-    prepare(tmp_path)
-    flags = ["--examples", str(tmp_path / "out.jsonl"), "--metric", "text", "--metrics-out", str(tmp_path / "m.json")]
-    teacher_accuracy.main(flags)
-    assert read_json(tmp_path / "m.json") == {"accuracy": pytest.approx(2 / 6), "n": 6, "n_blank": 2}
-    prepare(tmp_path, answers=(), teacher="none")
-    with pytest.raises(UserError, match="no row has a teacher's label"):
-        teacher_accuracy.main(flags)
+def test_blank_labels_count_as_wrong(tmp_path):
+    answers = prepare(tmp_path)[1]["answers"]
+    assert (answers["accuracy"], answers["n_correct"], answers["n_blank_labels"]) == (pytest.approx(2 / 6), 2, 2)
 
 
 REAL = [  # format, split, accuracy in percent, rows, blank labels
@@ -142,7 +137,5 @@ def test_few_shot_accuracy_of_palm(shared, name, split, percent, n, n_blank):
     llm = sorted(folder.glob(f"llm_{split}_CoT_*"), key=lambda path: int(re.findall(r"\d+", path.name)[-1]))
     settings = prepare_examples.PrepareSettings(name, name, "palm", "compatible", split)
     rows, report = prepare_examples.prepare([gold], llm, settings)
-    measured = teacher_accuracy.teacher_accuracy(rows, "equation" if name == "svamp" else "text")
-    assert round(100 * measured["accuracy"], 2) == percent
-    assert (measured["n"], measured["n_blank"]) == (n, n_blank)
-    assert report["answers"]["accuracy"] == measured["accuracy"]
+    assert round(100 * report["answers"]["accuracy"], 2) == percent
+    assert (len(rows), report["answers"]["n_blank_labels"]) == (n, n_blank)

@@ -16,7 +16,7 @@ from scripts.data.schemas import write_examples
 from scripts.mini_world.train_t5 import main as train_t5
 from scripts.step_by_step import collect_metrics, plot_minimum, plot_shares, plot_sizes, tabulate_artifact, train_models
 from scripts.step_by_step.collect_metrics import LAST, SELECTED, SMALLEST, smallest_shares
-from scripts.step_by_step.plan import DSS, TRAINED_ARTIFACTS, Plan, Student, share_setting, split_setting
+from scripts.step_by_step.plan import DSS, TRAINED_ARTIFACTS, Plan, Student, share_setting
 
 REPO = Path(__file__).resolve().parents[2]
 METHODS = {
@@ -90,7 +90,7 @@ def test_paper_grid_has_the_cells_of_the_figures():
     assert len(plan.cells("figure_6")) == 2 * 2 * 2 + 2
     assert len(plan.cells("figure_8")) == 2 * 1 * 2 * 2
     assert {cell[3] for cell in plan.cells("figure_9")} == {"llm"}
-    assert split_setting(share_setting("mini_cqa", 0.125)) == ("mini_cqa", 12.5)
+    assert share_setting("mini_cqa", 0.125) == "mini_cqa_share_12.5"
 
 
 def test_an_artifact_may_name_its_own_seeds():
@@ -156,7 +156,7 @@ def run_job(base: Path, students, out: str, *, together: bool = True, method: st
     train_models.main(
         ["--teachers", "palm", "--train", str(base / "train.jsonl"), "--test", str(base / "test.jsonl"),
          "--students", json.dumps([dataclasses.asdict(s) for s in students]), "--settings", json.dumps(settings),
-         "--model", str(base / "model"), "--dtype", "float32", "--device", "cpu", "--threads", "1",
+         "--model", str(base / "model"), "--device", "cpu", "--threads", "1",
          "--checkpoints", str(base / "checkpoints"), "--results-out", str(base / out),
          "--predictions-out", str(base / out.replace(".json", ".predictions.jsonl")),
          "--facts-out", str(base / out.replace(".json", ".run.json"))]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, XLNetConfig, XLNetModel
 
+from scripts.ddg.distilled import TextSet
 from scripts.ddg.generator import Generator, prepare_generator
 from scripts.ddg.learners import Learner, draw_head
 from scripts.ddg.match_settings import MatchSettings
@@ -18,6 +19,11 @@ from tests.unit.lm_tiny import N_WORDS, tiny
 
 OPTIMIZER = {"learning_rate": 1e-3, "schedule": "cosine", "warmup_ratio": 0.1, "weight_decay": 0.01, "clip_norm": 1.0}
 SAMPLING = {"top_p": 0.95, "max_new_tokens": 6, "batch_size": 16}
+
+
+def of_class(given: TextSet, label: int) -> list[tuple[str, ...]]:
+    """Return the texts of a class in their order."""
+    return [text for text, own in zip(given.texts, given.labels) if own == label]
 
 
 def task(n_classes: int = 3, per_class: int = 12, columns: int = 1, seed: int = 0) -> Task:

@@ -60,8 +60,8 @@ def test_both_losses_are_those_by_hand(kind):
     encoded = made.encode(given.texts[:4], given.labels[:4], 20)
     width = padded_width(max(map(len, encoded)), 8)
     assert width == 8
-    padded = text_losses(made, encoded, Writing("padded", 8, 20))
-    tokens = text_losses(made, encoded, Writing("tokens", 8, 20))
+    padded = text_losses(made, encoded, Writing("padded", 8))
+    tokens = text_losses(made, encoded, Writing("tokens", 8))
     for row, ids in enumerate(encoded):
         total = losses_by_hand(made, ids)
         assert float(padded[row].detach()) == pytest.approx(total / (width - 1), abs=1e-5)
@@ -71,19 +71,19 @@ def test_both_losses_are_those_by_hand(kind):
 def test_more_padding_changes_the_padded_loss_by_its_factor_only():
     made, given = generator(), task()
     encoded = made.encode(given.texts[:4], given.labels[:4], 20)
-    narrow, wide = (text_losses(made, encoded, Writing("padded", multiple, 20)) for multiple in (8, 24))
+    narrow, wide = (text_losses(made, encoded, Writing("padded", multiple)) for multiple in (8, 24))
     assert torch.allclose(wide, narrow * (8 - 1) / (24 - 1), atol=1e-6)
-    named = text_losses(made, encoded, Writing("padded", 8, 20), widths=[24] * 4)
+    named = text_losses(made, encoded, Writing("padded", 8), widths=[24] * 4)
     assert torch.allclose(named, wide, atol=1e-6)
-    plain = [text_losses(made, encoded, Writing("tokens", multiple, 20)) for multiple in (8, 24)]
+    plain = [text_losses(made, encoded, Writing("tokens", multiple)) for multiple in (8, 24)]
     assert torch.equal(*plain)
 
 
 def test_losses_of_a_text_do_not_depend_on_the_others():
     made, given = generator(), task()
     encoded = made.encode(given.texts[:6], given.labels[:6], 20)
-    together = text_losses(made, encoded, Writing("tokens", 8, 20))
-    alone = torch.cat([text_losses(made, [ids], Writing("tokens", 8, 20)) for ids in encoded])
+    together = text_losses(made, encoded, Writing("tokens", 8))
+    alone = torch.cat([text_losses(made, [ids], Writing("tokens", 8)) for ids in encoded])
     assert torch.allclose(together, alone, atol=1e-5)
 
 

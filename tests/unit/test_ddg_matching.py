@@ -109,7 +109,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole():
         made = generator("gpt2", TASK, dropout=0.0)
         made.model.train()
         backward_through_texts(
-            made, strings, [16] * 12, Writing("padded", 8, 16),
+            made, strings, [16] * 12, Writing("padded", 8),
             lambda losses: Result((losses * factors).square().sum()),
             scale=0.5, part=part, seed=3, dtype=torch.float32,
         )  # fmt: skip
@@ -129,7 +129,7 @@ def test_dropout_of_both_passes_over_a_part_is_the_same():
 
     for _ in range(2):
         backward_through_texts(
-            made, strings, [16] * 6, Writing("padded", 8, 16), compare, scale=1, part=2, seed=3, dtype=torch.float32
+            made, strings, [16] * 6, Writing("padded", 8), compare, scale=1, part=2, seed=3, dtype=torch.float32
         )
     gradient = torch.cat([value.grad.flatten() for value in made.model.parameters()])
     made.model.zero_grad()
@@ -138,7 +138,7 @@ def test_dropout_of_both_passes_over_a_part_is_the_same():
         from scripts.common.seeding import derive_seed
 
         torch.manual_seed(derive_seed(3, number))
-        piece = text_losses(made, strings[2 * number : 2 * number + 2], Writing("padded", 8, 16), [16] * 2)
+        piece = text_losses(made, strings[2 * number : 2 * number + 2], Writing("padded", 8), [16] * 2)
         assert torch.equal(piece.detach(), seen[0][2 * number : 2 * number + 2])
         total = total + piece.sum()
     total.backward()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.step_by_step.equations import accuracy, correct_rows, equation_accuracy, evaluate, text_accuracy
+from scripts.step_by_step.equations import accuracy, correct_rows, evaluate
 
 VALUES = [
     ("( 84.0 / 2.0 )", 42.0),
@@ -74,8 +74,8 @@ def test_values_are_pythons_own(text):
 
 def test_labels_against_themselves():
     labels = ["( 1.0 + 2.0 )", "3", "Mrs."]
-    assert text_accuracy(labels, labels) == 1.0
-    assert equation_accuracy(labels, labels) == pytest.approx(2 / 3)
+    assert accuracy("text", labels, labels) == 1.0
+    assert accuracy("equation", labels, labels) == pytest.approx(2 / 3)
 
 
 def test_wrong_use_is_refused():
@@ -91,5 +91,6 @@ def test_every_label_of_svamp_has_a_value(shared):
     import json
 
     rows = json.loads((shared / "data/step_by_step/svamp/SVAMP.json").read_text(encoding="utf-8"))
-    assert equation_accuracy([row["Equation"] for row in rows], [str(row["Answer"]) for row in rows]) > 0.99
-    assert equation_accuracy(*[[row["Equation"] for row in rows]] * 2) == 1.0
+    equations = [row["Equation"] for row in rows]
+    assert accuracy("equation", equations, [str(row["Answer"]) for row in rows]) > 0.99
+    assert accuracy("equation", equations, equations) == 1.0

@@ -1,0 +1,61 @@
+"""Bad settings of a paper through the whole workflow: one clear line that names file or key, a failed run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import Workspace
+
+SETTINGS = [
+    pytest.param("ddg: {matching: {teacher: emma}}", "ddg.matching.teacher: 'emma' is not allowed", id="ddg: teacher"),
+    pytest.param("ddg: {matching: {temprature: 1}}", "did you mean 'temperature'?", id="ddg: unknown key"),
+    pytest.param("ddg: {variants: {dilm: {lm_wait: 1}}}", "did you mean 'lm_weight'?", id="ddg: variant's key"),
+    pytest.param("ddg: {table_1: {methods: [dilmm]}}", "'dilmm' is not in ddg.methods; add it there", id="ddg: method"),
+    pytest.param("ddg: {methods: {ddg: {variant: dgd}}}", "'dgd' is not in ddg.variants; add it", id="ddg: variant"),
+    pytest.param("ddg: {table_2: {dpc: 7}}", "ddg.table_2.dpc: 7 is not in ddg.table_1.dpcs", id="ddg: size"),
+    pytest.param("ddg: {learner: minni}", "'minni' is no key of ddg.learners", id="ddg: learner"),
+    pytest.param("ddg: {tasks: {triple: {test: tset}}}", "dataset 'mini_triple' has no split 'tset'", id="ddg: split"),
+    pytest.param("ddg: {in_context: {n_queries: all}}", "ddg.in_context.n_queries", id="ddg: queries"),
+    pytest.param(
+        "ddg: {table_1: {methods: [dilm_released]}}", "ddg.tasks.triple.released: is null", id="ddg: released"
+    ),
+    pytest.param("ddg: {seeds: []}", "ddg.seeds: is empty", id="ddg: no seeds"),
+    pytest.param("mend: {settings: [traned]}", "no setting 'traned' in config/metaicl.yaml", id="mend: setting"),
+    pytest.param("mend: {study_settings: [hr_to_lr]}", "'hr_to_lr' is not in mend.settings", id="mend: study setting"),
+    pytest.param("mend: {finetune: {kl_wait: 1.0}}", "did you mean 'kl_weight'?", id="mend: unknown key"),
+    pytest.param("mend: {backbone: minni}", "'minni' is no key of mend.backbones", id="mend: backbone"),
+    pytest.param("mend: {backbones: {mini: {model: mini_casual}}}", "did you mean 'mini_causal'?", id="mend: model"),
+    pytest.param("mend: {table_4: {methods: [mend_long]}}", "no group trains 'mend_long'", id="mend: distiller"),
+    pytest.param(
+        "mend: {groups: {main: [mend, kl_only, hyper_tuning]}}", "'kl_only' is in main and in", id="mend: twice"
+    ),
+    pytest.param(
+        "mend: {finetune: {temperature: 0}}", "mend.finetune.temperature: 0 is not above 0", id="mend: temperature"
+    ),
+    pytest.param(
+        "mend: {table_3: {perturbations: [upside_down]}}", "'upside_down' is not allowed", id="mend: perturbation"
+    ),
+    pytest.param("mend: {seeds: []}", "mend.seeds: is empty", id="mend: no seeds"),
+    pytest.param("mend: {tasks: {source: hub}}", "mend.tasks.prepared: is null, but", id="mend: no prepared rows"),
+]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One workspace for all dry runs: they write nothing."""
+    return Workspace(tmp_path_factory.mktemp("bad_settings"))
+
+
+@pytest.mark.parametrize("settings, message", SETTINGS)
+def test_settings(workspace: Workspace, tmp_path: Path, settings: str, message: str) -> None:
+    paper = settings.partition(":")[0]
+    overlay = tmp_path / "more.yaml"
+    overlay.write_text(f"papers: [{paper}]\n{settings}\n", encoding="utf-8")
+    done = workspace.run(f"{paper}_all", configfiles=(str(overlay),), options=("--dry-run",))
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in output, output[-3000:]
+    lines = [line for line in output.splitlines() if line.startswith(("error:", "config:"))]
+    assert any(message in line for line in lines), output[-3000:]

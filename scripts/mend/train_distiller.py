@@ -267,7 +267,7 @@ class Objective:
             self.source = TaskSource(
                 tasks=data.tasks, n_demonstrations=settings.n_demonstrations, queries=settings.queries, **shared
             )
-            self.dev_tasks = askable(data.dev_tasks, settings.n_demonstrations)
+            self.dev_tasks = askable(data.dev_tasks, settings.n_demonstrations) if settings.evaluate_steps else {}
 
     def losses(self, distiller: Any, number: int) -> dict[str, torch.Tensor]:
         """Return total, kl, lm (and hidden) of micro-batch `number`."""

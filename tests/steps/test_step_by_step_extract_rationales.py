@@ -66,7 +66,7 @@ def test_a_real_local_model_answers_once(questions, repo_root, monkeypatch):
 def test_every_part_of_the_questions_draws_for_itself(questions, repo_root, monkeypatch):
     monkeypatch.setattr(extract_rationales, "KEPT_TOGETHER", 1)
     rows = [json.loads(line) for line in questions.read_text(encoding="utf-8").splitlines()]
-    write_examples(questions, [rows[0]] * 3, "distillation")
+    write_examples(questions, [{**rows[0], "id": str(number)} for number in range(3)], "distillation")
     model = {"model": str(repo_root / "resources/mini/causal"), "dtype": "float32", "device": "cpu"}
     answers, _ = extract(questions, repo_root, **model, temperature=2.0)
     assert len(set(answers)) == 3, "the same question, drawn anew each time"

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     settings = parse_settings(MetaTaskSettings, args.settings)
     world = build_world()
-    known = Corpus(world, parse_settings(CorpusSettings, args.corpus), args.seed).tasks()
+    known = Corpus(world, parse_settings(CorpusSettings, args.corpus, "--corpus"), args.seed).tasks()
     train = meta_tasks(world, "meta", settings.train_tasks, args.seed, known)
     dev = meta_tasks(world, "dev", settings.dev_tasks, args.seed, [*known, *train])
     write_jsonl(args.train_out, meta_rows(world, train, settings.rows_per_task, args.seed))

@@ -11,7 +11,6 @@ DEVIATION: MetaICL writes the whole test split once for each seed; here it stand
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_text
+from scripts.common.settings import parse_json
 from scripts.data.prepare_tasks import import_datasets
 from scripts.data.reader_base import json_records, parquet_records, table_records
 from scripts.data.schemas import write_examples
@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Rebuild the task; the folder appears when all its files are written."""
     args = parse_args(argv)
-    spec = json.loads(args.row)
+    spec, draws = parse_json("--row", args.row, dict), parse_json("--draws", args.draws, dict)
     if spec.get("synthetic"):
         raise UserError(f"task '{args.task}': is synthetic; set mend.tasks.source to synthetic")
     with tempfile.TemporaryDirectory(prefix="rebuild_task.") as cache:
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=args.task_out.parent, prefix=".rebuild.") as folder:
         place = Path(folder) / "task"
         place.mkdir()
-        for name, rows in drawn_files(args.task, train, json.loads(args.draws), args.sampling == "per_label"):
+        for name, rows in drawn_files(args.task, train, draws, args.sampling == "per_label"):
             write_examples(place / f"{name}.jsonl", rows, "classification")
         write_examples(place / "test.jsonl", test, "classification")
         shutil.rmtree(args.task_out, ignore_errors=True)

@@ -7,13 +7,13 @@ demonstrations (split train, or dev) and the test rows.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.checksums import check_beside
 from scripts.common.errors import UserError, run_step
+from scripts.common.settings import parse_json
 from scripts.data.reader_base import Record, json_records, parquet_records, value_of
 from scripts.data.schemas import validate, write_examples
 
@@ -33,13 +33,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the files of every task."""
     args = parse_args(argv)
+    draws_of = parse_json("--draws", args.draws, dict)
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for path in args.rows:
         check_beside(path)
         for record in parquet_records(path) if path.suffix == ".parquet" else json_records(path):
             task, seed, split = (str(value_of(record, name)) for name in ("task", "seed", "split"))
             groups.setdefault((task, seed, split), []).append(record)
-    for task, draws in json.loads(args.draws).items():
+    for task, draws in draws_of.items():
         for name, rows in task_files(task, draws, groups).items():
             write_examples(args.tasks_out / task / f"{name}.jsonl", rows, "classification")
 

@@ -22,7 +22,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_json, write_jsonl
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, generator
-from scripts.common.settings import parse_settings
+from scripts.common.settings import named_values, parse_settings
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.intervals import wilson
 from scripts.ddg.prompting import Prompt, read_prompt
@@ -247,20 +247,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def pairs(flag: str, given: Sequence[str]) -> dict[str, str]:
-    """Return NAME=VALUE arguments as a mapping. Raises `UserError` for one without '=' or a repeated name."""
-    found: dict[str, str] = {}
-    for text in given:
-        name, mark, value = text.partition("=")
-        if not mark or not name or not value or name in found:
-            raise UserError(f"{flag} {text}: expected NAME=VALUE, each name once")
-        found[name] = value
-    return found
-
-
 def read_protocols(given: Sequence[str], settings: InContextSettings) -> list[Protocol]:
     """Return the protocols with their wording. Raises `UserError` for a protocol without a prompt or the other way."""
-    files = pairs("--prompts", given)
+    files = named_values("--prompts", given)
     if set(files) != set(settings.orders):
         raise UserError(f"--prompts: give one for each protocol of the settings: {', '.join(settings.orders)}")
     return [
@@ -289,7 +278,7 @@ def self_written_arms(
     """Return what the model writes for itself in a protocol's wording, for every seed and draw."""
     from scripts.ddg.self_written import WritingSettings, write_demonstrations
 
-    writing, found = parse_settings(WritingSettings, args.writing), []
+    writing, found = parse_settings(WritingSettings, args.writing, "--writing"), []
     for seed in args.seeds:
         for draw in range(evaluation.settings.draws):
             own = derive_seed(seed, method, draw)
@@ -302,7 +291,7 @@ def self_written_arms(
 
 def read_retrievers(args: argparse.Namespace) -> dict[str, str]:
     """Return {method: how it retrieves}. Raises `UserError` for an unknown way, or without rows to retrieve from."""
-    retrievers = pairs("--retrieve", args.retrieve)
+    retrievers = named_values("--retrieve", args.retrieve)
     for name, by in retrievers.items():
         check_choice(f"--retrieve {name}", by, RETRIEVERS)
     if retrievers and not args.examples:
@@ -357,7 +346,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_settings(InContextSettings, args.settings)
     test = read_task(args.test, settings.text_columns)
     protocols = read_protocols(args.prompts, settings)
-    arms = read_arms(pairs("--sets", args.sets), settings, args, test.n_classes)
+    arms = read_arms(named_values("--sets", args.sets), settings, args, test.n_classes)
     queries = select_queries(test.labels, settings.turns, read_n_queries(args.test_number))
     retrievers = read_retrievers(args)
     if args.self_write and not args.writing:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import Any, Mapping, Sequence, Type, TypeVar
+from typing import Any, Sequence, Type, TypeVar
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.settings import parse_settings
+from scripts.common.settings import settings_of
 
 T = TypeVar("T")
 
@@ -18,14 +17,7 @@ POOLINGS = ("model", "first", "mean")
 
 def nested(kind: Type[T], value: Any, key: str) -> T:
     """Return the mapping `value` as dataclass `kind`; messages name `key`. A ready `kind` is returned as it is."""
-    if isinstance(value, kind):
-        return value
-    if not isinstance(value, Mapping):
-        raise UserError(f"{key}: expected keys and values, found {type(value).__name__}")
-    try:
-        return parse_settings(kind, json.dumps(dict(value)))
-    except UserError as error:
-        raise UserError(str(error).replace("--settings:", f"{key}:")) from None
+    return value if isinstance(value, kind) else settings_of(kind, value, key)
 
 
 def check_choice(key: str, value: Any, known: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
 from scripts.common.seeding import derive_seed
-from scripts.common.settings import parse_settings
+from scripts.common.settings import named_values, parse_settings
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.generate_sets import check_sizes_wanted
 from scripts.ddg.run_columns import FULL
@@ -174,14 +174,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read_pairs(given: Sequence[str]) -> dict[str, Path]:
-    """Return METHOD=FOLDER arguments as a mapping. Raises `UserError` for one without '=' or a repeated method."""
-    found: dict[str, Path] = {}
-    for text in given:
-        method, mark, folder = text.partition("=")
-        if not mark or not method or not folder or method in found or method == FULL:
-            raise UserError(f"--sets {text}: expected METHOD=FOLDER, each method once and none called '{FULL}'")
-        found[method] = Path(folder)
-    return found
+    """Return METHOD=FOLDER arguments as a mapping. Raises `UserError` for another form, or a method called FULL."""
+    folders = named_values("--sets", given, "METHOD=FOLDER")
+    if FULL in folders:
+        raise UserError(f"--sets {FULL}={folders[FULL]}: '{FULL}' means all rows; give these sets another name")
+    return {method: Path(folder) for method, folder in folders.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

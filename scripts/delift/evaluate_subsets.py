@@ -25,7 +25,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.settings import parse_settings, settings_of
 from scripts.common.tensors import read_embeddings
 from scripts.data.schemas import read_examples, validate
 from scripts.delift.learning import (
@@ -80,9 +80,9 @@ class Evaluation:
         self.learning: str = args.learning
         self.model = model_options(args)
         self.prompt = Prompt.from_config(settings.prompt)
-        self.shots = ShotSettings(**settings.shots)
-        self.finetune = TrainSettings(**settings.finetune)
-        self.generate = AnswerSettings(**settings.generate)
+        self.shots = settings_of(ShotSettings, settings.shots, "--settings: shots")
+        self.finetune = settings_of(TrainSettings, settings.finetune, "--settings: finetune")
+        self.generate = settings_of(AnswerSettings, settings.generate, "--settings: generate")
         self.batch_tokens = settings.batch_tokens
         self.test = read_examples(args.test, "instruction")
         self.base: LoadedModel | None = None

@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.plotting import method_style
-from scripts.common.settings import parse_settings
+from scripts.common.settings import parse_settings, settings_of
 from scripts.delift.comparison import SCORE_COLUMNS, Comparison, by_run
 from scripts.delift.labels import LEARNING_LABELS, METRICS
 from scripts.delift.viewer_data import RunFiles, experiments, run_data
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Gather and render."""
     args = parse_args(argv)
     settings = parse_settings(ViewerSettings, args.settings)
-    compared = Comparison(**settings.compared)
+    compared = settings_of(Comparison, settings.compared, "--settings: compared")
     maps = read_json(args.maps)
     files = {
         flag: by_run(args.runs, getattr(args, flag), f"--{flag}") for flag in ("scores", "scored", "kernels", "subsets")

@@ -15,7 +15,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
-from scripts.common.settings import check_choice, parse_settings
+from scripts.common.settings import check_choice, parse_settings, settings_of
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import SCORE_COLUMNS
 from scripts.delift.judge_prompts import GRADE
@@ -110,7 +110,7 @@ def measure(
 
 def grades(items: Sequence[Item], settings: ScoreSettings, device: str, threads: int) -> list[float | None]:
     """Return the judge's grade of each item; the reference judge grades nothing without a reference answer."""
-    backend = Judge(**settings.judge)
+    backend = settings_of(Judge, settings.judge, "--settings: judge")
     judge = make_judge(backend, device=device, threads=threads, grade_template=GRADE)
     verdicts = verdicts_of(backend.backend, items, lambda some: judge_items(judge, some))
     return [None if verdict is None else verdict.value for verdict in verdicts]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_json
-from scripts.common.settings import parse_settings
+from scripts.common.settings import parse_settings, settings_of
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt, fill
@@ -89,16 +89,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def build(kind: Any, values: Mapping[str, Any], name: str) -> Any:
-    """Return the dataclass `kind` from a map. Raises `UserError` for an unknown or missing key."""
-    from scripts.common.files import to_json
-
-    try:
-        return parse_settings(kind, to_json(dict(values)))
-    except UserError as error:
-        raise UserError(str(error).replace("--settings", f"--settings, {name}", 1)) from None
-
-
 def score_selectit(
     loaded: LoadedModel, rows: Sequence[Mapping[str, str]], prompt: Prompt, settings: Any
 ) -> list[float]:
@@ -108,7 +98,7 @@ def score_selectit(
     from scripts.lm.ratings import rating_ids, rating_probabilities
     from scripts.selection.selectit import selectit_scores
 
-    choice = build(SelectItSettings, settings.selectit, "selectit")
+    choice = settings_of(SelectItSettings, settings.selectit, "--settings: selectit")
     end = choice.template[choice.template.rindex("}") + 1 :]
     tokens = rating_ids(loaded, choice.ratings, end or "\n")
     parts = []
@@ -136,7 +126,7 @@ def score_less(
     from scripts.lm.gradients import WarmupSettings, warmup_gradients
     from scripts.selection.less import RandomSigns, influence_scores
 
-    choice = build(LessSettings, settings.less, "less")
+    choice = settings_of(LessSettings, settings.less, "--settings: less")
     warmup = dataclasses.asdict(choice)
     dimension = warmup.pop("dimension")
     pairs, wanted = ([(prompt.query(row), row["output"].strip()) for row in part] for part in (rows, validation))

@@ -125,7 +125,7 @@ def write_subsets(folder: Path, pool: Sequence[Mapping[str, Any]], choices: Mapp
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose, describe and write."""
     args = parse_args(argv)
-    method = parse_settings(Method, args.method)
+    method = parse_settings(Method, args.method, "--method")
     pool = read_examples(args.pool, "instruction")
     ids = tuple(row["id"] for row in pool)
     truth = read_truth(args.truth, ids, args.pool) if args.truth else None

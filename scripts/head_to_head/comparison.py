@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Mapping, Sequence
 
+from scripts.common.settings import settings_of
+
 LEVELS = ("initial", "full")
 """Beside the methods: the model as it is, and the model that has learnt from the whole pool."""
 COUNTED = {
@@ -76,12 +78,12 @@ class Comparison:
     @property
     def choices(self) -> Selection:
         """The half about selection."""
-        return Selection(**self.selection)
+        return settings_of(Selection, self.selection, "--settings: selection")
 
     @property
     def shown(self) -> Demonstrations:
         """The half about demonstrations."""
-        return Demonstrations(**self.demonstrations)
+        return settings_of(Demonstrations, self.demonstrations, "--settings: demonstrations")
 
 
 def vectors_of(method: str) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Sequence
-
-from scripts.common.errors import UserError
+from typing import Any
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -20,14 +18,3 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
 def model_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the flags of `add_model_flags`, without the model, as keywords of `load_model`."""
     return {"family": args.family, "dtype": args.dtype, "device": args.device, "threads": args.threads}
-
-
-def named_folders(pairs: Sequence[str], flag: str) -> dict[str, str]:
-    """Return the folders of NAME=FOLDER arguments. Raises `UserError` for another form."""
-    found = {}
-    for pair in pairs:
-        name, mark, folder = pair.partition("=")
-        if not mark or not name or not folder:
-            raise UserError(f"{flag}: '{pair}' is not of the form NAME=FOLDER")
-        found[name] = folder
-    return found

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
+from scripts.common.settings import parse_json, parse_settings, settings_of
 
 METHODS = ("direct", "channel")
 MOST_KNOWN = 100_000  # texts whose tokens are kept: with all of MetaICL's 819,200 each process would hold gigabytes
@@ -214,20 +214,12 @@ def split_groups(examples: Sequence[Example], groups: int) -> list[list[Example]
 
 def parse_format(text: str) -> PromptFormat:
     """Return the format of a `--format` flag. Raises `UserError` for broken JSON, unknown and missing keys."""
-    from scripts.common.settings import parse_settings
-
-    try:
-        return parse_settings(PromptFormat, text)
-    except UserError as error:
-        raise UserError(str(error).replace("--settings", "--format")) from None
+    return parse_settings(PromptFormat, text, "--format")
 
 
 def parse_formats(text: str) -> dict[str, PromptFormat]:
     """Return the formats of a `--formats` flag by name. Raises `UserError` if it is not an object of formats."""
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--formats: broken JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(found, dict) or "default" not in found:
+    found = parse_json("--formats", text, dict)
+    if "default" not in found:
         raise UserError("--formats: expected a JSON object of formats with one called 'default'")
-    return {name: parse_format(json.dumps(value)) for name, value in found.items()}
+    return {name: settings_of(PromptFormat, value, f"--formats: {name}") for name, value in found.items()}

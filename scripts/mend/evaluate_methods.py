@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import time
 from pathlib import Path
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.progress import Progress
-from scripts.common.settings import parse_settings
+from scripts.common.settings import named_values, parse_json, parse_settings, settings_of
 from scripts.common.tensors import read_tensors
-from scripts.mend.arguments import add_model_flags, model_options, named_folders
+from scripts.mend.arguments import add_model_flags, model_options
 from scripts.mend.columns import SCORE_COLUMNS
 from scripts.mend.demonstrations import Encoder, PromptFormat, join, parse_formats
 from scripts.mend.perturbations import PERTURBATIONS, perturb
@@ -109,18 +108,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def parse_arms(text: str, formats: Mapping[str, PromptFormat]) -> list[Arm]:
     """Return the methods to score. Raises `UserError` for broken JSON, wrong keys, and two equal arms."""
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--arms: broken JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(rows, list) or not rows:
+    rows = parse_json("--arms", text, list)
+    if not rows:
         raise UserError("--arms: expected a JSON list of methods, at least one")
-    arms = []
-    for row in rows:
-        try:
-            arms.append(parse_settings(Arm, json.dumps(row)))
-        except UserError as error:
-            raise UserError(str(error).replace("--settings", "--arms")) from None
+    arms = [settings_of(Arm, row, f"--arms[{place}]") for place, row in enumerate(rows)]
     for arm in arms:
         if arm.format not in formats:
             hint = did_you_mean(arm.format, list(formats))
@@ -257,8 +248,8 @@ def load_sources(
     from scripts.mend.llm import LargeModel
 
     folders = {
-        "distilled": named_folders(args.distillers, "--distillers"),
-        "tuned": named_folders(args.tuned, "--tuned"),
+        "distilled": named_values("--distillers", args.distillers, "NAME=FOLDER"),
+        "tuned": named_values("--tuned", args.tuned, "NAME=FOLDER"),
     }
     distillers, tuned = {}, {}
     for arm in arms:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import math
 import shutil
@@ -20,9 +19,9 @@ from scripts.common.checksums import seal
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import PathLike, read_json, read_jsonl, to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.settings import named_values, parse_json, settings_of
 from scripts.data.schemas import read_examples
-from scripts.mend.arguments import add_model_flags, model_options, named_folders
+from scripts.mend.arguments import add_model_flags, model_options
 from scripts.mend.demonstrations import Encoder, PromptFormat, parse_format
 from scripts.mend.sampling import (
     TaskSource,
@@ -123,18 +122,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def parse_variants(shared: str, variants: str) -> dict[str, tuple[str, DistillSettings]]:
     """Return (start, settings) of each variant. Raises `UserError` for broken JSON or wrong keys."""
-    try:
-        common, own = json.loads(shared), json.loads(variants)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--settings or --variants: broken JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(own, dict) or not own:
+    common, own = parse_json("--settings", shared, dict), parse_json("--variants", variants, dict)
+    if not own:
         raise UserError("--variants: expected a JSON object of variants, at least one")
     found = {}
     for name, changes in own.items():
-        if "start" not in changes:
+        if not isinstance(changes, dict) or "start" not in changes:
             raise UserError(f"--variants: variant '{name}' has no key 'start', the name of a model of --starts")
         merged = {**common, **{key: value for key, value in changes.items() if key != "start"}}
-        found[name] = (changes["start"], parse_settings(DistillSettings, to_json(merged)))
+        found[name] = (changes["start"], settings_of(DistillSettings, merged, f"--variants: {name}"))
     return found
 
 
@@ -420,7 +416,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     variants = parse_variants(args.settings, args.variants)
     form: PromptFormat = parse_format(args.format)
-    starts = named_folders(args.starts, "--starts")
+    starts = named_values("--starts", args.starts, "NAME=FOLDER")
     order = training_order({name: start for name, (start, _) in variants.items()}, list(starts))
     from scripts.lm.checkpoints import (
         WHOLE,

@@ -12,9 +12,8 @@ import random
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.files import to_json
 from scripts.common.seeding import derive_seed
-from scripts.common.settings import parse_settings
+from scripts.common.settings import parse_settings, settings_of
 from scripts.mini_world.training import TrainingRun, TrainingSettings, parse_training_args, train_and_save
 
 
@@ -64,7 +63,7 @@ class Trainer(TrainingRun):
         self.world = build_world(settings.n_topics, settings.words_per_topic, settings.n_held_out)
         self.token_ids = {token: index for index, token in enumerate(self.world.vocabulary)}
         self.parts = [settings, *(dataclasses.replace(settings, **changes) for changes in settings.later)]
-        self.mixtures = [parse_settings(Mixture, to_json(part.mixture)) for part in self.parts]
+        self.mixtures = [settings_of(Mixture, part.mixture, "mixture") for part in self.parts]
         self.shape = ModelShape(
             vocabulary=len(self.token_ids),
             layers=settings.layers,

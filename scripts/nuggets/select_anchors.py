@@ -75,7 +75,7 @@ def choose(n_pool: int, anchor_set: AnchorSet, embeddings: np.ndarray | None, se
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose anchors and write their rows."""
     args = parse_args(argv)
-    anchor_set = parse_settings(AnchorSet, args.anchor_set)
+    anchor_set = parse_settings(AnchorSet, args.anchor_set, "--anchor-set")
     pool = read_examples(args.pool, "instruction")
     embeddings = None
     if args.embeddings is not None and anchor_set.by == "kmeans":

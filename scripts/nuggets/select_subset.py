@@ -184,7 +184,7 @@ def write_subsets(folder: str, pool: Sequence[Mapping[str, Any]], subsets: Mappi
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose and write the subsets of one method."""
     args = parse_args(argv)
-    method = parse_settings(Method, args.method)
+    method = parse_settings(Method, args.method, "--method")
     pool = read_examples(args.pool, "instruction")
     sources = Sources(args.pool, tuple(row["id"] for row in pool), args.scores, args.difficulty, args.embeddings)
     subsets = select(sources, method, args.size_fraction, args.seeds)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -21,7 +20,7 @@ from scripts.common.checksums import seal
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_json, read_text, whole_folder, write_json
 from scripts.common.seeding import seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.settings import parse_json, parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import prompt_of_flag
@@ -171,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = {str(seed): len(rows) for seed, rows in subsets.items()}
     status = {"status": "done", "reason": "", "method": args.method, "n_examples": counts}
     if not all(subsets.values()):
-        status.update(status="not_run", reason=empty_reason(json.loads(args.rule)))
+        status.update(status="not_run", reason=empty_reason(parse_json("--rule", args.rule, dict)))
         logger.info("%s: not trained, %s", args.method, status["reason"])
         if is_first_process():
             collect_models({}, args.models_out, status)

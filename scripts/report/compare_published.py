@@ -7,7 +7,6 @@ The mini tier, which runs on synthetic stand-ins, is never compared.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import read_csv, write_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, is_finite_number, read_metrics
+from scripts.common.settings import parse_json
 from scripts.common.spread import Spread, spreads_by
 
 KEY_COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric")
@@ -33,12 +33,7 @@ COMPARISON_COLUMNS = (
 
 def parse_tolerances(text: str) -> dict[str, float]:
     """Return {metric: largest accepted distance, in the metric's unit} from a JSON object."""
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--tolerances: broken JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(values, dict):
-        raise UserError(f"--tolerances: expected a JSON object, found {type(values).__name__}")
+    values = parse_json("--tolerances", text, dict)
     for metric, value in values.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0:

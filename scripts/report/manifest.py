@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, Mapping
 
-from scripts.common.errors import UserError, did_you_mean
+from scripts.common.errors import UserError
 from scripts.common.files import read_text
+from scripts.common.settings import parse_json, settings_of
 from scripts.report.captions import Span, fill_caption, parse_caption, split_lead
 
 SUFFIXES = {"table": ("csv", "md"), "figure": ("csv", "png")}  # what the page needs of each kind
@@ -49,24 +49,9 @@ class ArtifactSource:
 
 def parse_manifest(text: str) -> list[ArtifactSource]:
     """Return the artifacts of the JSON list given to `--artifacts`. Raises `UserError` naming entry and key."""
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--artifacts: broken JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UserError("--artifacts: expected a JSON list of objects")
-    fields = [field.name for field in dataclasses.fields(ArtifactSource)]
     sources = []
-    for number, entry in enumerate(entries):
-        unknown = sorted(set(entry) - set(fields))
-        missing = [name for name in fields if name not in entry and name != "title"]
-        if unknown:
-            raise UserError(
-                f"--artifacts: entry {number}: unknown key '{unknown[0]}'{did_you_mean(unknown[0], fields)}"
-            )
-        if missing:
-            raise UserError(f"--artifacts: entry {number}: key '{missing[0]}' is missing; expected {', '.join(fields)}")
-        source = ArtifactSource(**entry)
+    for number, entry in enumerate(parse_json("--artifacts", text, list)):
+        source = settings_of(ArtifactSource, entry, f"--artifacts: entry {number}")
         suffixes = {Path(file).suffix[1:] for file in source.files}
         if source.kind not in SUFFIXES or not suffixes.issuperset(SUFFIXES[source.kind]):
             raise UserError(

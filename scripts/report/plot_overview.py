@@ -11,7 +11,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.metrics import read_metrics
 from scripts.common.plotting import FAINT, method_style, new_figure
-from scripts.common.settings import parse_settings
+from scripts.common.settings import parse_json, settings_of
 from scripts.common.spread import Spread, spreads_by
 from scripts.common.tables import Missing
 from scripts.report.manifest import paper_name
@@ -144,9 +144,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parse_claims(text: str) -> dict[str, Claim]:
     """Return {paper: claim} from the JSON of `--claims`."""
-    import json
-
-    return {paper: parse_settings(Claim, json.dumps(claim)) for paper, claim in json.loads(text).items()}
+    claims = parse_json("--claims", text, dict)
+    return {paper: settings_of(Claim, claim, f"--claims: {paper}") for paper, claim in claims.items()}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import json
 import logging
 import shutil
 import time
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.checksums import check_beside, write_beside
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_json, to_json, write_json, write_jsonl
-from scripts.common.settings import parse_settings
+from scripts.common.files import read_json, write_json, write_jsonl
+from scripts.common.settings import parse_json, parse_settings, settings_of
 from scripts.data.schemas import read_examples
 from scripts.step_by_step.plan import Student
 from scripts.step_by_step.progress import TrainingProgress
@@ -82,20 +81,17 @@ class Rows:
 
 def read_students(text: str) -> list[Student]:
     """Return the students of `--students`. Raises `UserError` for broken JSON and unknown or missing keys."""
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--students: broken JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(rows, list) or not rows:
+    rows = parse_json("--students", text, list)
+    if not rows:
         raise UserError("--students: expected a list with at least one student")
-    return [parse_settings(Student, to_json(row)) for row in rows]
+    return [settings_of(Student, row, f"--students[{place}]") for place, row in enumerate(rows)]
 
 
 def train_settings(job: JobSettings, student: Student) -> TrainSettings:
     """Return the settings of one student."""
     from scripts.step_by_step.training import TrainSettings
 
-    return parse_settings(TrainSettings, to_json({**job.train, "label_type": student.label_type}))
+    return settings_of(TrainSettings, {**job.train, "label_type": student.label_type}, "--settings: train")
 
 
 def train_stack(

@@ -71,7 +71,7 @@ def test_given_takes_the_rows_as_they_stand(tmp_path: Path, n: int | None, expec
         ({"by": "random", "n": 0}, {}, "n is 0; give a whole number"),
         ({"by": "random"}, {}, "by random needs a number"),
         ({"by": "kmean", "n": 3}, {}, r"unknown value 'kmean' \(did you mean 'kmeans'\?\)"),
-        ({"by": "random", "m": 3}, {}, "unknown key 'm'"),
+        ({"by": "random", "m": 3}, {}, "--anchor-set: unknown key 'm'"),
         ({"by": "kmeans", "n": 3}, {"embeddings": False}, "needs the pool's embeddings; give --embeddings"),
         ({"by": "given", "n": None}, {"pool": []}, "pool.jsonl: holds no examples"),
         ({"by": "kmeans", "n": 3}, {"pool": POOL[1:]}, "its ids are not those of"),

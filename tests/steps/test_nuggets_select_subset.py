@@ -148,7 +148,7 @@ def test_sizes_round_half_up_and_are_never_0(n_pool: int, fraction: float, size:
         ({"by": "golden_score", "at_most": -0.1}, {}, r"method: at_most: threshold -0.1 is outside \[0, 1\]"),
         ({"by": "golden_score"}, {}, "needs above, at_most or order"),
         ({"by": "golden"}, {}, r"unknown value 'golden' \(did you mean 'golden_score'\?\)"),
-        ({"by": "golden_score", "over": 0.5}, {}, "unknown key 'over'"),
+        ({"by": "golden_score", "over": 0.5}, {}, "--method: unknown key 'over'"),
         ({"by": "length"}, {}, "by length needs an order"),
         ({"by": "length", "order": "top"}, {}, "method: order: unknown value 'top'"),
         ({"by": "random", "order": "highest"}, {}, "by random has no order"),

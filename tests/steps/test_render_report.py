@@ -268,7 +268,8 @@ def entry(**changes):
     "text, message",
     [
         ("[", "--artifacts: broken JSON"),
-        ("{}", "expected a JSON list of objects"),
+        ("{}", "--artifacts: expected a JSON list, found dict"),
+        ("[3]", "--artifacts: entry 0: expected keys and values, found int"),
         (entry(captoin="x"), "entry 0: unknown key 'captoin' (did you mean 'caption'?)"),
         (entry(caption=None), "entry 0: key 'caption' is missing"),
         (entry(files=["a.csv"]), "p_table_1: a table needs csv and md files"),

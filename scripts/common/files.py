@@ -29,9 +29,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner may read
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner may read
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -39,18 +37,32 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(path: PathLike) -> Iterator[Path]:
-    """Give an empty folder beside `path` and put it in the place of `path` when the block ends well."""
+    """Give an empty folder beside `path` and put it in the place of `path` when the block ends well.
+
+    Its name is its own, so two processes never write into one; whoever ends last is in place.
+    """
     final = Path(path)
-    temporary = final.with_name(f".{final.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".tmp", dir=final.parent))
+    new = holder / "new"
     try:
-        yield temporary
+        new.mkdir()
+        yield new
+        for file in new.rglob("*"):
+            if not file.is_symlink():  # safetensors and tempfile let only the owner read what they make
+                file.chmod((0o777 if file.is_dir() else 0o666) & ~_umask())
         if final.exists():
-            shutil.rmtree(final)
-        os.replace(temporary, final)
+            final.rename(holder / "old")
+        new.rename(final)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Return the permissions that new files of this process lack."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def open_text(path: PathLike) -> io.TextIOBase:

@@ -28,7 +28,7 @@ import tenacity
 
 from scripts.common.checksums import seal, write_beside
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import atomic_path, read_json, write_json
+from scripts.common.files import atomic_path, read_json, whole_folder, write_json
 from scripts.common.settings import parse_settings
 
 LOG = logging.getLogger(__name__)
@@ -355,15 +355,9 @@ def fetch_model(settings: ModelSettings, target: Path, checksums: Path) -> None:
     known = recorded(checksums, settings.name, settings.hub, "revision")
     revision = settings.revision or known
     origin = f"{settings.hub}@{revision or 'newest'}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
-        with _room_named(target):
-            commit = _with_retries(origin, lambda: _fetch_snapshot(settings, revision, origin, folder))
-            seal(folder)
-            _replace_folder(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _room_named(target), whole_folder(target) as folder:
+        commit = _with_retries(origin, lambda: _fetch_snapshot(settings, revision, origin, folder))
+        seal(folder)
     record(checksums, settings.name, settings.hub, "revision", commit)
     LOG.info("%s: fetched %s at commit %s", target, settings.hub, commit)
 
@@ -388,17 +382,6 @@ def _fetch_snapshot(settings: ModelSettings, revision: str | None, origin: str, 
         raise TransientError(f"file {missing[0]} did not arrive")
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return str(info.sha)
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    """Move a finished folder to its place; an older one there makes room and is removed."""
-    new.chmod(0o755)
-    if target.exists():
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as old:
-            target.rename(Path(old) / "old")
-            new.rename(target)
-    else:
-        new.rename(target)
 
 
 def recorded(checksums: Path, name: str, origin: str, key: str) -> str | None:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_text
+from scripts.common.files import read_text, whole_folder
 from scripts.common.settings import parse_json
 from scripts.data.prepare_tasks import import_datasets
 from scripts.data.reader_base import json_records, parquet_records, table_records
@@ -53,15 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for split, rows in (("train", train), ("test", test)):
         if not rows:
             raise UserError(f"task '{args.task}': no {split} rows are left; check the upstream data")
-    args.task_out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.task_out.parent, prefix=".rebuild.") as folder:
-        place = Path(folder) / "task"
-        place.mkdir()
+    with whole_folder(args.task_out) as place:
         for name, rows in drawn_files(args.task, train, draws, args.sampling == "per_label"):
             write_examples(place / f"{name}.jsonl", rows, "classification")
         write_examples(place / "test.jsonl", test, "classification")
-        shutil.rmtree(args.task_out, ignore_errors=True)
-        place.rename(args.task_out)
     LOG.info("%s: %d rows to draw from, %d test rows", args.task, len(train), len(test))
 
 

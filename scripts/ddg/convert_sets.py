@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 from pathlib import Path
 from typing import Sequence
 
 from scripts.common.errors import UserError, run_step
+from scripts.common.files import whole_folder
 from scripts.ddg.distilled import read_set, write_parquet
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     paths = sorted(path for path in args.sets.rglob("*") if path.suffix in (".json", ".jsonl"))
     if not paths:
         raise UserError(f"{args.sets}: no .jsonl or .json file in this folder; check the path")
-    shutil.rmtree(args.converted_out, ignore_errors=True)
-    for path in paths:
-        given = read_set(path, args.text_columns, len(args.labels))
-        write_parquet(args.converted_out / path.relative_to(args.sets).with_suffix(".parquet"), given, args.labels)
+    with whole_folder(args.converted_out) as folder:
+        for path in paths:
+            given = read_set(path, args.text_columns, len(args.labels))
+            write_parquet(folder / path.relative_to(args.sets).with_suffix(".parquet"), given, args.labels)
     logger.info("%d sets converted", len(paths))
 
 

@@ -10,13 +10,12 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from scripts.common.checksums import damage, is_sealed
 from scripts.common.errors import UserError
-from scripts.common.files import PathLike, atomic_path, to_json, write_json
+from scripts.common.files import PathLike, atomic_path, to_json, whole_folder, write_json
 from scripts.common.tensors import Described, checked_note, signed
 
 if TYPE_CHECKING:
@@ -189,23 +188,9 @@ def full_disk_named(folder: PathLike) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: PathLike) -> Iterator[Path]:
-    """Give a temporary folder beside `folder`; move it there when the block ends well, remove it when it does not."""
-    target = Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
-        with full_disk_named(target):
-            yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)  # mkdtemp and safetensors let only the owner read
-        for file in temporary.rglob("*"):
-            file.chmod((0o777 if file.is_dir() else 0o666) & ~umask)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    """Give an empty folder as `whole_folder` does; a full disk is a `UserError` that names `folder`."""
+    with whole_folder(folder) as temporary, full_disk_named(folder):
+        yield temporary
 
 
 def world_size() -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from typing import TYPE_CHECKING, Mapping
 
 from scripts.common.errors import UserError, did_you_mean
+from scripts.common.settings import parse_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,11 +54,7 @@ class Prompt:
 
 def prompt_of_flag(text: str) -> Prompt:
     """Return the templates of `--prompt`. Raises `UserError` for broken JSON and for a missing or unknown key."""
-    try:
-        templates = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--prompt: broken JSON ({error.msg}, column {error.colno})") from None
-    return Prompt.from_config(templates)
+    return Prompt.from_config(parse_json("--prompt", text, dict))
 
 
 def joined_instruction(row: Mapping[str, str]) -> str:

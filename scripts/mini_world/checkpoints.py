@@ -89,7 +89,6 @@ def export(folder: Path, trainer: Trainer) -> None:
     from scripts.data.synthetic_words import EOS, PAD
     from scripts.mini_world.tokenizer import build_tokenizer
 
-    folder.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer(trainer.world, trainer.shape.window)
     tokenizer.save_pretrained(folder)
     write_json(folder / "config.json", model_config(trainer))

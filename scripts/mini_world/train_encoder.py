@@ -172,7 +172,6 @@ class EncoderRun(TrainingRun):
 
 def export(folder: Path, run: EncoderRun) -> None:
     """Write the model in transformers' form, the tokenizer and the model card into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     run.model.save_pretrained(folder)
     run.tokenizer.save_pretrained(folder)
     settings, n = run.settings, run.settings.evaluate_pairs

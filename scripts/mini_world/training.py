@@ -160,9 +160,12 @@ def train_and_save(
     """Train, or go on training, and write model, tokenizer, model card and curve. start: makes the run from scratch."""
     import torch
 
+    from scripts.lm.checkpoints import atomic_folder
+
     torch.set_num_threads(args.threads)
     seed_all(args.seed)
     run = start()
     run.run(args.checkpoint)
-    export(args.model_out, run)
+    with atomic_folder(args.model_out) as folder:
+        export(folder, run)
     write_jsonl(args.curve_out, run.curve)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_csv, write_jsonl
+from scripts.common.files import read_csv, whole_folder, write_jsonl
 from scripts.common.seeding import generator
 from scripts.common.settings import check_choice, parse_settings
 from scripts.common.tensors import read_embeddings
@@ -171,14 +170,10 @@ def _read_column(path: str, sources: Sources, columns: Sequence[str]) -> list[di
 
 
 def write_subsets(folder: str, pool: Sequence[Mapping[str, Any]], subsets: Mapping[int, Sequence[int]]) -> None:
-    """Write one file a seed into `folder`; files of other seeds there are removed."""
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    for seed, rows in subsets.items():
-        write_jsonl(target / f"seed_{seed}.jsonl", (pool[row] for row in rows))
-    for path in target.glob("seed_*.jsonl"):
-        if path.stem not in {f"seed_{seed}" for seed in subsets}:
-            path.unlink()
+    """Write one file a seed; they become `folder`, whole or not at all."""
+    with whole_folder(folder) as target:
+        for seed, rows in subsets.items():
+            write_jsonl(target / f"seed_{seed}.jsonl", (pool[row] for row in rows))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

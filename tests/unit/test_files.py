@@ -17,6 +17,7 @@ from scripts.common.files import (
     read_jsonl,
     read_text,
     to_json,
+    whole_folder,
     write_csv,
     write_json,
     write_jsonl,
@@ -56,6 +57,42 @@ def test_atomic_path_makes_the_folder(tmp_path):
         temporary.write_bytes(b"1")
         assert not (tmp_path / "a" / "b.bin").exists()
     assert (tmp_path / "a" / "b.bin").read_bytes() == b"1"
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "made" / "folder"
+    with whole_folder(target) as new:
+        write_text(new / "1", "old")
+    with pytest.raises(RuntimeError), whole_folder(target) as new:
+        write_text(new / "1", "half")
+        raise RuntimeError("half way")
+    assert (target / "1").read_text() == "old"
+    with whole_folder(target) as new:
+        write_text(new / "2", "new")
+        assert (target / "1").read_text() == "old"
+    assert [path.name for path in target.iterdir()] == ["2"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_two_that_write_one_folder_do_not_meet(tmp_path):
+    with whole_folder(tmp_path / "x") as first:
+        write_text(first / "a", "1")
+        with whole_folder(tmp_path / "x") as second:
+            assert second != first
+            write_text(second / "a", "2")
+        assert (first / "a").read_text() == "1"
+    assert (tmp_path / "x" / "a").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_gets_the_usual_permissions(tmp_path):
+    (tmp_path / "plain").mkdir()
+    write_text(tmp_path / "plain" / "file", "x")
+    with whole_folder(tmp_path / "ours") as new:
+        (new / "sub").mkdir(0o700)
+        (new / "file").touch(0o600)
+    for ours, plain in (("ours", "plain"), ("ours/sub", "plain"), ("ours/file", "plain/file")):
+        assert (tmp_path / ours).stat().st_mode == (tmp_path / plain).stat().st_mode
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):

@@ -42,7 +42,7 @@ class Measured:
         rows = [self.values.get((setting, method, f"{metric}{end}")) for end in ("", "_low", "_high")]
         if None in rows:
             raise UserError(
-                f"{self.path}: no {metric} of {setting}, {method}; run snakemake mini_world_evaluate_causal"
+                f"{self.path}: no {metric} of {setting}, {method}; rerun the rule mini_world_evaluate_causal"
             )
         value, low, high = (float(row["value"]) for row in rows)  # type: ignore[index]
         return Point(value, low, high, int(rows[0]["n"]))  # type: ignore[index]
@@ -52,7 +52,7 @@ class Measured:
         for (where, _, name), row in self.values.items():
             if (where, name) == (setting, metric):
                 return float(row["value"])
-        raise UserError(f"{self.path}: no {metric} of {setting}; run snakemake mini_world_evaluate_causal")
+        raise UserError(f"{self.path}: no {metric} of {setting}; rerun the rule mini_world_evaluate_causal")
 
     def demonstrations(self, setting: str) -> list[int]:
         """Return the numbers of demonstrations for which accuracy in context was measured, ascending."""

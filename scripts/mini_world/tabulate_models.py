@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in args.cards:
         card = read_json(path)
         if not isinstance(card, dict) or "measures" not in card:
-            raise UserError(f"{path}: no model card; rebuild the models with snakemake rebuild_mini_models")
+            raise UserError(f"{path}: no model card; rebuild them: snakemake --cores all rebuild_mini_models")
         rows.append(table_row(path.parent.name, card, measured))
     notes = [
         "In context: share of hidden labels named rightly after 15 demonstrations, 3 to 5 classes; for causal on "

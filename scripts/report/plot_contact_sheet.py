@@ -46,7 +46,7 @@ def read_thumbnail(source: ArtifactSource, config: Mapping[str, Any]) -> Thumbna
 
     (png,) = (file for file in source.files if file.endswith(".png"))
     if not Path(png).is_file():
-        raise UserError(f"{png}: no such file; run snakemake {source.paper}_{source.artifact}")
+        raise UserError(f"{png}: no such file; run snakemake --cores all {source.paper}_{source.artifact}")
     pixels = imread(png)
     height, width = (side / PNG_DPI * SCALE for side in pixels.shape[:2])
     return Thumbnail(pixels, artifact_title(source.artifact), read_caption(source, config)[0], width, height)

@@ -34,7 +34,7 @@ OVERVIEW_SCALE = 1.0
 
 HEAD = """# Tables and figures
 
-Written by `snakemake gallery` from a finished run of the {tier} tier; do not edit.
+Written by `snakemake --cores all gallery` from a finished run of the {tier} tier; do not edit.
 
 {stamp}{n} tables and figures, {total:.0f} minutes of jobs in all, several of which may run at once.
 Machine: {machine}; {date}.

@@ -120,7 +120,7 @@ def test_the_sheet_shows_every_figure_once(tmp_path):
 
 def test_the_sheet_names_a_missing_figure_and_an_empty_list(tmp_path):
     write_text(tmp_path / "caption.rst", "**A lead.** The rest.\n")
-    with pytest.raises(UserError, match="mend_figure_3.png: no such file; run snakemake mend_figure_3"):
+    with pytest.raises(UserError, match="mend_figure_3.png: no such file; run snakemake --cores all mend_figure_3"):
         sheet(tmp_path, [entry(tmp_path, "mend", "figure_3")])
     with pytest.raises(UserError, match="no figure among them"):
         sheet(tmp_path, [entry(tmp_path, "mend", "table_2", "table")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,22 @@ def test_settings_exist(page):
             for key in code.split("."):
                 assert key in place, f"{page.name}: {code}"
                 place = place[key]
+
+
+def commands_of(page: Path) -> list[str]:
+    """Return the calls of snakemake on a page or in a profile's comments, each without its comment."""
+    lines = [*in_backticks(page), *page.read_text(encoding="utf-8").split("\n")]
+    return [call.partition("  #")[0].strip("# ") for call in lines if re.match(r"#? *snakemake ", call)]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((REPO_ROOT / "profiles").glob("*/config.yaml"))], ids=str)
+def test_targets_are_not_taken_for_config_files(page):
+    """`--configfile` takes all words after it, so a target behind it needs `--` between."""
+    for command in commands_of(page):
+        words = command.split()
+        for place, word in enumerate(words):
+            files = itertools.takewhile(lambda word: not word.startswith("-"), words[place + 1 :])
+            assert word != "--configfile" or all(name.endswith(".yaml") for name in files), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

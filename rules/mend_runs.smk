@@ -20,13 +20,20 @@ def mend_checked():
     main, further = MEND["groups"]["main"], MEND["groups"]["ablation"]
     for name in set(main) & set(further):
         raise UserError(f"config: mend.groups: '{name}' is in main and in ablation; remove it from one")
+    if "mend" not in main + further:
+        raise UserError("config: mend.groups: no group trains 'mend', whose cost is measured; add it to mend.groups.main")
     others = ("zero_shot", "icl", "metaicl", "prompt_tuning")
+    studies = ("table_3", "figure_4", "table_separators", "table_unseen_labels")
     shown = {
         "table_2.methods": [name for name in MEND["table_2"]["methods"] if name not in others],
         "table_4.methods": [name for name in MEND["table_4"]["methods"] if name != "no_finetuning"],
         "figure_4.distillers": MEND["figure_4"]["distillers"],
         "figure_lambda.distillers": MEND["figure_lambda"]["distillers"],
         "figure_lambda.limit": [MEND["figure_lambda"]["limit"]],
+        **{
+            f"{part}.methods": [name for name in MEND[part]["methods"] if name not in (*others, "no_finetuning")]
+            for part in studies
+        },
     }
     for place, names in shown.items():
         for name in names:

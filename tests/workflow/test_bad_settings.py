@@ -29,6 +29,17 @@ SETTINGS = [
     pytest.param("mend: {backbones: {mini: {model: mini_casual}}}", "did you mean 'mini_causal'?", id="mend: model"),
     pytest.param("mend: {table_4: {methods: [mend_long]}}", "no group trains 'mend_long'", id="mend: distiller"),
     pytest.param(
+        "mend: {groups: {main: [hyper_tuning]}, table_2: {methods: [icl, hyper_tuning]}}",
+        "mend.groups: no group trains 'mend'",
+        id="mend: no mend",
+    ),
+    pytest.param(
+        "mend: {groups: {main: [mend]}, table_2: {methods: [icl, mend]}, table_3: {methods: [hyper_tuning]}}",
+        "mend.table_3.methods: no group trains 'hyper_tuning'",
+        id="mend: distiller of a study",
+    ),
+    pytest.param("overview: {mendd: {}}", "overview: 'mendd' is not allowed (did you mean 'mend'?)", id="claim"),
+    pytest.param(
         "mend: {groups: {main: [mend, kl_only, hyper_tuning]}}", "'kl_only' is in main and in", id="mend: twice"
     ),
     pytest.param(

@@ -83,6 +83,7 @@ def read_schema(root: PathLike = ".") -> dict[str, Any]:
         schema["properties"][paper] = read_json(folder / "papers" / f"{paper}.schema.json")
     schema["required"] = [*schema["required"], *papers]
     schema["properties"]["papers"]["items"]["enum"] = papers
+    schema["properties"]["overview"]["propertyNames"] = {"enum": papers}
     return schema
 
 
@@ -130,7 +131,10 @@ def source_faults(
         if not mirror:
             return ["data.mirror: is null, but data.source is mirror; name the folder that holds the files"]
         if not (root / str(mirror)).is_dir():
-            return [f"data.mirror: no folder {mirror}; correct it, or fill it with 'snakemake download'"]
+            return [
+                f"data.mirror: no folder {mirror}; correct it, or copy results/downloads/datasets there from a machine "
+                "where 'snakemake download' ran"
+            ]
     if source != "synthetic":
         return []
     papers = config.get("papers")
@@ -241,14 +245,22 @@ def _fault(keyword: str, value: Any, wanted: Any, rule: Mapping[str, Any]) -> st
         return f"{_shown(value)} is not allowed{hint}; choose one of {', '.join(map(str, wanted))}"
     if keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         return f"{_shown(value)} is {_BOUNDS[keyword].format(wanted)}; give {_range_text(rule)}"
-    if keyword in ("minItems", "minProperties", "minLength"):
-        return "is empty; give at least one entry" if keyword != "minLength" else "is empty; fill it in"
+    if keyword == "minLength":
+        return "is empty; fill it in"
+    if keyword in ("minItems", "minProperties", "maxItems"):
+        found = f"has {_entries(len(value))}" if value else "is empty"
+        return f"{found}; give at {'most' if keyword == 'maxItems' else 'least'} {_entries(wanted)}"
     if keyword == "uniqueItems":
         twice = next(item for index, item in enumerate(value) if item in value[:index])
         return f"{_shown(twice)} stands there twice; remove one"
     if keyword == "pattern":
         return f"{_shown(value)} does not have the form {wanted}; correct it"
     return f"{_shown(value)} breaks the rule {keyword}: {wanted}; correct it"
+
+
+def _entries(n: int) -> str:
+    """Return a number of entries in words."""
+    return "one entry" if n == 1 else f"{n} entries"
 
 
 _BOUNDS = {

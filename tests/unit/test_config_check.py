@@ -136,6 +136,16 @@ def test_schemas_are_schemas_that_close_and_describe_everything(path):
             "(golden score, share of anchors that the example helps with, 0 to 1 (NUGGETS, section 2.3))",
         ),
         ("nuggets/table_1/methods", [], "nuggets.table_1.methods: is empty; give at least one entry"),
+        (
+            "mini_world/causal/betas",
+            [0.9],
+            "mini_world.causal.betas: has one entry; give at least 2 entries (betas of AdamW)",
+        ),
+        (
+            "mini_world/causal/betas",
+            [0.9, 0.95, 0.99],
+            "mini_world.causal.betas: has 3 entries; give at most 2 entries (betas of AdamW)",
+        ),
         ("nuggets/seeds", [3, 4, 3], "nuggets.seeds: 3 stands there twice; remove one"),
         (
             "nuggets/finetune/learning_rate",
@@ -219,7 +229,8 @@ def test_mirror(tmp_path):
     ]
     config["data"]["mirror"] = str(tmp_path / "none")
     assert faults(config) == [
-        f"config: data.mirror: no folder {tmp_path}/none; correct it, or fill it with 'snakemake download'"
+        f"config: data.mirror: no folder {tmp_path}/none; correct it, or copy results/downloads/datasets there from a "
+        "machine where 'snakemake download' ran"
     ]
     config["data"]["mirror"] = str(tmp_path)
     assert faults(config) == []

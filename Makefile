@@ -16,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run venv slurm test bench lint audit lock clean distclean
+.PHONY: run venv slurm test bench lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
 
 PYTHON ?= python3
 CORES ?= all
@@ -84,10 +84,18 @@ bench: venv
 	  .venvs/bench/bin/python -m scripts.bench.$$name --metrics-out results/bench/$$name.json 2>&1 | tee results/bench/$$name.log; \
 	done
 
-lint: venv
+lint: lint-code lint-format lint-rules lint-workflow
+
+lint-code: venv
 	@$(ACTIVATE) python -m ruff check .
+
+lint-format: venv
 	@$(ACTIVATE) python -m ruff format --check .
+
+lint-rules: venv
 	@$(ACTIVATE) snakefmt --check Snakefile rules
+
+lint-workflow: venv
 	@$(ACTIVATE) python -m snakemake --lint
 
 audit: venv
@@ -101,7 +109,7 @@ lock: venv
 	  --pythons $(LOCK_PYTHONS) --lock-out requirements.lock
 
 clean:
-	rm -rf .venvs .snakemake .pytest_cache .ruff_cache .hypothesis logs
+	rm -rf .venvs .snakemake .pytest_cache .ruff_cache .hypothesis logs benchmarks
 	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
 
 distclean: clean

@@ -225,7 +225,7 @@ use rule data_prepare_examples as data_prepare_sample with:
 
 
 rule data_prepare_tasks:
-    """Turn raw MetaICL-like task files into canonical examples and k-shot files with datasets 1.4.0 (mend.md, section 2)."""
+    """Turn raw MetaICL-like task files into canonical examples and k-shot files with datasets 1.4.0."""
     input:
         script="scripts/data/prepare_tasks.py",
         code=code_of("scripts/data/prepare_tasks.py"),

@@ -1,4 +1,4 @@
-"""Write the raw files of the synthetic corpus: the mini tier's stand-in for downloads (DESIGN.md, "The mini tier").
+"""Write the raw files of the synthetic corpus: the mini tier's stand-in for downloads.
 
 The formats are those of the real data sets (Alpaca, AlpacaEval, MT-Bench, tab-separated task files), so that everything
 behind the download runs as it does on real data. Equal seeds and sizes give equal bytes.

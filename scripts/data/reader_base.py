@@ -76,7 +76,7 @@ def _quoted_lines(path: PathLike, text: str, delimiter: str) -> list[tuple[int, 
 
 
 def parquet_records(path: PathLike) -> list[Record]:
-    """Read a parquet file through pyarrow. Raises `UserError` if it is missing, damaged or without rows."""
+    """Read a parquet file through pyarrow. Raises `UserError` if it is missing or damaged."""
     import pyarrow
     from pyarrow import parquet
 

@@ -2,7 +2,7 @@
 
 Instruction pools with known quality, clean anchors, benchmarks with gold references, classification tasks with hidden
 label words. Everything follows from a seed and the sizes; the words are those of the mini models
-(`scripts.data.synthetic_words`). DESIGN.md, "The mini tier".
+(`scripts.data.synthetic_words`).
 """
 
 from __future__ import annotations

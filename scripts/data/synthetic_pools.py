@@ -1,4 +1,4 @@
-"""Synthetic pools that put DELIFT's three claims to the test (DELIFT, section 3.2; MINI_WORLD's DELIFT part).
+"""Synthetic pools that put DELIFT's three claims to the test (DELIFT, section 3.2).
 
 Every family of tasks is asked for with one neutral word ("apply gamma") whose meaning only the answers tell, so that a
 model has to learn it from the chosen examples.

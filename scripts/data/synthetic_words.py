@@ -59,7 +59,7 @@ ROOM_WORDS = tuple(
     "they them her his their category query service intent sentence text question answer rationale choice good bad "
     "positive negative review zero hundred".split()
 )
-"""Words no document uses yet: entailment, arithmetic with rationales and choices find them in the vocabulary."""
+"""Words of entailment, arithmetic with rationales and choices, which the causal model's documents do not use."""
 
 N_RESERVED = 64
 

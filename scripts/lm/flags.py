@@ -1,4 +1,4 @@
-"""The flags of every step that loads a model, the same everywhere."""
+"""The flags that tell a step which model to load and how; MEND's steps also take the family."""
 
 from __future__ import annotations
 

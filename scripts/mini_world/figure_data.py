@@ -1,4 +1,4 @@
-"""What the figures of the mini world share: values with their intervals from metrics.csv, flags, saving."""
+"""What the figures of the mini world share: values with their intervals from metrics.csv, and flags."""
 
 from __future__ import annotations
 

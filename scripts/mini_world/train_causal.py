@@ -1,8 +1,9 @@
-"""Train the mini causal LM on the synthetic world (DESIGN.md, "The mini tier") and save it as an ordinary Llama.
+"""Train the mini causal LM on the synthetic world and save it as an ordinary Llama.
 
-Learning in context does not come by itself at this size. During the first steps the attention of two heads is guided to
-the right keys: topic words of an example, then labels of earlier examples of the same class (likewise the instruction
-and the answers of earlier examples). The guidance fades out; what it taught stays.
+Learning in context does not come by itself at this size. During the first steps the attention of five heads in three
+layers is guided to the right keys: topic words of an example, then labels of earlier examples of the same class;
+likewise the instruction, the answers of earlier examples and the input words an answer comes from
+(`scripts.mini_world.batches`). The guidance fades out; what it taught stays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Facts about a run that are not results: machine, commit, pinned versions, seconds per step."""
+"""Facts about a run that are not results: machine, commit, seconds per step."""
 
 from __future__ import annotations
 

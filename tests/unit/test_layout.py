@@ -1,17 +1,15 @@
-"""The rules of the house that a reader relies on: floors, syntax, empty package files, complete environments."""
+"""The rules of the house that a reader relies on: floors, syntax, empty package files."""
 
 from __future__ import annotations
 
 import ast
-import functools
-import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from scripts.common.environments import canonical_name, read_environment, split_pin
-from scripts.common.provenance import code_of, imports_of
+from scripts.common.provenance import imports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("scripts/**/*.py"))
@@ -29,8 +27,6 @@ FLOORS = {
     "head_to_head": {"common", "data", "lm", "selection"},
     **{paper: {"common", "data", "lm", "selection"} for paper in PAPERS},
 }
-# Packages that a setting asks for, with an error of its own where they are missing: QLoRA needs a GPU build.
-OPTIONAL = {"bitsandbytes"}
 # Modules whose package is called otherwise.
 PACKAGES = {
     "PIL": "pillow",
@@ -91,48 +87,3 @@ def test_no_top_level_name_hides_a_package():
     names = [path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != ".")]
     assert "scripts" in names
     assert [name for name in names if canonical_name(name) in taken] == []
-
-
-@functools.cache
-def foreign_packages(script: str) -> frozenset[str]:
-    """Return the packages of other projects that one file imports, imports for type checkers left out."""
-    tree = ast.parse((ROOT / script).read_text(encoding="utf-8"))
-    typing_only = {
-        child
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for child in ast.walk(node)
-    }
-    modules: set[str] = set()
-    for node in ast.walk(tree):
-        if node in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            modules.update(alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules.add(node.module.partition(".")[0])
-    foreign = modules - set(sys.stdlib_module_names) - {"scripts", "__future__"}
-    return frozenset(canonical_name(PACKAGES.get(module, module)) for module in foreign)
-
-
-def steps_with_environments() -> list[tuple[str, str]]:
-    """Return (script, environment file) of every rule that names both."""
-    found = set()
-    for path in ROOT.glob("rules/*.smk"):
-        for block in re.split(r"\n(?=(?:use )?rule )", path.read_text(encoding="utf-8")):
-            script = re.search(r'script="(scripts/[^"]+)"', block)
-            environment = re.search(r'conda:\s+"\.\./(envs/[^"]+)"', block)
-            if script and environment:
-                found.add((script[1], environment[1]))
-    return sorted(found)
-
-
-@pytest.mark.parametrize("script, environment", steps_with_environments())
-def test_environment_of_a_step_lists_what_the_step_imports(script, environment):
-    pins = {split_pin(pin)[0] for pin in read_environment(ROOT / environment).pins} | OPTIONAL
-    used = {path: foreign_packages(path) - pins for path in [script, *code_of(script, ROOT)]}
-    assert {path: sorted(missing) for path, missing in used.items() if missing} == {}
-
-
-def test_rules_were_found():
-    assert len(steps_with_environments()) > 10

@@ -17,7 +17,6 @@ REQUIRED = object()
 ORIGINS = ("public", "synthetic", "local")
 SOURCES = ("hub", "mirror", "synthetic")
 FAMILIES = ("causal", "encoder", "encoder_decoder")
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 DATASET_KEYS: dict[str, Any] = {
     "title": None,
@@ -47,11 +46,9 @@ MODEL_KEYS: dict[str, Any] = {
     "hub": None,
     "revision": None,
     "family": REQUIRED,
-    "dtype": "auto",
     "local": None,
     "licence": None,
     "notes": None,
-    "trust_remote_code": False,
 }
 
 
@@ -144,9 +141,8 @@ def _model(row: Any, place: str) -> dict[str, Any]:
             f"{place}: give either 'hub' (an id on the model hub) or 'local' (a folder), and only one of them"
         )
     _check_name(filled["local"], f"{place}.local")
-    for key, known in (("family", FAMILIES), ("dtype", DTYPES)):
-        if filled[key] not in known:
-            raise UserError(f"{place}.{key}: '{filled[key]}' is none of {', '.join(known)}; choose one")
+    if filled["family"] not in FAMILIES:
+        raise UserError(f"{place}.family: '{filled['family']}' is none of {', '.join(FAMILIES)}; choose one")
     return filled
 
 

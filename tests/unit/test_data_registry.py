@@ -54,9 +54,8 @@ def test_public_files_are_pinned(datasets):
                 assert split["git_blob"] is None or re.fullmatch("[0-9a-f]{40}", split["git_blob"])
 
 
-def test_models_are_pinned_or_say_null_and_run_no_remote_code(models):
+def test_models_are_pinned_or_say_null(models):
     for name, row in models.items():
-        assert not row["trust_remote_code"]
         # null is a choice of its own: the commit of the first download, kept in checksums.json.
         assert row["local"] or row["revision"] is None or re.fullmatch("[0-9a-f]{40}", row["revision"]), name
     assert all(models[name]["revision"] for name in ("gpt2", "mistral_7b") if name in models)
@@ -145,7 +144,7 @@ def test_a_users_rows_are_added_and_replace(repo_root, tmp_path):
         ("datasets", "a: [", "broken YAML"),
         ("models", "m: {family: causal}", "m: give either 'hub'"),
         ("models", "m: {family: causl, local: x}", "m.family: 'causl' is none of causal, encoder, encoder_decoder"),
-        ("models", "m: {family: causal, local: x, dtype: fp16}", "m.dtype: 'fp16' is none of auto"),
+        ("models", "m: {family: causal, local: x, trust_remote_code: true}", "m.trust_remote_code: unknown key"),
     ],
 )
 def test_faults_in_a_users_file(repo_root, tmp_path, kind, text, told):

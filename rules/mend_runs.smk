@@ -210,7 +210,7 @@ def mend_format(wildcards):
     return MEND["formats"][MEND["backbones"][wildcards.backbone]["format"]]
 
 
-def mend_arm(method, backbone, **more):
+def mend_arm(method, **more):
     """Return one arm of an evaluation, as evaluate_methods reads it."""
     kind, source = MEND_KINDS.get(method, ("distilled", method))
     arm = {
@@ -228,23 +228,23 @@ def mend_arm(method, backbone, **more):
 def mend_arms(arms, backbone):
     """Return the arms of one evaluation job; main: table 2; ablation: further distillers; robustness: the rest."""
     if arms == "main":
-        return [mend_arm(method, backbone) for method in MEND["table_2"]["methods"]]
+        return [mend_arm(method) for method in MEND["table_2"]["methods"]]
     if arms == "ablation":
         untuned = [name for name in MEND["table_4"]["methods"] if name == "no_finetuning"]
-        return [mend_arm(method, backbone) for method in (*MEND["groups"]["ablation"], *untuned)]
+        return [mend_arm(method) for method in (*MEND["groups"]["ablation"], *untuned)]
     found = [
-        mend_arm(method, backbone, perturbation=name)
+        mend_arm(method, perturbation=name)
         for method in MEND["table_3"]["methods"]
         for name in MEND["table_3"]["perturbations"]
     ]
     found += [
-        mend_arm(method, backbone, n_demonstrations=number)
+        mend_arm(method, n_demonstrations=number)
         for part in ("figure_4", "table_unseen_labels")
         for method in MEND[part]["methods"]
         for number in MEND[part]["n_demonstrations"]
     ]
     found += [
-        mend_arm(method, backbone, format=name)
+        mend_arm(method, format=name)
         for method in MEND["table_separators"]["methods"]
         for name in MEND["table_separators"]["formats"]
         if name != MEND["backbones"][backbone]["format"]

@@ -28,7 +28,6 @@ class Schema:
     """A canonical form: its fields in order, the field whose values must differ, and a check across fields."""
 
     name: str
-    purpose: str
     fields: Mapping[str, Field]
     unique: str | None = None
     check: Callable[[Mapping[str, Any]], str | None] = lambda row: None
@@ -58,9 +57,9 @@ def _check_turns(row: Mapping[str, Any]) -> str | None:
 SCHEMAS: dict[str, Schema] = {
     schema.name: schema
     for schema in (
+        # One example of a task in MetaICL's form; options is empty for free-form tasks.
         Schema(
             "classification",
-            "one example of a task in MetaICL's form; options is empty for free-form tasks",
             {
                 "task": Field(filled=True),
                 "input": Field(),
@@ -69,9 +68,9 @@ SCHEMAS: dict[str, Schema] = {
             },
             check=_check_label,
         ),
+        # One instruction with an optional input and its answer.
         Schema(
             "instruction",
-            "one instruction with an optional input and its answer",
             {
                 "id": Field(filled=True),
                 "instruction": Field(filled=True),
@@ -80,14 +79,14 @@ SCHEMAS: dict[str, Schema] = {
             },
             unique="id",
         ),
+        # One question with its label and the reasons for it.
         Schema(
             "reasoning",
-            "one question with its label and the reasons for it",
             {"input": Field(filled=True), "label": Field(filled=True), "rationale": Field(default="")},
         ),
+        # One question with its label, a teacher's reasons and label for it, and the possible labels if known.
         Schema(
             "distillation",
-            "one question with its label, a teacher's reasons and label for it, and the possible labels if known",
             {
                 "id": Field(filled=True),
                 "input": Field(filled=True),
@@ -98,10 +97,11 @@ SCHEMAS: dict[str, Schema] = {
             },
             unique="id",
         ),
-        Schema("teacher", "one raw answer of a language model", {"text": Field()}),
+        # One raw answer of a language model.
+        Schema("teacher", {"text": Field()}),
+        # The user's turns of one conversation (MT-Bench), with a reference answer per turn or none.
         Schema(
             "dialogue",
-            "the user's turns of one conversation (MT-Bench), with a reference answer per turn or none",
             {
                 "id": Field(filled=True),
                 "category": Field(filled=True),
@@ -111,9 +111,9 @@ SCHEMAS: dict[str, Schema] = {
             unique="id",
             check=_check_turns,
         ),
+        # One instruction of a benchmark (AlpacaEval): its group, the answer to beat and a reference, empty if none.
         Schema(
             "evaluation",
-            "one instruction of a benchmark (AlpacaEval): its group, the answer to beat and a reference, empty if none",
             {
                 "id": Field(filled=True),
                 "group": Field(filled=True),
@@ -124,15 +124,15 @@ SCHEMAS: dict[str, Schema] = {
             },
             unique="id",
         ),
+        # Known quality of one row of a synthetic pool; fault is empty where the row is good.
         Schema(
             "truth",
-            "known quality of one row of a synthetic pool; fault is empty where the row is good",
             {"id": Field(filled=True), "good": Field("flag"), "family": Field(filled=True), "fault": Field(default="")},
             unique="id",
         ),
+        # The same, with the earlier row of the pool that asks the same question, empty if there is none.
         Schema(
             "pool_truth",
-            "the same, with the earlier row of the pool that asks the same question, empty if there is none",
             {
                 "id": Field(filled=True),
                 "good": Field("flag"),
@@ -142,7 +142,8 @@ SCHEMAS: dict[str, Schema] = {
             },
             unique="id",
         ),
-        Schema("text", "one text to pre-train on", {"text": Field(filled=True)}),
+        # One text to pre-train on.
+        Schema("text", {"text": Field(filled=True)}),
     )
 }
 

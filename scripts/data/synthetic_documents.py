@@ -41,6 +41,9 @@ LAYOUTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 MetaICL's, the third like LongICLBench's."""
 
 
+SLIP = 0.1
+
+
 @dataclasses.dataclass(frozen=True)
 class Author:
     """Who writes a document: `fault` is None for a careful author."""
@@ -87,13 +90,11 @@ def query_tokens(example: Example, *, block: bool) -> list[str]:
     return [*instruction, ":", *example.words, NEWLINE, RESPONSE, NEWLINE]
 
 
-def draw_author(
-    rng: random.Random, careful: float, slip: float = 0.1, fault_weights: Mapping[str, float] = FAULT_WEIGHTS
-) -> Author:
+def draw_author(rng: random.Random, careful: float, fault_weights: Mapping[str, float] = FAULT_WEIGHTS) -> Author:
     """Return an author who is careful with probability `careful`, else careless with one of the weighted faults."""
     if rng.random() < careful:
         return Author(None, 0.0)
-    return Author(rng.choices(list(fault_weights), weights=list(fault_weights.values()))[0], slip)
+    return Author(rng.choices(list(fault_weights), weights=list(fault_weights.values()))[0], SLIP)
 
 
 def author_document(

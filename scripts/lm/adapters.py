@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import UserError
@@ -32,7 +31,7 @@ def load_for_finetuning(source: str, settings: FinetuneSettings, **options: Any)
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    folder = find_model(source, options.get("revision"))
+    folder = find_model(source)
     device = choose_device(options.get("device", "auto"))
     four_bits = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -110,7 +109,7 @@ def merge_adapters(peft_model: Any, settings: FinetuneSettings, adapter_out: Pat
     """Fold trained adapters into the weights of the model that `add_adapters` was given, which is plain again then.
 
     adapter_out: folder to save the adapters in first. Adapters over 4-bit weights are not merged, because merging would
-    round them to 4 bits: they stay in the model as it is in memory, and `apply_adapters` merges them into full weights.
+    round them to 4 bits: they stay in the model as it is in memory.
     """
     if adapter_out is not None:
         for config in peft_model.peft_config.values():
@@ -124,17 +123,3 @@ def merge_adapters(peft_model: Any, settings: FinetuneSettings, adapter_out: Pat
         return
     for weight in peft_model.merge_and_unload().parameters():
         weight.requires_grad_(True)
-
-
-def apply_adapters(loaded: LoadedModel, folder: PathLike) -> None:
-    """Merge saved adapters into a loaded model in place.
-
-    Adapters trained over 4-bit weights have learnt to make up for the rounding as well: over the full weights they give
-    other numbers than in training.
-    """
-    from peft import PeftModel
-
-    if not (Path(folder) / "adapter_config.json").is_file():
-        raise UserError(f"{folder}: adapter_config.json is missing; this is not a folder of adapters")
-    PeftModel.from_pretrained(loaded.model, str(folder)).merge_and_unload()
-    loaded.model.eval()

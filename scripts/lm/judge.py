@@ -2,8 +2,7 @@
 
 A judge has `name`, `prefer` and `grade` (class `Judge`). There are three kinds:
 - `scripts.lm.judge_openai.EndpointWriter` in a `WritingJudge`: a model behind an OpenAI-compatible endpoint;
-- `scripts.lm.judge_local`: a local model that writes its verdict (`LocalWriter` in a `WritingJudge`), or whose verdict
-  is read from the likelihood of the labels (`LikelihoodJudge`);
+- `scripts.lm.judge_local.LocalWriter` in a `WritingJudge`: a local model;
 - `scripts.lm.judge_reference.ReferenceJudge`: offline comparison with a reference answer.
 
 The rows follow the annotation file of AlpacaEval and the single-answer judgment file of MT-Bench, so that their tools
@@ -193,14 +192,11 @@ class WritingJudge:
         return [template.parse(text) for text in self._writer.write([template.fill(values) for values in fields])]
 
 
-def judge_pairs(
-    judge: Judge, pairs: Sequence[Pair], *, order: str = "both", seed: int = 0, unparsed: str = "count"
-) -> list[Verdict]:
-    """Return the judge's preference for each pair, in terms of the pair as given.
+def judge_pairs(judge: Judge, pairs: Sequence[Pair], *, order: str = "both", seed: int = 0) -> list[Verdict]:
+    """Return the judge's preference for each pair, in terms of the pair as given; None where it gave none.
 
     order: both = ask in both orders and take the mean, so a preference for a place instead of an answer becomes a tie;
     given = ask once; random = ask once, the answers swapped for a random half of the pairs (AlpacaEval's way).
-    unparsed: count = a pair without a verdict (in either order) gets None; error = it is a `UserError`.
     """
     if order not in ORDERS:
         raise UserError(f"order: '{order}' is not one of {', '.join(ORDERS)}{did_you_mean(order, ORDERS)}")
@@ -218,12 +214,12 @@ def judge_pairs(
     ]
     if order == "both":
         turned = [_mean_verdict(one, other) for one, other in zip(turned[: len(pairs)], turned[len(pairs) :])]
-    return _checked(turned, unparsed, "pair")
+    return _counted(turned, "pair")
 
 
-def judge_items(judge: Judge, items: Sequence[Item], *, unparsed: str = "count") -> list[Verdict]:
-    """Return the judge's grade of each item; `unparsed` as in `judge_pairs`."""
-    return _checked(judge.grade(items) if items else [], unparsed, "answer")
+def judge_items(judge: Judge, items: Sequence[Item]) -> list[Verdict]:
+    """Return the judge's grade of each item, None where it gave none."""
+    return _counted(judge.grade(items) if items else [], "answer")
 
 
 def verdicts_of(
@@ -247,18 +243,10 @@ def _mean_verdict(one: Verdict, other: Verdict) -> Verdict:
     return Verdict((one.value + other.value) / 2, text)
 
 
-def _checked(verdicts: list[Verdict], unparsed: str, what: str) -> list[Verdict]:
-    if unparsed not in ("count", "error"):
-        raise UserError(f"unparsed: '{unparsed}' is not one of count, error")
-    missing = [index for index, verdict in enumerate(verdicts) if verdict.value is None]
-    if missing and unparsed == "error":
-        start = verdicts[missing[0]].text.strip()[:80]
-        raise UserError(
-            f"judge: no verdict for {what} {missing[0]} in its answer {start!r};"
-            " mend the template or its pattern, or set unparsed to 'count'"
-        )
+def _counted(verdicts: list[Verdict], what: str) -> list[Verdict]:
+    missing = sum(verdict.value is None for verdict in verdicts)
     if missing:
-        logger.warning("the judge gave no readable verdict for %d of %d %ss", len(missing), len(verdicts), what)
+        logger.warning("the judge gave no readable verdict for %d of %d %ss", missing, len(verdicts), what)
     return verdicts
 
 

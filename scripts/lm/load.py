@@ -1,6 +1,6 @@
 """Loading a language model with its tokenizer: safetensors only, no remote code, dtype and device by capability.
 
-A model is a local folder or a hub id with a revision. The common architectures are imported by name, because the `Auto`
+A model is a local folder or a hub id. The common architectures are imported by name, because the `Auto`
 classes of transformers cost seconds at every start.
 """
 
@@ -59,7 +59,6 @@ class LoadedModel:
 def load_model(
     source: str,
     *,
-    revision: str | None = None,
     family: str = "causal",
     dtype: str = "auto",
     device: str = "auto",
@@ -67,7 +66,7 @@ def load_model(
 ) -> LoadedModel:
     """Load a model and its tokenizer from a local folder or the hub.
 
-    source: folder or hub id; revision: commit of a hub id. family: `causal`, `encoder_decoder` or `encoder`. dtype: a
+    source: folder or hub id. family: `causal`, `encoder_decoder` or `encoder`. dtype: a
     torch name, or `auto`: bfloat16 on a CUDA device that computes in it, float32 elsewhere (bfloat16 products are a
     hundred times slower on most CPUs). device: `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is one. threads:
     torch's CPU threads. Raises `UserError` for a missing or damaged model and for a device that is not there.
@@ -77,7 +76,7 @@ def load_model(
         raise UserError(
             f"model {source}: unknown family '{family}'{did_you_mean(family, FAMILIES)}; expected {', '.join(FAMILIES)}"
         )
-    folder = find_model(source, revision)
+    folder = find_model(source)
     check_seal(folder)
     config = _read_config(folder)
     import torch
@@ -90,8 +89,8 @@ def load_model(
     return LoadedModel(model, tokenizer, chosen, kind, family, context_window(model.config))
 
 
-def find_model(source: str, revision: str | None = None) -> Path:
-    """Return the local folder of a model, fetching a hub id at `revision` if the cache lacks it.
+def find_model(source: str) -> Path:
+    """Return the local folder of a model, fetching a hub id if the cache lacks it.
 
     Fetches configuration, tokenizer and safetensors files only. Raises `UserError` if there is no such folder or id.
     """
@@ -104,24 +103,18 @@ def find_model(source: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(
-            snapshot_download(
-                source, revision=revision, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]
-            )
-        )
+        return Path(snapshot_download(source, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*", "consolidated*"]))
     except (OSError, HFValidationError) as error:
         offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON")
-        remedy = (
-            "HF_HUB_OFFLINE is set: unset it or give a local folder" if offline else "check id, revision and network"
-        )
+        remedy = "HF_HUB_OFFLINE is set: unset it or give a local folder" if offline else "check id and network"
         raise UserError(
             f"model {source}: not found on the hub or in its cache ({type(error).__name__}); {remedy}"
         ) from None
 
 
-def load_tokenizer(source: str, revision: str | None = None) -> Any:
+def load_tokenizer(source: str) -> Any:
     """Return the tokenizer of a folder or hub id, without importing the models. Raises `UserError` if it has none."""
-    folder = find_model(source, revision)
+    folder = find_model(source)
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder}: no tokenizer (one of {', '.join(TOKENIZER_FILES)}); save it beside the model")
     settings = folder / "tokenizer_config.json"

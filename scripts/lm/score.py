@@ -101,11 +101,11 @@ class Scorer:
     """Scores continuations after prefixes with one model.
 
     model: a transformers model with its output layer, on its device, in its dtype. batch_tokens: tokens per row (memory
-    and speed, never results beyond rounding). window: most tokens of context, by the model's configuration if None.
+    and speed, never results beyond rounding).
     Make a new scorer when the model's weights have changed. Raises `UserError` for architectures that it does not know.
     """
 
-    def __init__(self, model: Any, *, batch_tokens: int = 1024, window: int | None = None) -> None:
+    def __init__(self, model: Any, *, batch_tokens: int = 1024) -> None:
         if batch_tokens < 1:
             raise UserError(f"batch_tokens {batch_tokens}: must be at least 1")
         self.model = model.get_base_model() if hasattr(model, "peft_config") else model
@@ -113,8 +113,7 @@ class Scorer:
         config = self.model.config
         _check_architecture(config)
         self.encoder_decoder = bool(config.is_encoder_decoder)
-        stated = NO_LIMIT if self.encoder_decoder else _window(config)
-        self.window = stated if window is None else window
+        self.window = NO_LIMIT if self.encoder_decoder else _window(config)
         self.sliding = getattr(config, "sliding_window", None)
         self.layer = _output_layer(self.model)
         self.device = self.layer.weight.device
@@ -136,13 +135,11 @@ class Scorer:
         *,
         embeds: Tensor | None = None,
         past: PrefixCache | None = None,
-        first_position: int | None = None,
     ) -> PrefixCache:
         """Run a prefix and keep its keys and values.
 
         prefix_ids: token ids, or embeds: (tokens, width) input embeddings instead. past: what goes before (its tokens
-        stay in the result, in front). first_position: position of the first new token, by default the one after `past`.
-        Raises `UserError` where the prefix does not fit the window.
+        stay in the result, in front). Raises `UserError` where the prefix does not fit the window.
         """
         if embeds is not None and len(prefix_ids):
             raise ValueError("give prefix_ids or embeds, not both")
@@ -154,7 +151,7 @@ class Scorer:
             return PrefixCache(ids=tuple(prefix_ids), embeds=embeds, next_position=n_new)
         if n_new == 0:
             return past or PrefixCache()
-        start = (past.next_position if past else 0) if first_position is None else first_position
+        start = past.next_position if past else 0
         if start + n_new > self.window:
             raise UserError(
                 f"prefix: {start + n_new} tokens exceed the model's window of {self.window};"
@@ -180,19 +177,12 @@ class Scorer:
             self._fill(flat, prefix, packed)
         return _collect(flat, packed, per_token)
 
-    def next_tokens(
-        self, prefix: Prefix, queries: Sequence[Sequence[int]], tokens: Sequence[int] = ()
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what follows each query behind one prefix: the likeliest token's id, and `tokens`' log-probabilities.
-
-        queries: token ids. Returns (n,) int64 and (n, tokens) float64 in nats. Not for encoder-decoder models. Raises
-        `UserError` as `score` does.
-        """
-        return self.tokens_after(self.query_states(prefix, queries), tokens)
-
     @torch.no_grad()
     def query_states(self, prefix: Prefix, queries: Sequence[Sequence[int]]) -> Tensor:
-        """Return the hidden state that predicts what follows each query behind one prefix, (n, width)."""
+        """Return the hidden state that predicts what follows each query (token ids) behind one prefix, (n, width).
+
+        Not for encoder-decoder models. Raises `UserError` as `score` does.
+        """
         if self.encoder_decoder:
             raise ValueError("query_states is for causal models")
         packed = self.pack([Continuation(tuple(query), (0,)) for query in queries])  # one answer place for each query
@@ -205,7 +195,10 @@ class Scorer:
 
     @torch.no_grad()
     def tokens_after(self, states: Tensor, tokens: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `next_tokens` does, from the states of `query_states`."""
+        """Return what follows the states of `query_states`: the likeliest token's id, `tokens`' log-probabilities.
+
+        Returns (n,) int64 and (n, tokens) float64 in nats.
+        """
         wanted = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
         best, found = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(tokens)))]
         for rows in states.split(256):  # a few rows of logits at a time

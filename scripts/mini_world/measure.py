@@ -58,7 +58,6 @@ def in_context_hits(
     asked: Sequence[int],
     balanced: bool = False,
     shuffled: bool = False,
-    layout: int = 0,
 ) -> np.ndarray:
     """Return whether the model names the right hidden label, (n_documents, len(asked)) booleans.
 
@@ -79,7 +78,7 @@ def in_context_hits(
             rounds = [rng.sample(range(len(drawn)), len(drawn)) for _ in range(n_examples // len(drawn) + 1)]
             kinds = [kind for one in rounds for kind in one][:n_examples]
         documents.append(
-            classification_document(reader.world, rng, drawn, n_examples, layout, kinds=kinds, shuffled=shuffled)
+            classification_document(reader.world, rng, drawn, n_examples, 0, kinds=kinds, shuffled=shuffled)
         )
     hits = np.zeros((n_documents, len(asked)), dtype=bool)
     for batch in batches_by_length([len(document.tokens) for document in documents], reader.batch_tokens):
@@ -127,13 +126,11 @@ class AuthorGains:
         return (self.gains > 0).mean(axis=1)
 
 
-def author_gains(
-    reader: Reader, *, seed: int, per_family: int, n_anchors: int, joint: Sequence[str] = ()
-) -> AuthorGains:
+def author_gains(reader: Reader, *, seed: int, per_family: int, n_anchors: int) -> AuthorGains:
     """Score new single examples as demonstrations before careful anchors (NUGGETS' one-shot minus zero-shot score).
 
-    per_family: right candidates a family; as many careless ones are drawn, every fault in turn. joint: tokens between
-    candidate and anchor (none, as in NUGGETS' code).
+    per_family: right candidates a family; as many careless ones are drawn, every fault in turn.
+    Nothing stands between candidate and anchor, as in NUGGETS' code.
     """
     rng = random.Random(derive_seed(seed, "author_gains"))
     families = list(FAMILIES)
@@ -145,7 +142,7 @@ def author_gains(
             candidates.append(make_example(reader.world, family, rng))
             fault = FAULTS[(number + position) % len(FAULTS)]
             candidates.append(spoil(reader.world, make_example(reader.world, family, rng), fault, rng))
-    shown = [[*query_tokens(c, block=rng.random() < 0.5), *c.answer, *joint] for c in candidates]
+    shown = [[*query_tokens(c, block=rng.random() < 0.5), *c.answer] for c in candidates]
     zero = answer_logprobs(reader, [(query, anchor.answer) for query, anchor in zip(asked, anchors)])
     texts = [([*demo, *query], anchor.answer) for demo in shown for query, anchor in zip(asked, anchors)]
     one = answer_logprobs(reader, texts).reshape(len(candidates), n_anchors)

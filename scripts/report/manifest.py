@@ -44,7 +44,6 @@ class ArtifactSource:
     kind: str
     files: list[str]
     caption: str
-    title: str = ""
 
 
 def parse_manifest(text: str) -> list[ArtifactSource]:

@@ -80,16 +80,8 @@ def read_comparison(path: Path) -> list[dict[str, str]]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return the configuration from a JSON or YAML file. Raises `UserError` if it is not a map."""
-    if path.suffix == ".json":
-        config = read_json(path)
-    else:
-        import yaml
-
-        try:
-            config = yaml.safe_load(read_text(path))
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+    """Return the configuration from a JSON file. Raises `UserError` if it is not a map."""
+    config = read_json(path)
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected a map of settings, found {type(config).__name__}")
     return config
@@ -162,7 +154,7 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
         "config_sections": config_sections(config),
         "environments": [read_environment(path) for path in args.environments],
         "machine": machine_facts(),
-        "commit": args.commit or git_commit(Path(__file__).resolve().parent),
+        "commit": git_commit(Path(__file__).resolve().parent),
         "times": times_by_paper(read_step_times(args.benchmarks)) if args.benchmarks else [],
         "rendered": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
@@ -174,7 +166,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--artifacts",
         required=True,
-        help="JSON list of {paper, artifact, kind: table|figure, files: [...], caption: file, title: optional}",
+        help="JSON list of {paper, artifact, kind: table|figure, files: [...], caption: file}",
     )
     parser.add_argument("--metrics", required=True, type=Path, help="CSV of all measured values")
     parser.add_argument("--comparison", required=True, type=Path, help="CSV written by compare_published")
@@ -186,7 +178,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--overview", nargs="?", type=Path, help="PNG that shows the papers side by side")
     parser.add_argument("--contact-sheet", nargs="?", type=Path, help="PNG with all figures, to link to")
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files, if there are any")
-    parser.add_argument("--commit", default="", help="git commit to print; without it git is asked")
     parser.add_argument("--report-out", required=True, type=Path, help="the page")
     return parser.parse_args(argv)
 

@@ -115,7 +115,7 @@ def build_artifact(
     """Read one artifact's files into what the template shows. folder: where the report lies, for relative links."""
     files = {Path(file).suffix[1:]: Path(file) for file in source.files}
     lead, paragraphs = read_caption(source, config)
-    title = source.title or artifact_title(source.artifact)
+    title = artifact_title(source.artifact)
     picture, left_out = None, 0
     if source.kind == "table":
         table = read_markdown_table(files["md"])

@@ -21,8 +21,10 @@ from scripts.common.tables import Column, Missing, write_table
 from scripts.report import compare_published
 from scripts.report.manifest import artifact_title, parse_manifest
 from scripts.report.render_report import comparison_rows, main
+from scripts.report.run_facts import git_commit
 from scripts.report.shown_artifacts import judge
 from tests.browser import open_page
+from tests.workspace import REPO_ROOT
 
 EVIL = "<script>window.injected=1</script><img src=x onerror=window.injected=2>\"'&amp;{{ 7*7 }}"
 METHODS = ("base", "full", "gt_0.8")
@@ -102,7 +104,7 @@ def make_results(root: Path, tier: str) -> list[str]:
         *("--environments", str(root / "envs" / "report.yaml"), "--benchmarks", str(results / "benchmarks")),
         *("--docs", str(root / "docs" / "nuggets.md"), str(root / "docs" / "mend.md"), "--overview", str(files["png"])),
         *("--contact-sheet", str(results / "contact_sheet.png")),
-        *("--commit", "abc123", "--report-out", str(results / "report.html")),
+        *("--report-out", str(results / "report.html")),
     ]
 
 
@@ -167,7 +169,7 @@ def test_page_holds_every_artifact_and_every_fact(pages):
         "¹ no example scores above 0.9",
         "Win rate of gt_0.8 in the paper tier.",
         "10 more rows are in the CSV.",
-        "abc123",
+        git_commit(REPO_ROOT),
         "jinja2==3.1.6",
         "train_model",
         "812",
@@ -311,9 +313,9 @@ def test_unknown_status_in_the_comparison_is_named(tmp_path, command):
         main(command)
 
 
-def test_a_yaml_configuration_no_benchmarks_and_an_unknown_paper(tmp_path, command):
-    (tmp_path / "config.yaml").write_text("tier: paper\nsixth: {seeds: [7]}\n")
-    command[command.index("--config") + 1] = str(tmp_path / "config.yaml")
+def test_another_configuration_no_benchmarks_and_an_unknown_paper(tmp_path, command):
+    (tmp_path / "own.json").write_text('{"tier": "paper", "sixth": {"seeds": [7]}}')
+    command[command.index("--config") + 1] = str(tmp_path / "own.json")
     at = command.index("--benchmarks")
     del command[at : at + 2]
     at = command.index("--artifacts") + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
 
@@ -23,7 +22,7 @@ from scripts.lm.judge import (
     mt_bench_rows,
     win_rate,
 )
-from scripts.lm.judge_local import LikelihoodJudge, LocalWriter
+from scripts.lm.judge_local import LocalWriter
 from scripts.lm.judge_reference import ReferenceJudge, exact_match, reference_likelihood, rouge
 from tests.unit.lm_tiny import tiny, words
 
@@ -141,15 +140,13 @@ def test_a_preference_for_a_place_becomes_a_tie_in_both_orders():
     assert drawn == [verdict.value for verdict in judge_pairs(always_first, many, order="random", seed=0)]
 
 
-def test_unreadable_verdicts_are_counted_or_refused(caplog):
+def test_unreadable_verdicts_are_counted(caplog):
     one = judge(lambda prompt: "hm" if "(A) x" in prompt.user else prefers_long(prompt))
-    verdicts = judge_pairs(one, PAIR_LIST, order="both", unparsed="count")
+    verdicts = judge_pairs(one, PAIR_LIST, order="both")
     assert [verdict.value for verdict in verdicts] == [1, None, 1.5]
     assert "no readable verdict for 1 of 3 pairs" in caplog.text
-    with pytest.raises(UserError, match="no verdict for pair 1 in its answer 'hm"):
-        judge_pairs(one, PAIR_LIST, order="both", unparsed="error")
-    with pytest.raises(UserError, match="no verdict for answer 0"):
-        judge_items(judge(lambda prompt: "[[99]]"), [Item("q", "a")], unparsed="error")
+    (verdict,) = judge_items(judge(lambda prompt: "[[99]]"), [Item("q", "a")])
+    assert verdict.value is None
 
 
 def test_bad_order_and_nothing_to_judge():
@@ -257,35 +254,6 @@ def plain_sum(loaded, prompt: str, answer: str) -> float:
             ].item()
         ids = [*ids, token]
     return total
-
-
-LOCAL = Template(
-    user="w1 {instruction} A {output_1} B {output_2} w2", pattern=r"(\[\[[AB]\]\])", values={"A": 1, "B": 2}
-)
-
-
-def test_likelihood_judge_equals_the_plain_computation():
-    loaded = tiny()
-    pairs = [Pair("w3", "w4 w5", "w6"), Pair("w7", "w8", "w9 w10 w11")]
-    verdicts = LikelihoodJudge(loaded, name="tiny", pair_template=LOCAL).prefer(pairs)
-    for pair, verdict in zip(pairs, verdicts):
-        prompt = f"w1 {pair.instruction} A {pair.output_1} B {pair.output_2} w2"
-        odds = math.exp(plain_sum(loaded, prompt, "B") - plain_sum(loaded, prompt, "A"))
-        assert verdict.value == pytest.approx(1 + odds / (1 + odds), abs=1e-4)
-    both = judge_pairs(LikelihoodJudge(loaded, name="tiny", pair_template=LOCAL), pairs, order="both")
-    turned = LikelihoodJudge(loaded, name="tiny", pair_template=LOCAL).prefer([pair.swapped() for pair in pairs])
-    for one, first, second in zip(both, verdicts, turned):
-        assert one.value == pytest.approx((first.value + 3 - second.value) / 2)
-
-
-def test_likelihood_grades_lie_between_the_labels():
-    template = Template(user="{question} {answer}", pattern="(x)", values={"1": 1, "2": 2, "3": 3})
-    loaded = tiny()
-    (verdict,) = LikelihoodJudge(loaded, name="tiny", grade_template=template).grade([Item("w1 w2", "w3")])
-    weights = [math.exp(plain_sum(loaded, "w1 w2 w3", label)) for label in "123"]
-    assert verdict.value == pytest.approx(sum(w * v for w, v in zip(weights, (1, 2, 3))) / sum(weights), abs=1e-4)
-    with pytest.raises(UserError, match="at least two labels"):
-        LikelihoodJudge(loaded, name="tiny", grade_template=Template(user="{question} {answer}", pattern="(x)"))
 
 
 def test_local_writer_writes_what_the_model_continues():

@@ -268,7 +268,7 @@ def test_unreadable_verdicts_count_as_unparsed(faulty, tmp_path):
     judge = WritingJudge(
         writer(faulty, tmp_path), grade_template=Template(user="{question} {answer}", pattern=r"\[\[(\d+)\]\]")
     )
-    verdicts = judge_items(judge, [Item("q1", "a"), Item("q2", "a")], unparsed="count")
+    verdicts = judge_items(judge, [Item("q1", "a"), Item("q2", "a")])
     assert [verdict.value for verdict in verdicts] == [None, 8.0]
 
 

@@ -352,7 +352,8 @@ def test_long_prefixes_keep_window_and_scaling(name: str, monkeypatch: Any) -> N
 @pytest.mark.parametrize("name", CAUSAL)
 def test_next_tokens_are_the_model_s_own(name: str) -> None:
     model, queries = make(name), [(5, 9), (7,), (30, 31, 32)]
-    _, found = Scorer(model).next_tokens([3, 4], queries, [8, 11])
+    scorer = Scorer(model)
+    _, found = scorer.tokens_after(scorer.query_states([3, 4], queries), [8, 11])
     for row, query in enumerate(queries):
         for column, word in enumerate((8, 11)):
             expected = reference(model, [3, 4], Continuation(query, (word,)))

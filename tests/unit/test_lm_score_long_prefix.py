@@ -25,13 +25,13 @@ def test_apart_equals_together(monkeypatch, kind, block):
     prefix = ids(20, rng)
     pairs = [Continuation(ids(n, rng), ids(m, rng)) for n, m in ((3, 1), (3, 2), (4, 1), (2, 3), (6, 2), (3, 1))]
     queries = [ids(n, rng) for n in (3, 3, 4, 2)]
-    together = scorer.score(prefix, pairs), scorer.next_tokens(prefix, queries, [5, 9])
+    together = scorer.score(prefix, pairs), scorer.tokens_after(scorer.query_states(prefix, queries), [5, 9])
     calls = []
     apart = attention._attend_apart
     monkeypatch.setattr(attention, "_attend_apart", lambda *given: calls.append(1) or apart(*given))
     monkeypatch.setattr(attention, "LONG_PREFIX", 1)
     monkeypatch.setattr(attention, "SCORE_BLOCK", block)
-    found = scorer.score(prefix, pairs), scorer.next_tokens(prefix, queries, [5, 9])
+    found = scorer.score(prefix, pairs), scorer.tokens_after(scorer.query_states(prefix, queries), [5, 9])
     assert calls
     np.testing.assert_allclose(found[0].logprob_sums, together[0].logprob_sums, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(found[1][0], together[1][0])
@@ -43,7 +43,8 @@ def test_next_tokens_are_those_of_the_plain_model():
 
     loaded, rng = tiny("llama"), random.Random(2)
     prefix, queries = ids(9, rng), [ids(n, rng) for n in (2, 5, 3)]
-    best, found = Scorer(loaded.model, batch_tokens=8).next_tokens(prefix, queries, [4, 7])
+    scorer = Scorer(loaded.model, batch_tokens=8)
+    best, found = scorer.tokens_after(scorer.query_states(prefix, queries), [4, 7])
     for row, query in enumerate(queries):
         with torch.no_grad():
             logits = loaded.model(torch.tensor([[*prefix, *query]])).logits[0, -1].double().log_softmax(-1)

@@ -25,16 +25,15 @@ if config["container"]:
 
 
 pathvars:
-    results=f"results/{config['tier']}",
-    logs=f"results/{config['tier']}/logs",
-    benchmarks=f"results/{config['tier']}/benchmarks",
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
 
 
 wildcard_constraints:
     dataset=one_of(DATASETS),
     split="(?:(?!_sample_)[a-z0-9_])+",  # a sub-sample is another rule's
     model=one_of(MODELS),
-    anchors=one_of(config["nuggets"]["anchor_sets"]),
     method=one_of(METHODS),
     start="[0-9]+",
     seed="[0-9]+",

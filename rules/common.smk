@@ -12,7 +12,6 @@ from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.registry import (
     file_settings,
-    find_row,
     load_registry,
     model_settings,
     model_source,
@@ -31,7 +30,7 @@ onstart:
     if workflow.is_main_process:
         note_run(".snakemake")
         jobs = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.benchmark]
-        logger.info(work_left(jobs, Path("results", config["tier"], "benchmarks")))
+        logger.info(work_left(jobs, Path(RESULTS, "benchmarks")))
 
 
 onsuccess:
@@ -47,6 +46,7 @@ MODELS = load_registry("models", config["registries"]["models"])
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
+RESULTS = f"results/{config['tier']}"
 DOWNLOADS = "results/downloads"  # upstream files do not depend on the tier
 
 if not CONDA:  # steps run with the interpreter that runs Snakemake, whether or not its venv is activated
@@ -145,7 +145,7 @@ def raw_file(dataset, split):
         split,
         source=config["data"]["source"],
         mirror=config["data"]["mirror"],
-        raw_root=f"results/{config['tier']}/data/raw",
+        raw_root=f"{RESULTS}/data/raw",
         downloads_root=f"{DOWNLOADS}/datasets",
     )
 
@@ -166,6 +166,11 @@ def downloadable():
     }
 
 
-def model_folder(wildcards):
+def model_path(name):
     """Return the folder of a registered model: shipped, the user's own, or downloaded."""
-    return model_source(MODELS, wildcards.model, downloads_root=f"{DOWNLOADS}/models")
+    return model_source(MODELS, name, downloads_root=f"{DOWNLOADS}/models")
+
+
+def model_folder(wildcards):
+    """Return the folder of the model that a rule's wildcard names."""
+    return model_path(wildcards.model)

@@ -8,7 +8,7 @@ rule ddg_train_generator:
         script="scripts/ddg/train_generator.py",
         code=code_of("scripts/ddg/train_generator.py"),
         examples=lambda wildcards: ddg_split(wildcards.task, "train"),
-        model=lambda wildcards: ddg_model(DDG["generator"]),
+        model=lambda wildcards: model_path(DDG["generator"]),
     output:
         generators=directory("<results>/ddg/generators/{task}"),
         history="<results>/ddg/histories/{task}/pretraining.json",
@@ -265,7 +265,7 @@ rule ddg_evaluate_in_context:
         test=lambda wildcards: ddg_split(wildcards.task, "test"),
         prompts=lambda wildcards: sorted(set(ddg_prompts(wildcards).values())),
         encoder=lambda wildcards: ddg_learner_model(DDG["learner"]),
-        model=lambda wildcards: ddg_model(wildcards.model),
+        model=lambda wildcards: model_path(wildcards.model),
     output:
         runs="<results>/ddg/in_context/{task}/{model}.csv",
         answers="<results>/ddg/in_context/{task}/{model}.jsonl",

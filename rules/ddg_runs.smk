@@ -1,6 +1,6 @@
 # Which tasks, methods and sets DDG compares, read from the config; the rules are in ddg.smk.
 from scripts.common.errors import UserError
-from scripts.data.registry import find_row as ddg_find_row
+from scripts.data.registry import find_row
 
 DDG = config["ddg"]
 DDG_TABLES = [
@@ -149,7 +149,7 @@ def ddg_checked():
                 raise UserError(f"config: ddg.{part}.methods: '{name}' is not in ddg.methods; add it there")
     for task in ddg_used_tasks():
         row = DDG["tasks"][task]
-        registered = ddg_find_row(DATASETS, row["dataset"], "dataset")
+        registered = find_row(DATASETS, row["dataset"], "dataset")
         for split in (row["train"], row["test"]):
             if split not in registered["splits"]:
                 raise UserError(f"config: ddg.tasks.{task}: dataset '{row['dataset']}' has no split '{split}'")
@@ -199,14 +199,9 @@ def ddg_raw_files():
     return sorted(files)
 
 
-def ddg_model(name):
-    """Return the folder of a registered model."""
-    return model_source(MODELS, name, downloads_root=f"{DOWNLOADS}/models")
-
-
 def ddg_learner_model(learner):
     """Return the folder of a learner's encoder."""
-    return ddg_model(DDG["learners"][learner]["model"])
+    return model_path(DDG["learners"][learner]["model"])
 
 
 def ddg_pretraining(wildcards):
@@ -337,7 +332,7 @@ def ddg_prompts(wildcards):
 
 def ddg_context_flags(wildcards):
     """Return the flags that name the sets, retrievers and self-written demonstrations of one job of evaluation B."""
-    names, folder = ddg_context_methods(wildcards.task, wildcards.model), f"results/{config['tier']}/ddg/sets"
+    names, folder = ddg_context_methods(wildcards.task, wildcards.model), f"{RESULTS}/ddg/sets"
     by = {name: DDG["methods"][name]["by"] for name in names}
     sets = [f"{name}={folder}/{wildcards.task}/{name}" for name in names if ddg_has_sets(name)]
     retrieved = [f"{name}={DDG['methods'][name]['select']}" for name in names if by[name] == "retrieval"]
@@ -358,7 +353,7 @@ def ddg_context_sets(wildcards):
 
 def ddg_checkpoints(job):
     """Return the undeclared folder of one training job's checkpoints."""
-    return f"results/{config['tier']}/ddg/checkpoints/{job}"
+    return f"{RESULTS}/ddg/checkpoints/{job}"
 
 
 # What the last steps need to know, as one JSON text.

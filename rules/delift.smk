@@ -365,7 +365,7 @@ rule delift_evaluate_subsets:
         beside=lambda wildcards, input: flag("--beside", input.beside),
         neighbours=delift_neighbour_flags,
         settings=lambda wildcards: json_text(delift_evaluate_settings(wildcards.learning)),
-        checkpoints=f"results/{config['tier']}/delift/checkpoints",
+        checkpoints=f"{RESULTS}/delift/checkpoints",
     shell:
         "python -m {params.module}"
         " --learning {wildcards.learning} --units {params.units:q} --subsets {params.folders:q} --seeds {params.seeds}"

@@ -142,7 +142,7 @@ def delift_units(wildcards):
 
 def delift_unit_folders(wildcards):
     """Return the folder of each unit's subsets; "none" for the model as it is."""
-    stem = f"results/{config['tier']}/delift/subsets/{wildcards.pair}/{wildcards.model}"
+    stem = f"{RESULTS}/delift/subsets/{wildcards.pair}/{wildcards.model}"
     methods = [unit.split("/")[0] for unit in delift_units(wildcards)]
     return ["none" if DELIFT["methods"][method]["by"] == "none" else f"{stem}/{method}" for method in methods]
 
@@ -176,7 +176,7 @@ def delift_times():
     """Return the run files with measured seconds that the timing table sums up, and what each is about."""
     times = {}
     for pair, model in DELIFT_COMPARED.runs("table_time"):
-        here = f"results/{config['tier']}/delift"
+        here = f"{RESULTS}/delift"
         for start in delift_blocks(pair):
             times[f"{here}/utility/{pair}/{model}/block_{start}.run.json"] = f"{pair}/{model}/utility"
         times[f"{here}/embeddings/{pair}.run.json"] = f"{pair}/{model}/embedding"
@@ -188,7 +188,7 @@ def delift_times():
 
 def delift_embedder(wildcards):
     """Return the folder of the embedding model."""
-    return model_source(MODELS, DELIFT["embed"]["model"], downloads_root=f"{DOWNLOADS}/models")
+    return model_path(DELIFT["embed"]["model"])
 
 
 def delift_uses_utility(pair, model):

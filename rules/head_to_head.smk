@@ -268,7 +268,7 @@ rule head_to_head_evaluate_subsets:
         seeds=CHOICES["seeds"],
         beside=lambda wildcards, input: flag("--beside", input.beside),
         settings=as_json(delift_evaluate_settings(CHOICES["learning"])),
-        checkpoints=f"results/{config['tier']}/head_to_head/checkpoints",
+        checkpoints=f"{RESULTS}/head_to_head/checkpoints",
     shell:
         "python -m {params.module}"
         " --learning {params.learning} --units {params.units:q} --subsets {params.folders:q} --seeds {params.seeds}"
@@ -481,7 +481,7 @@ rule head_to_head_count_demonstrations:
         test=ddg_split(SHOWN["task"], "test"),
         model=shown_model,
         distiller=lambda wildcards: shown_distiller(wildcards)[0],
-        generator=ddg_model(DDG["generator"]),
+        generator=model_path(DDG["generator"]),
         encoder=ddg_learner_model(DDG["learner"]),
     output:
         operations="<results>/head_to_head/demonstrations/operations.csv",

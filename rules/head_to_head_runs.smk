@@ -66,7 +66,7 @@ def choice_truth(wildcards):
 
 def choice_model(wildcards):
     """Return the folder of the model that scores and learns."""
-    return model_source(MODELS, CHOICES["model"], downloads_root=f"{DOWNLOADS}/models")
+    return model_path(CHOICES["model"])
 
 
 def choice_shards():
@@ -121,7 +121,7 @@ def choice_job_units(wildcards):
 def choice_folders(wildcards):
     """Return the folder of each of a job's subsets; "none" for the model as it is."""
     methods = [unit.split("/")[0] for unit in choice_job_units(wildcards)]
-    stem = f"results/{config['tier']}/head_to_head/subsets"
+    stem = f"{RESULTS}/head_to_head/subsets"
     return ["none" if method == "initial" else f"{stem}/{method}" for method in methods]
 
 
@@ -140,7 +140,7 @@ def choice_times():
     """Return (run file with measured seconds, METHOD/PART[/KEY]): what each method needs of the pool, and its choice."""
     if CHOICES["not_run"]:
         return []
-    tier, pair, model = f"results/{config['tier']}", CHOICES["pair"], CHOICES["model"]
+    tier, pair, model = RESULTS, CHOICES["pair"], CHOICES["model"]
     ours = f"{tier}/head_to_head"
     runs = {
         "golden_score": [f"{ours}/scores/shard_{start}.run.json" for start in choice_shards()],
@@ -205,7 +205,7 @@ def shown_backbone():
 
 def shown_model(wildcards):
     """Return the folder of the model that is asked."""
-    return model_source(MODELS, shown_backbone()["model"], downloads_root=f"{DOWNLOADS}/models")
+    return model_path(shown_backbone()["model"])
 
 
 def shown_prepare_settings():
@@ -267,7 +267,7 @@ def shown_times():
     """Return (run file with measured seconds, METHOD/answering/KEY) of every way to show demonstrations."""
     if SHOWN["not_run"]:
         return []
-    folder = f"results/{config['tier']}/head_to_head/demonstrations"
+    folder = f"{RESULTS}/head_to_head/demonstrations"
     found = [
         (f"{folder}/retrieved.run.json", f"{name}/answering/{name}") for name in ("zero_shot", *SHOWN["retrieval"])
     ]

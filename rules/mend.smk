@@ -102,7 +102,7 @@ rule mend_gather_rows:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
-        folder=lambda wildcards: mend_task_folder().replace("<results>", f"results/{config['tier']}"),
+        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
         tasks=lambda wildcards: mend_train_tasks(wildcards.train_set),
         shots=MEND["train_shots"],
         seed=MEND["train_seed"],
@@ -279,7 +279,7 @@ rule mend_tune_prompts:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", f"results/{config['tier']}"),
+        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
         settings=lambda wildcards: json_text(
             {
                 **MEND["prompt_tuning"],
@@ -328,7 +328,7 @@ rule mend_evaluate_methods:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", f"results/{config['tier']}"),
+        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
         arms=lambda wildcards: json_text(mend_arms(wildcards.arms, wildcards.backbone)),
         distillers=lambda wildcards: mend_pairs(wildcards, "distilled"),
         tuned=lambda wildcards: mend_pairs(wildcards, "tuned"),
@@ -380,7 +380,7 @@ rule mend_measure_efficiency:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", f"results/{config['tier']}"),
+        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
         distiller=lambda wildcards: mend_study_distiller()[1],
         settings=as_json(
             {
@@ -426,7 +426,7 @@ rule mend_measure_attention:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", f"results/{config['tier']}"),
+        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
         distiller=lambda wildcards: mend_study_distiller()[1],
         settings=as_json(
             {

@@ -162,21 +162,16 @@ def mend_raw_files():
     return sorted(files)
 
 
-def mend_model(name):
-    """Return the folder of a registered model."""
-    return model_source(MODELS, name, downloads_root=f"{DOWNLOADS}/models")
-
-
 def mend_llm(wildcards):
     """Return the folder of a backbone's language model."""
-    return mend_model(MEND["backbones"][wildcards.backbone]["model"])
+    return model_path(MEND["backbones"][wildcards.backbone]["model"])
 
 
 def mend_starts(backbone, names):
     """Return {name: (declared folder, folder)} of where distillers start: the plain model, or stage 1's outcome."""
     row = MEND["backbones"][backbone]
-    folder = f"results/{config['tier']}/mend/distillers/{backbone}/pretraining"
-    shipped = {"backbone": mend_model(row["distiller"]), "distillation": row["pretrained"]}
+    folder = f"{RESULTS}/mend/distillers/{backbone}/pretraining"
+    shipped = {"backbone": model_path(row["distiller"]), "distillation": row["pretrained"]}
     shipped["language_model"] = row["pretrained_lm"]
     trained = {name: (f"{folder}/{name}", f"{folder}/{name}/{name}") for name in MEND_PRETRAINING}
     return {name: (shipped[name], shipped[name]) if shipped[name] else trained[name] for name in sorted(names)}
@@ -197,7 +192,7 @@ def mend_variants(wildcards):
 
 def mend_checkpoints(job):
     """Return the undeclared folder of one training job's checkpoints."""
-    return f"results/{config['tier']}/mend/checkpoints/{job}"
+    return f"{RESULTS}/mend/checkpoints/{job}"
 
 
 def mend_flags(wildcards):
@@ -258,7 +253,7 @@ def mend_sources(wildcards, kind):
     arms = mend_arms(wildcards.arms, wildcards.backbone)
     names = sorted({arm["source"] for arm in arms if arm["kind"] == kind})
     if kind == "tuned":
-        folder = f"results/{config['tier']}/mend/tuned/{wildcards.backbone}/{wildcards.train_set}"
+        folder = f"{RESULTS}/mend/tuned/{wildcards.backbone}/{wildcards.train_set}"
         return {name: (folder, folder) for name in names}
     return {name: mend_distiller(wildcards.backbone, wildcards.train_set, name) for name in names}
 
@@ -268,7 +263,7 @@ def mend_distiller(backbone, train_set, name):
     if name == "no_finetuning":
         return mend_starts(backbone, ["distillation"])["distillation"]
     group = next(group for group, members in MEND["groups"].items() if name in members)
-    folder = f"results/{config['tier']}/mend/distillers/{backbone}/{train_set}/{group}"
+    folder = f"{RESULTS}/mend/distillers/{backbone}/{train_set}/{group}"
     return folder, f"{folder}/{name}"
 
 

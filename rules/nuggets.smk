@@ -2,6 +2,10 @@
 include: "nuggets_runs.smk"
 
 
+wildcard_constraints:
+    anchors=one_of(NUGGETS["anchor_sets"]),
+
+
 rule nuggets_embed_prompts:
     """Embed the examples of a dataset with the scoring model (K-means anchors and k-center selection)."""
     input:
@@ -260,7 +264,7 @@ rule nuggets_train_model:
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
         settings=as_json({key: value for key, value in NUGGETS["finetune"].items() if key != "prompt"}),
         seeds=NUGGETS["seeds"],
-        checkpoints=f"results/{config['tier']}/nuggets/checkpoints",
+        checkpoints=f"{RESULTS}/nuggets/checkpoints",
     shell:
         "{params.launcher} -m {params.module}"
         " --subsets {input.subsets:q} --seeds {params.seeds}"

@@ -6,7 +6,7 @@ REPORT_ARTIFACTS = [
         "artifact": artifact,
         "kind": kind,
         "caption": f"report/{paper}_{artifact}.rst",
-        "files": [f"results/{config['tier']}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in suffixes],
+        "files": [f"{RESULTS}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in suffixes],
     }
     for paper in REPORTED
     for kind, suffixes in [("table", ["csv", "md", "tex"]), ("figure", ["csv", "png", "pdf"])]
@@ -159,7 +159,7 @@ rule report_render_report:
     params:
         module=as_py_module(),
         artifacts=as_json(REPORT_ARTIFACTS),
-        benchmarks=f"results/{config['tier']}/benchmarks",
+        benchmarks=f"{RESULTS}/benchmarks",
         tier=config["tier"],
     shell:
         "python -m {params.module}"
@@ -266,8 +266,8 @@ rule resources_estimate:
     params:
         module=as_py_module(),
         config=as_json(config),
-        benchmarks=f"results/{config['tier']}/benchmarks",
-        estimate=f"results/{config['tier']}/resources.csv",
+        benchmarks=f"{RESULTS}/benchmarks",
+        estimate=f"{RESULTS}/resources.csv",
     shell:
         "python -m {params.module}"
         " --config {params.config:q} --targets all --benchmarks {params.benchmarks:q} --default-minutes 60"

@@ -70,7 +70,7 @@ rule step_by_step_train_models:
         settings=sbs_job_settings,
         valid=lambda wildcards, input: ["--valid", *input.valid] if input.valid else [],
         augmentation=lambda wildcards, input: flag("--augmentation", input.augmentation),
-        checkpoints=f"results/{config['tier']}/step_by_step/checkpoints",
+        checkpoints=f"{RESULTS}/step_by_step/checkpoints",
     shell:
         "{params.launch} -m {params.module}"
         " --teachers {params.teachers:q} --train {input.train:q} {params.valid:q} --test {input.test:q}"

@@ -13,6 +13,7 @@ from typing import Any, Iterable, Iterator, Mapping
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, read_text
+from scripts.common.yaml_files import parse_yaml
 
 REGISTRIES = ("datasets", "models")
 KINDS = {
@@ -89,19 +90,19 @@ def read_schema(root: PathLike = ".") -> dict[str, Any]:
 
 def read_registry(kind: str, extra: Iterable[str], root: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the rows of a registry with the user's on top, and the faults of its files (lines with their file)."""
-    import yaml
-
     schema = read_json(root / "config" / "schemas" / f"{kind}.schema.json")
     rows: dict[str, Any] = {}
     faults: list[str] = []
     for name in (f"config/{kind}.yaml", *extra):
         try:
-            content = yaml.safe_load(read_text(root / name))
-        except yaml.YAMLError as error:
-            faults.append(f"{name}: broken YAML ({' '.join(str(error).split())}); mend it")
-            continue
+            text = read_text(root / name)
         except UserError as error:
             faults.append(f"config: registries.{kind}: {error}")
+            continue
+        try:
+            content = parse_yaml(text, name)
+        except UserError as error:
+            faults.append(str(error))
             continue
         faults += [f"{name}: {line}" for line in schema_faults(content, schema, {})]
         if isinstance(content, dict):

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.common.files import PathLike, read_text
+from scripts.common.files import PathLike
+from scripts.common.yaml_files import read_yaml
 
 PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[\w,.-]+\])?==(?P<version>[A-Za-z0-9.!+_-]+)( *; *(?P<marker>.+))?"
@@ -38,12 +39,7 @@ def split_pin(pin: str) -> tuple[str, str, str]:
 
 def read_environment(path: PathLike) -> Environment:
     """Read an environment file. Raises `UserError` unless it holds python=3.x, pip and a `pip:` list of exact pins."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+    content = read_yaml(path)
     dependencies = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(dependencies, list):
         raise UserError(f"{path}: no list 'dependencies'; see the other files in envs/")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.files import PathLike, read_text
+from scripts.common.files import PathLike
+from scripts.common.yaml_files import read_yaml
 
 REQUIRED = object()
 ORIGINS = ("public", "synthetic", "local")
@@ -152,15 +153,10 @@ def load_registry(kind: str, extra: Sequence[PathLike] = (), folder: PathLike = 
     kind: "datasets" or "models", the name of the file in `folder`; extra: the user's files.
     Returns name -> row with every optional key filled in. Raises `UserError` naming file, row and key.
     """
-    import yaml
-
     build = {"datasets": _dataset, "models": _model}[kind]
     registry: dict[str, dict[str, Any]] = {}
     for path in (Path(folder) / f"{kind}.yaml", *extra):
-        try:
-            content = yaml.safe_load(read_text(path))
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+        content = read_yaml(path)
         if not isinstance(content, dict):
             raise UserError(f"{path}: expected rows by name, found {type(content).__name__}")
         registry.update({str(name): build(row, f"{path}: {name}") for name, row in content.items()})

@@ -9,7 +9,8 @@ import dataclasses
 from typing import Any, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.files import PathLike, read_text
+from scripts.common.files import PathLike
+from scripts.common.yaml_files import read_yaml
 
 TYPES = {"classification": "macro_f1", "multi_choice": "accuracy", "free_form": "accuracy"}
 """Kinds of tasks and the metric of each (MetaICL: macro-F1 for classification, accuracy for the rest)."""
@@ -46,12 +47,7 @@ class TaskRegistry:
 
 def load_task_registry(path: PathLike, settings: Sequence[str]) -> TaskRegistry:
     """Read the registry and check it for the chosen settings. Raises `UserError` naming file and key."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+    content = read_yaml(path)
     for key in ("settings", "tasks"):
         if not isinstance(content, dict) or not isinstance(content.get(key), dict):
             raise UserError(f"{path}: '{key}' is missing; it names {key}, see the file as it comes with the project")

@@ -12,7 +12,8 @@ import re
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.files import PathLike, read_text
+from scripts.common.files import PathLike
+from scripts.common.yaml_files import read_yaml
 
 PLACE = re.compile(r"\{(text|first|second|columns|label|labels)\}")
 
@@ -115,12 +116,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 def read_prompt(path: PathLike) -> Prompt:
     """Return the prompt of a YAML file. Raises `UserError` naming the file and an unknown or missing key."""
-    import yaml
-
-    try:
-        content: Any = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+    content: Any = read_yaml(path)
     fields = {field.name: field.type for field in dataclasses.fields(Prompt)}
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the keys {', '.join(fields)}; see config/prompts/ddg")

@@ -7,7 +7,8 @@ import string
 from typing import Any, Mapping
 
 from scripts.common.errors import UserError
-from scripts.common.files import PathLike, read_text
+from scripts.common.files import PathLike
+from scripts.common.yaml_files import read_yaml
 from scripts.data.reader_reasoning import END_OF_TEXT, choice_text
 from scripts.step_by_step.parsing import find_format, parse, render
 
@@ -88,12 +89,7 @@ def load_prompt(path: PathLike, format_name: str, n_exemplars: int | None) -> Fe
 
 
 def _read(path: PathLike) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: broken YAML ({' '.join(str(error).split())}); mend it") from None
+    content = read_yaml(path)
     kinds = {"formats": dict, "exemplars": list}
     for key, kind in kinds.items():
         if not isinstance(content, dict) or not isinstance(content.get(key), kind):

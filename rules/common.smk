@@ -171,6 +171,16 @@ def model_path(name):
     return model_source(MODELS, name, downloads_root=f"{DOWNLOADS}/models")
 
 
+def judge_models(judge):
+    """Return the registered model that a paper asks as judge, if it asks one."""
+    return [judge["model"]] if judge["backend"] == "local" and judge["model"] in MODELS else []
+
+
+def judge_settings(judge):
+    """Return a paper's `judge` with the folder of a registered model in place of its name."""
+    return {**judge, "model": model_path(judge["model"])} if judge_models(judge) else judge
+
+
 def model_folder(wildcards):
     """Return the folder of the model that a rule's wildcard names."""
     return model_path(wildcards.model)

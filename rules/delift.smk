@@ -383,6 +383,7 @@ rule delift_score_answers:
         answers=lambda wildcards: delift_answers(wildcards.pair, wildcards.model),
         test="<results>/delift/data/{pair}/test.jsonl",
         embedder=delift_embedder,
+        judge=[model_path(name) for name in judge_models(DELIFT["judge"])],
     output:
         scored="<results>/delift/scores/{pair}/{model}.jsonl",
         scores="<results>/delift/scores/{pair}/{model}.csv",
@@ -406,7 +407,7 @@ rule delift_score_answers:
             {
                 "measures": DELIFT["measures"],
                 "known": DELIFT["known"],
-                "judge": DELIFT["judge"],
+                "judge": judge_settings(DELIFT["judge"]),
                 "embed": {
                     "pooling": DELIFT["embed"]["pooling"],
                     "max_tokens": DELIFT["embed"]["max_tokens"],

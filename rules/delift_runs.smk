@@ -22,7 +22,10 @@ DELIFT_COMPARED = Comparison(**{key: DELIFT[key] for key in DELIFT_COMPARISON_KE
 # What the last steps need to know, as one JSON text.
 DELIFT_SETTINGS = as_json({key: DELIFT[key] for key in DELIFT_COMPARISON_KEYS})
 DELIFT_RUNS = DELIFT_COMPARED.runs()
-DELIFT_MODELS = sorted({model for _, model in DELIFT_RUNS} | ({DELIFT["embed"]["model"]} if DELIFT_RUNS else set()))
+DELIFT_MODELS = sorted(
+    {model for _, model in DELIFT_RUNS}
+    | ({DELIFT["embed"]["model"], *judge_models(DELIFT["judge"])} if DELIFT_RUNS else set())
+)
 DELIFT_PAIRS = sorted({pair for pair, _ in DELIFT_RUNS})
 
 try:
@@ -68,6 +71,12 @@ def delift_raw_files():
         files |= {(part["dataset"], part["split"]) for part in parts if part["dataset"] in DATASETS}
         files |= {(truth["dataset"], truth["reference_split"])} if truth and truth["reference_split"] else set()
     return sorted(files)
+
+
+def delift_downloads():
+    """Return what else comes over the network: data sets of the JSON registries, fetched where they are read."""
+    parts = [part for pair in DELIFT_PAIRS for part in delift_parts(pair).values()]
+    return sorted({delift_split(part) for part in parts if part["dataset"] not in DATASETS})
 
 
 def delift_rows(pair, name):

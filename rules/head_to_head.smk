@@ -286,6 +286,7 @@ rule head_to_head_score_answers:
         answers=choice_answers(),
         test=choice_part("test"),
         embedder=delift_embedder,
+        judge=[model_path(name) for name in judge_models(DELIFT["judge"])],
     output:
         scored="<results>/head_to_head/answers.jsonl",
         scores="<results>/head_to_head/answers.csv",
@@ -304,7 +305,7 @@ rule head_to_head_score_answers:
             {
                 "measures": CHOICES["measures"],
                 "known": {"measure": CHOICES["measures"][0], "threshold": 1.0},
-                "judge": DELIFT["judge"],
+                "judge": judge_settings(DELIFT["judge"]),
                 "embed": {"pooling": DELIFT["embed"]["pooling"]},
             }
         ),

@@ -44,6 +44,7 @@ rule data_rebuild_task:
         "<benchmarks>/data/rebuild_task/{task}.tsv"
     wildcard_constraints:
         task=MEND_CODE,
+    localrule: True
     conda:
         "../envs/preprocess.yaml"
     params:

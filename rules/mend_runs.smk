@@ -162,6 +162,12 @@ def mend_raw_files():
     return sorted(files)
 
 
+def mend_downloads():
+    """Return what else comes over the network: tasks whose rows `datasets` 1.4.0 fetches itself."""
+    fetched = MEND["tasks"]["source"] == "rebuild" and MEND["tasks"]["raw"] is None
+    return mend_task_files(mend_all_tasks()) if fetched else []
+
+
 def mend_llm(wildcards):
     """Return the folder of a backbone's language model."""
     return model_path(MEND["backbones"][wildcards.backbone]["model"])

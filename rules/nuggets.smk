@@ -332,6 +332,7 @@ rule nuggets_judge_answers:
         examples=lambda wildcards: "<results>/data/examples/{}/test.jsonl".format(
             NUGGETS["benchmarks"]["mt_bench" if wildcards.mode == "mt_bench" else "alpaca_eval"]
         ),
+        judge=[model_path(name) for name in judge_models(NUGGETS["judge"])],
     output:
         judgements="<results>/nuggets/judgements/{mode}.jsonl",
         metrics="<results>/nuggets/judgements/{mode}.csv",
@@ -356,7 +357,7 @@ rule nuggets_judge_answers:
             if wildcards.mode == "pairwise"
             else []
         ),
-        settings=as_json(NUGGETS["judge"]),
+        settings=as_json(judge_settings(NUGGETS["judge"])),
         device=config["compute"]["device"],
         threads=config["compute"]["threads"],
     shell:

@@ -2,7 +2,7 @@
 NUGGETS = config["nuggets"]
 NUGGETS_POOL = f"{NUGGETS['dataset']}/{NUGGETS['model']}"
 NUGGETS_MAIN = f"{NUGGETS_POOL}/{NUGGETS['anchors']}"
-NUGGETS_MODELS = [NUGGETS["model"]]
+NUGGETS_MODELS = [NUGGETS["model"], *judge_models(NUGGETS["judge"])]
 NUGGETS_TABLES = [
     "table_1",
     "table_2",

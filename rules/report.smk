@@ -241,7 +241,7 @@ rule report:
 
 
 rule download:
-    """Fetch everything the tier needs from outside, so that compute nodes need no network."""
+    """Fetch all data and models of the tier, so that compute nodes need no network, but for a judge at an endpoint."""
     input:
         [raw_file(*file) for paper in config["papers"] for file in globals()[f"{paper}_raw_files"]()],
         [
@@ -250,6 +250,7 @@ rule download:
             for model in globals()[f"{paper.upper()}_MODELS"]
             if not MODELS[model]["local"]
         ],
+        [file for paper in config["papers"] for file in globals().get(f"{paper}_downloads", list)()],
     localrule: True
 
 

@@ -9,11 +9,7 @@ SHOWN = HEAD_TO_HEAD["demonstrations"]
 HEAD_TO_HEAD_TABLES = ["table_selection", "table_demonstrations", "table_time", "table_time_demonstrations"]
 HEAD_TO_HEAD_FIGURES = ["figure_selection", "figure_demonstrations", "figure_time"]
 HEAD_TO_HEAD_MODELS = sorted(
-    (
-        set()
-        if CHOICES["not_run"]
-        else {CHOICES["model"], DELIFT["embed"]["model"], *judge_models(DELIFT["judge"])}
-    )
+    (set() if CHOICES["not_run"] else {CHOICES["model"], DELIFT["embed"]["model"], *judge_models(DELIFT["judge"])})
     | (
         set()
         if SHOWN["not_run"]

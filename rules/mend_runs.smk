@@ -21,7 +21,9 @@ def mend_checked():
     for name in set(main) & set(further):
         raise UserError(f"config: mend.groups: '{name}' is in main and in ablation; remove it from one")
     if "mend" not in main + further:
-        raise UserError("config: mend.groups: no group trains 'mend', whose cost is measured; add it to mend.groups.main")
+        raise UserError(
+            "config: mend.groups: no group trains 'mend', whose cost is measured; add it to mend.groups.main"
+        )
     others = ("zero_shot", "icl", "metaicl", "prompt_tuning")
     studies = ("table_3", "figure_4", "table_separators", "table_unseen_labels")
     shown = {

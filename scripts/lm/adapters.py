@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import UserError
@@ -59,10 +58,10 @@ def spare_libraries() -> None:
     A Trainer asks for a whole round after every training: a quarter of the time that a small model's training takes.
     Called before a model is loaded, so that no model is kept out of them.
     """
-    import scripts.lm.trainer  # noqa: F401
+    from scripts.lm.load import spared_imports
 
-    gc.collect()
-    gc.freeze()
+    with spared_imports(freeze=True):
+        import scripts.lm.trainer  # noqa: F401
 
 
 def require_qlora() -> None:

@@ -101,10 +101,10 @@ def encode_prompts(loaded: LoadedModel, texts: Sequence[str], *, special: bool =
     encoded = loaded.tokenizer(list(texts), add_special_tokens=special)["input_ids"]
     eos = loaded.tokenizer.eos_token_id
     if loaded.family == "causal" and eos is not None and special:
-        plain = loaded.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        encoded = [
-            ids[:-1] if ids and ids[-1] == eos and raw[-1:] != [eos] else ids for ids, raw in zip(encoded, plain)
-        ]
+        ended = [i for i, ids in enumerate(encoded) if ids and ids[-1] == eos]
+        plain = loaded.tokenizer([texts[i] for i in ended], add_special_tokens=False)["input_ids"] if ended else []
+        added = {i for i, raw in zip(ended, plain) if raw[-1:] != [eos]}
+        encoded = [ids[:-1] if i in added else ids for i, ids in enumerate(encoded)]
     return [list(ids) for ids in encoded]
 
 

@@ -53,13 +53,6 @@ for paper in PAPERS:
 include: "rules/report.smk"
 
 
-# Snakemake 9.27.1 looks through all waiting jobs once a second for EVERY job that has ended so far, to keep a limit on
-# jobs started a second: by the middle of a run a quarter of a core, and no local run needs that limit.
-onstart:
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
-
-
 rule all:
     """Rebuild every table and figure of every paper, the comparison and the report."""
     default_target: True

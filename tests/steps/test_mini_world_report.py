@@ -102,5 +102,5 @@ def test_the_table_reads_cards_and_metrics(metrics, tmp_path):
     assert "no causal language model" in encoder["note"]
     assert (encoder["losses"], encoder["others"]) == ("loss 1.250", "pair trained 0.500 (0.400 to 0.600)")
     (tmp_path / "small" / "card.json").write_text("[]")
-    with pytest.raises(UserError, match=r"card\.json: no model card; rebuild the models"):
+    with pytest.raises(UserError, match=r"card\.json: no model card; rebuild them: snakemake"):
         tabulate_models.main(["--cards", *paths, "--metrics", str(metrics), "--tier", "mini", *outputs])

@@ -37,7 +37,7 @@ def make(folder: Path, name: str) -> tuple[Workspace, dict[str, Any]]:
         "my_pool": {**ROWS, "origin": "local", "splits": {"train": {"file": f"own/{name}"}}},
         "my_anchors": {**ROWS, "splits": {"train": {"file": name, "url": "https://localhost/x"}}},
     }
-    models = {"my_model": {"local": f"models/{name}", "family": "causal", "dtype": "float32"}}
+    models = {"my_model": {"local": f"models/{name}", "family": "causal"}}
     for kind, rows in (("datasets", datasets), ("models", models)):
         (folder / f"{kind} {name}.yaml").write_text(json.dumps(rows), encoding="utf-8")
     registries = {kind: [f"{kind} {name}.yaml"] for kind in ("datasets", "models")}

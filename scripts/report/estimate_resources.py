@@ -15,9 +15,8 @@ from typing import Mapping, Sequence
 from scripts.common.durations import in_words
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
+from scripts.report.job_graph import read_fields
 from scripts.report.run_facts import read_step_times
-
-_START = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$")
 
 
 @dataclass(frozen=True)
@@ -35,19 +34,11 @@ def planned_jobs(output: str) -> list[Job]:
     A rule that asks for nothing, not even a log, gathers files: `all`, `<paper>_all`.
     """
     jobs: list[Job] = []
-    rule, logged = "", False
-    for line in output.splitlines():
-        start = _START.match(line)
-        if start:
-            rule, logged = start.group(1), False
-        elif line.startswith("    log:"):
-            logged = True
-        elif line.startswith("    resources:") and rule:
-            asked = dict(part.split("=", 1) for part in line.split(":", 1)[1].strip().split(", ") if "=" in part)
-            runtime = asked.get("runtime", "")
-            if logged:
-                jobs.append(Job(rule, int(asked.get("gpu", 0)), float(runtime) if _is_number(runtime) else None))
-            rule = ""
+    for job in read_fields(output):
+        asked = dict(part.split("=", 1) for part in job.get("resources", "").split(", ") if "=" in part)
+        runtime = asked.get("runtime", "")
+        if "log" in job:
+            jobs.append(Job(job["rule"], int(asked.get("gpu", 0)), float(runtime) if _is_number(runtime) else None))
     return jobs
 
 

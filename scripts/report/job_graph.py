@@ -10,7 +10,8 @@ from typing import Iterable, Mapping, Sequence
 from scripts.common.files import PathLike, read_json
 from scripts.report.run_facts import read_benchmark
 
-_FIELD = re.compile(r"    (input|output|benchmark): (.+)")
+_START = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):")
+_FIELD = re.compile(r"    (input|output|log|benchmark|resources): (.+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,18 +23,23 @@ class PlannedJob:
     benchmark: str
 
 
-def read_jobs(output: str) -> list[PlannedJob]:
-    """Return the jobs that a dry run printed."""
+def read_fields(output: str) -> list[dict[str, str]]:
+    """Return what a dry run printed of each job: `rule`, and of the fields that it has their text, as it stands."""
     jobs: list[dict[str, str]] = []
     for line in output.splitlines():
-        field = _FIELD.fullmatch(line)
-        if re.match(r"(localrule|rule) \w+:$", line):
-            jobs.append({})
+        start, field = _START.fullmatch(line), _FIELD.fullmatch(line)
+        if start:
+            jobs.append({"rule": start[1]})
         elif field and jobs:
             jobs[-1][field[1]] = field[2]
+    return jobs
+
+
+def read_jobs(output: str) -> list[PlannedJob]:
+    """Return the jobs that a dry run printed."""
     return [
         PlannedJob(_files(job.get("input", "")), _files(job.get("output", "")), job.get("benchmark", ""))
-        for job in jobs
+        for job in read_fields(output)
     ]
 
 

@@ -13,13 +13,15 @@ OPENAI_URL = "https://api.openai.com/v1"
 JUDGE_BATCH = 8  # answers a local judge reads at a time; the verdicts do not depend on it
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class JudgeBackend:
     """A paper's `judge` in the config.
 
     backend: openai (any compatible endpoint), local (a model that writes its verdict) or reference (offline, agreement
     with the reference answer). model: its name at the endpoint, or the folder or hub id of a local one. cache: folder
-    of the endpoint's answers. `section` is where these keys stand in the config, for messages.
+    of the endpoint's answers. parallel: questions asked at the same time; price_in, price_out: currency units per
+    million tokens read and written, for the cost that the log says beforehand. `section` is where these keys stand in
+    the config, for messages.
     """
 
     section: ClassVar[str] = "judge"
@@ -32,6 +34,9 @@ class JudgeBackend:
     cache: str
     timeout_s: float
     attempts: int
+    parallel: int = 4
+    price_in: float = 0.0
+    price_out: float = 0.0
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -66,6 +71,9 @@ def make_judge(
             max_tokens=settings.max_new_tokens,
             timeout_s=settings.timeout_s,
             attempts=settings.attempts,
+            parallel=settings.parallel,
+            price_in=settings.price_in,
+            price_out=settings.price_out,
         )
         writer: Writer = EndpointWriter(endpoint, settings.cache)
     else:

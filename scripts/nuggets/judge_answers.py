@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 MODES = ("alpaca_eval", "mt_bench", "pairwise")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class JudgeSettings(JudgeBackend):
     """The config's `nuggets.judge`; swap: judge each pair in both orders, else once in a random order."""
 

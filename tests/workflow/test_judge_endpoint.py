@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def judge(workspace: Workspace, base_url: str) -> tuple[int, str]:
                 "cache": "cache",
                 "timeout_s": 1,
                 "attempts": 2,
+                "price_in": 1000.0,
             },
         },
     }
@@ -96,6 +98,8 @@ def test_an_endpoint_with_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert status == 0, told[-3000:]
         assert len(server.seen) == QUESTIONS - 2  # the two answers from before were kept
         assert server.keys[-1] == f"Bearer {KEY}"
+    logs = [path.read_text(encoding="utf-8") for path in workspace.folder.rglob("*.log")]
+    assert any(re.search(r"to write, about [0-9.]+ at most", log) for log in logs), "the cost is said beforehand"
     rows = read_csv(tmp_path / TARGET)
     judged = [float(row["value"]) for row in rows if row["metric"] == "n_judged" and row["group"] == "overall"]
     assert sum(judged) == QUESTIONS - 1  # the answer without a grade is counted out

@@ -1,4 +1,4 @@
-"""The flags that tell a step which model to load and how; MEND's steps also take the family."""
+"""The flags that tell a step which model to load and how."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_model_flags(parser: argparse.ArgumentParser, *, family: str | None = Non
     """
     parser.add_argument("--model", required=True, help="folder, or hub id in the local cache")
     parser.add_argument("--dtype", required=True, help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--device", required=True, help="auto, cpu or cuda")
+    parser.add_argument("--device", required=True, help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
     if family is not None:
         about = "of the model: causal, encoder or encoder_decoder"

@@ -1,7 +1,7 @@
 """Loading a language model with its tokenizer: safetensors only, no remote code, dtype and device by capability.
 
-A model is a local folder or a hub id. The common architectures are imported by name, because the `Auto`
-classes of transformers cost seconds at every start.
+A model is a local folder or a hub id. The common architectures are imported by name, because the `Auto` classes of
+transformers cost seconds at every start.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def load_model(
 ) -> LoadedModel:
     """Load a model and its tokenizer from a local folder or the hub.
 
-    source: folder or hub id. family: `causal`, `encoder_decoder` or `encoder`. dtype: a
-    torch name, or `auto`: bfloat16 on a CUDA device that computes in it, float32 elsewhere (bfloat16 products are a
-    hundred times slower on most CPUs). device: `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is one. threads:
-    torch's CPU threads. Raises `UserError` for a missing or damaged model and for a device that is not there.
+    source: folder or hub id. family: `causal`, `encoder_decoder` or `encoder`. dtype: a torch name, or `auto`: bfloat16
+    on a CUDA device that computes in it, float32 elsewhere (bfloat16 products are a hundred times slower on most CPUs).
+    device: `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is one. threads: torch's CPU threads.
+    Raises `UserError` for a missing or damaged model and for a device that is not there.
     """
     family = family.replace("-", "_")
     if family not in FAMILIES:
@@ -82,7 +82,7 @@ def load_model(
     folder = find_model(source)
     check_seal(folder)
     config = _read_config(folder)
-    _model_class(_class_name(config, family))
+    _model_class(_class_name(config, family))  # before any model is there, see `spared_imports`
     import torch
 
     torch.set_num_threads(threads)

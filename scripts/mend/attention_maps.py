@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
 from scripts.common.settings import parse_settings
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import ATTENTION_COLUMNS
 from scripts.mend.demonstrations import Encoder, Joined, join, parse_format
 from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
@@ -42,7 +42,7 @@ class AttentionSettings:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_model_flags(parser)
+    add_model_flags(parser, family="causal")
     parser.add_argument("--distiller", required=True, help="folder of a distiller")
     parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
     parser.add_argument("--settings", required=True, help="JSON: task, demonstrations, queries")
@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.mend.distiller import load_distiller_for
     from scripts.mend.llm import LargeModel
 
-    large = LargeModel(load_model(args.model, **model_options(args)))
+    large = LargeModel(load_model(**model_options(args)))
     form.check_window(large.window, "of --format")
     distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     rows = maps(large, distiller.module, Encoder(large.tokenizer, form), settings, args.tasks)

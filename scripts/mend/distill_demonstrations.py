@@ -14,7 +14,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import to_json
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.demonstrations import Encoder, join, parse_format
 from scripts.mend.sampling import distiller_batches
 
@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--demonstrations", required=True, help="JSON lines of examples")
     parser.add_argument("--distiller", required=True, help="folder of a distiller")
-    add_model_flags(parser)
+    add_model_flags(parser, family="causal")
     parser.add_argument("--format", help="JSON: how examples become tokens (default: as the distiller was trained)")
     parser.add_argument("--groups", type=int, default=1, help="batches of demonstrations distilled apart (default: 1)")
     parser.add_argument("--vectors-out", required=True, help="safetensors: the vectors, and how to use them")
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.mend.evaluate_methods import distil
     from scripts.mend.llm import LargeModel
 
-    large = LargeModel(load_model(args.model, **model_options(args)))
+    large = LargeModel(load_model(**model_options(args)))
     distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     form = parse_format(args.format or to_json(distiller.info.format))
     encoder = Encoder(distiller.tokenizer, form)

@@ -19,7 +19,7 @@ from scripts.common.files import write_csv, write_json
 from scripts.common.progress import Progress
 from scripts.common.settings import named_values, parse_json, parse_settings, settings_of
 from scripts.common.tensors import read_tensors
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import SCORE_COLUMNS
 from scripts.mend.demonstrations import Encoder, PromptFormat, join, parse_formats
 from scripts.mend.perturbations import PERTURBATIONS, perturb
@@ -93,7 +93,7 @@ class Prefix:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_model_flags(parser)
+    add_model_flags(parser, family="causal")
     parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
     parser.add_argument("--arms", required=True, help="JSON: list of methods to score")
     parser.add_argument("--settings", required=True, help="JSON: tasks, shots, seeds, sizes")
@@ -267,7 +267,7 @@ def load_sources(
                 large, folder, dtype=args.dtype, device=args.device, threads=args.threads
             )
         else:
-            tuned[arm.source] = LargeModel(load_model(folder, **model_options(args)))
+            tuned[arm.source] = LargeModel(load_model(**{**model_options(args), "source": folder}))
     prompts: dict[str, Any] = {}
     if any(arm.kind == "prompt_tuning" for arm in arms):
         if not args.prompts:
@@ -292,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
     from scripts.mend.llm import LargeModel
 
-    loaded = load_model(args.model, **model_options(args))
+    loaded = load_model(**model_options(args))
     large = LargeModel(loaded)
     for name in sorted({arm.format for arm in arms}):
         formats[name].check_window(large.window, name)

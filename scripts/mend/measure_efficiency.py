@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Sequence
 from scripts.common.errors import run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import EFFICIENCY_COLUMNS
 from scripts.mend.demonstrations import Encoder, join, parse_format
 from scripts.mend.sampling import distiller_batches
@@ -61,7 +61,7 @@ class Plan:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_model_flags(parser)
+    add_model_flags(parser, family="causal")
     parser.add_argument("--distiller", required=True, help="folder of a distiller")
     parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
     parser.add_argument("--settings", required=True, help="JSON: task, numbers of demonstrations, repeats")
@@ -201,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.mend.distiller import load_distiller_for
     from scripts.mend.llm import LargeModel
 
-    large = LargeModel(load_model(args.model, **model_options(args)))
+    large = LargeModel(load_model(**model_options(args)))
     form.check_window(large.window, "of --format")
     distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     scorer = Scorer(large.model, batch_tokens=settings.batch_tokens)

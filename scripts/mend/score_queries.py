@@ -13,7 +13,7 @@ from typing import Any, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, to_json, write_jsonl
 from scripts.common.tensors import read_tensors
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.demonstrations import Encoder, parse_format
 from scripts.mend.scoring import Queries, accuracy, best_option
 
@@ -27,7 +27,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--queries", required=True, help="JSON lines: input, and options if they differ from the labels"
     )
-    add_model_flags(parser)
+    add_model_flags(parser, family="causal")
     parser.add_argument("--batch-tokens", type=int, default=2048, help="tokens per row of the scorer (default: 2048)")
     parser.add_argument("--predictions-out", required=True, help="JSON lines: the queries with prediction and scores")
     return parser.parse_args(argv)
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.mend.distiller import tokenizer_digest
     from scripts.mend.llm import LargeModel
 
-    large = LargeModel(load_model(args.model, **model_options(args)))
+    large = LargeModel(load_model(**model_options(args)))
     if note["width"] != large.width or note["tokenizer"] != tokenizer_digest(large.tokenizer):
         raise UserError(
             f"{args.vectors}: made for a model of width {note['width']} with another tokenizer or size than"

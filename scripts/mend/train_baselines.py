@@ -18,7 +18,7 @@ from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.demonstrations import Encoder, parse_format
 from scripts.mend.sampling import TaskSource, check_sizes, rows_by_task
 from scripts.mend.task_files import shot_rows
@@ -88,7 +88,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     prompts.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
     prompts.add_argument("--prompts-out", required=True, help="safetensors, one table per task/seed")
     for one in (tuned, prompts):
-        add_model_flags(one)
+        add_model_flags(one, family="causal")
         one.add_argument("--settings", required=True, help="JSON")
         one.add_argument("--format", required=True, help="JSON: how examples become tokens")
         one.add_argument("--history-out", required=True, help="JSON: loss of every step")
@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = model_options(args)
     if tuned:
         options["dtype"] = "float32"  # updates of 1e-5 vanish in bfloat16; arithmetic follows settings.precision
-    loaded = load_model(args.model, **options)
+    loaded = load_model(**options)
     large = LargeModel(loaded, frozen=not tuned)
     form.check_window(large.window, "of --format")
     encoder = Encoder(loaded.tokenizer, form)

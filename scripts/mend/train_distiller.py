@@ -21,7 +21,7 @@ from scripts.common.files import PathLike, read_json, read_jsonl, to_json, write
 from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import named_values, parse_json, settings_of
 from scripts.data.schemas import read_examples
-from scripts.mend.arguments import add_model_flags, model_options
+from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.demonstrations import Encoder, PromptFormat, parse_format
 from scripts.mend.sampling import (
     TaskSource,
@@ -103,7 +103,7 @@ class DistillSettings:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_model_flags(parser)
+    add_model_flags(parser, family="causal")
     parser.add_argument("--starts", nargs="+", required=True, help="NAME=FOLDER: language models or distillers")
     parser.add_argument("--texts", nargs="+", default=(), help="stage 1: JSON lines with the field text")
     parser.add_argument("--meta-train", nargs="+", default=(), help="stage 2: classification rows (JSON lines)")
@@ -430,7 +430,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
     from scripts.mend.llm import LargeModel
 
-    loaded = load_model(args.model, **model_options(args))
+    loaded = load_model(**model_options(args))
     seed_all(args.seed)
     large = LargeModel(loaded)
     form.check_window(large.window, "of --format")

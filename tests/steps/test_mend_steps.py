@@ -197,33 +197,29 @@ def test_unknown_starts_and_short_tasks_are_refused(world: Path, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def train_on_dev(world: Path, folder: Path, rows: list[dict[str, Any]]) -> list[Any]:
+    """Train a distiller whose best checkpoint these held-out rows choose; return the scores it was chosen by."""
+    write_jsonl(folder / "dev.jsonl", rows)
+    arguments = train_args(world, variants={"a": {"start": "small"}}, out=folder / "out")
+    arguments[arguments.index("--dev") + 1] = str(folder / "dev.jsonl")
+    arguments[arguments.index("--history-out") + 1] = str(folder / "history.json")
+    train_distiller.main(arguments)
+    return read_json(folder / "history.json")["a"]["scores"]
+
+
 def test_free_form_tasks_are_trained_on_but_choose_no_checkpoint(world: Path, tmp_path: Path) -> None:
     free = [{**row, "task": "free", "options": []} for row in task_rows("free", 12, 0)]
-    scores = {}
-    for name, rows in (("with", [*task_rows("d", 12, 0), *free]), ("without", task_rows("d", 12, 0)), ("only", free)):
-        write_jsonl(tmp_path / "dev.jsonl", rows)
-        arguments = train_args(world, variants={"a": {"start": "small"}}, out=tmp_path / "out")
-        arguments[arguments.index("--dev") + 1] = str(tmp_path / "dev.jsonl")
-        arguments[arguments.index("--history-out") + 1] = str(tmp_path / "history.json")
-        train_distiller.main(arguments)
-        scores[name] = read_json(tmp_path / "history.json")["a"]["scores"]
-    assert scores["with"] == scores["without"] != []
-    assert scores["only"] == []
+    without = train_on_dev(world, tmp_path, task_rows("d", 12, 0))
+    assert train_on_dev(world, tmp_path, [*task_rows("d", 12, 0), *free]) == without != []
+    assert train_on_dev(world, tmp_path, free) == []
 
 
 def test_held_out_tasks_without_a_row_to_ask_choose_no_checkpoint(world: Path, tmp_path: Path) -> None:
-    scores = {}
-    for name, rows in (("with", [*task_rows("d", 12, 0), *task_rows("few", 3, 0)]), ("without", task_rows("d", 12, 0))):
-        write_jsonl(tmp_path / "dev.jsonl", rows)
-        arguments = train_args(world, variants={"a": {"start": "small"}}, out=tmp_path / "out")
-        arguments[arguments.index("--dev") + 1] = str(tmp_path / "dev.jsonl")
-        arguments[arguments.index("--history-out") + 1] = str(tmp_path / "history.json")
-        train_distiller.main(arguments)
-        scores[name] = read_json(tmp_path / "history.json")["a"]["scores"]
-    assert scores["with"] == scores["without"] != []
-    write_jsonl(tmp_path / "dev.jsonl", task_rows("few", 3, 0))
+    few = task_rows("few", 3, 0)
+    without = train_on_dev(world, tmp_path, task_rows("d", 12, 0))
+    assert train_on_dev(world, tmp_path, [*task_rows("d", 12, 0), *few]) == without != []
     with pytest.raises(UserError, match="--dev: no task has more than 3 rows, so none is left to ask"):
-        train_distiller.main(arguments)
+        train_on_dev(world, tmp_path, few)
 
 
 def test_the_tuned_model_learns_and_loads(world: Path) -> None:

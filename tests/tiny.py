@@ -29,14 +29,14 @@ def make_workspace(folder: Path, *copied: str) -> Workspace:
     return workspace
 
 
-def digests(workspace: Workspace) -> dict[str, str]:
-    """Return {path: hash} of every result, be it final or between, that must not depend on how it was made.
+def digests(results: Path) -> dict[str, str]:
+    """Return {path: hash} of every file below a tier's results that must not depend on how it was made.
 
     What a killed step was writing lies about under a hidden name, .<name>.<letters>.tmp, and is nobody's result.
     """
     found = {}
-    for path in sorted((workspace.folder / RESULTS).rglob("*")):
-        name = path.relative_to(workspace.folder / RESULTS)
+    for path in sorted(results.rglob("*")):
+        name = path.relative_to(results)
         facts = name.parts[0] in FOLDERS_OF_FACTS or any(name.match(pattern) for pattern in RUN_FACTS)
         unfinished = any(part.startswith(".") and part.endswith(".tmp") for part in name.parts)
         if path.is_file() and not facts and not unfinished:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import TARGET, TINY, digests, make_workspace
+from tests.tiny import RESULTS, TARGET, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
 
 
@@ -43,4 +43,4 @@ def undisturbed_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def undisturbed(undisturbed_run: Workspace) -> dict[str, str]:
     """Hashes of the results of the run that nobody disturbed."""
-    return digests(undisturbed_run)
+    return digests(undisturbed_run.folder / RESULTS)

@@ -79,3 +79,20 @@ def test_nuggets_best_scored_examples_train_better_models(results: Path) -> None
 
 def test_old_task_files_were_converted(results: Path) -> None:
     assert len(list((results / "data" / "tasks").glob("*/*_16_*_train.jsonl"))) >= 12 * 5
+
+
+def test_the_mini_world_has_learnt_what_the_papers_need(results: Path) -> None:
+    def measured(metric: str, method: str, setting: str) -> float:
+        figure = "figure_in_context" if metric in ("in_context_accuracy", "guessing_rate") else "figure_authors"
+        (value,) = values(results, "mini_world", figure, metric, method, setting)
+        return value
+
+    assert measured("in_context_accuracy", "demos_0", "trained") < 0.10
+    assert measured("in_context_accuracy", "demos_15", "trained") >= 0.95
+    assert measured("in_context_accuracy", "demos_15", "held_out") >= 0.80
+    assert measured("in_context_accuracy", "demos_100", "trained_20_classes") >= 0.90
+    guessing = measured("guessing_rate", "guessing", "shuffled")
+    assert abs(measured("in_context_accuracy", "demos_15", "shuffled") - guessing) < 0.10
+    assert measured("author_auc", "golden", "all") >= 0.92
+    assert measured("author_auc", "mean_gain", "all") >= 0.92
+    assert measured("same_instruction_better", "demos_1", "all") >= 0.85

@@ -1,15 +1,16 @@
 """A real Slurm of one node: the bytes of a local run, in spite of too little memory, a cancelled and a requeued job.
 
-The tiny tier, not the mini one: each job starts Snakemake twice more, and on two cores the mini tier's jobs would take
-more than half an hour.
+The tiny tier, not the mini one: each job starts Snakemake twice more, and on two cores the mini tier's jobs take more
+than half an hour. With THRIFT_LONG=1 in the environment the mini tier runs as well, whole.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import pytest
 
@@ -57,9 +58,17 @@ def site(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
 class Run:
     """Snakemake that sends its jobs to Slurm, as a context that leaves none behind."""
 
-    def __init__(self, site: Workspace, python: Path, target: str, *options: str, settings: str = "{}") -> None:
+    def __init__(
+        self,
+        site: Workspace,
+        python: Path,
+        target: str,
+        *options: str,
+        settings: str = "{}",
+        tier: Sequence[str] = TINY,
+    ) -> None:
         (site.folder / "run.yaml").write_text(settings, encoding="utf-8")
-        files = ["config/tiers/mini.yaml", *TINY, "gpu.yaml", "run.yaml"]
+        files = ["config/tiers/mini.yaml", *tier, "gpu.yaml", "run.yaml"]
         command = [str(python), "-m", "snakemake", "--workflow-profile", "profiles/slurm", *options]
         self.log = site.folder / f"run_{len(list(site.folder.glob('run_*')))}.log"
         with self.log.open("w") as log:
@@ -79,12 +88,12 @@ class Run:
             self.process.terminate()  # Snakemake cancels its jobs
             self.process.wait()
 
-    def end(self) -> int:
+    def end(self, give_up_s: float = GIVE_UP_S) -> int:
         """Wait for the end; return the exit status."""
         try:
-            return self.process.wait(timeout=GIVE_UP_S)
+            return self.process.wait(timeout=give_up_s)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"not done after {GIVE_UP_S} s: {self.told()[-4000:]}") from None
+            raise AssertionError(f"not done after {give_up_s} s: {self.told()[-4000:]}") from None
 
     def told(self) -> str:
         """Return what Snakemake has printed so far."""
@@ -140,10 +149,17 @@ def test_cancelled_and_requeued_jobs_leave_the_same_bytes(
         assert run.end() == 0, run.told()[-4000:]
         assert "Restarts=1" in ask("scontrol", "show", "job", shard["id"])
 
-    found = digests(site)
+    found = digests(site.folder / RESULTS)
     assert found == {name: undisturbed[name] for name in found}
     assert {str(Path(*Path(name).parts[:2])) for name in found} >= {
         "nuggets/anchors",
         "nuggets/embeddings",
         "nuggets/scores",
     }
+
+
+@pytest.mark.skipif("THRIFT_LONG" not in os.environ, reason="the mini tier on Slurm takes long: set THRIFT_LONG=1")
+def test_the_mini_tier_leaves_the_bytes_of_a_local_run(site: Workspace, python: Path, results: Path) -> None:
+    with Run(site, python, "all", tier=()) as run:
+        assert run.end(2 * 3600) == 0, run.told()[-4000:]
+    assert digests(site.folder / "results/mini") == digests(results)

@@ -178,7 +178,7 @@ def test_killed_again_and_again_and_run_on_one_core(
     assert len(hit) > len(KILLED[paper]) / 2, hit
     done = workspace.run(target, configfiles=TINY, cores="1")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    found = digests(workspace)
+    found = digests(workspace.folder / RESULTS)
     assert found == {name: undisturbed.get(name) for name in found}
     assert found.keys() >= {
         name for name in undisturbed if name.startswith((f"{paper}/", f"tables/{paper}_", f"figures/{paper}_"))
@@ -202,4 +202,4 @@ def test_a_shard_damaged_between_two_runs(undisturbed_run: Workspace, undisturbe
     shard.unlink()
     done = undisturbed_run.run(merged, configfiles=TINY)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    assert digests(undisturbed_run) == undisturbed
+    assert digests(undisturbed_run.folder / RESULTS) == undisturbed

@@ -127,12 +127,16 @@ def load_tokenizer(source: str) -> Any:
         if kind in PLAIN_TOKENIZERS and (folder / "tokenizer.json").is_file():
             from transformers import PreTrainedTokenizerFast
 
-            return PreTrainedTokenizerFast.from_pretrained(str(folder))
-        from transformers import AutoTokenizer
+            tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(folder))
+        else:
+            from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"{folder}: no usable tokenizer ({_first_line(error)}); add tokenizer.json") from None
+    # transformers notes here whether HF_HUB_OFFLINE was set, and writes it beside every model that is saved.
+    tokenizer.init_kwargs.pop("local_files_only", None)
+    return tokenizer
 
 
 def choose_device(device: str) -> Any:

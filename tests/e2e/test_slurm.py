@@ -162,4 +162,8 @@ def test_cancelled_and_requeued_jobs_leave_the_same_bytes(
 def test_the_mini_tier_leaves_the_bytes_of_a_local_run(site: Workspace, python: Path, results: Path) -> None:
     with Run(site, python, "all", tier=()) as run:
         assert run.end(2 * 3600) == 0, run.told()[-4000:]
-    assert digests(site.folder / "results/mini") == digests(results)
+    found, expected = digests(site.folder / "results/mini"), digests(results)
+    assert found.keys() == expected.keys()
+    different = {name for name in found if found[name] != expected[name]}
+    # the GPUs that were asked for, and a sheet of all figures, those of seconds among them
+    assert different <= {"config.json", "contact_sheet.png"}

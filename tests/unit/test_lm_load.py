@@ -177,3 +177,8 @@ def test_tokenizer_without_weights(causal: Path, tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(causal / name, folder / name)
     assert load_tokenizer(str(folder))("b")["input_ids"] == [2]
+
+
+def test_a_saved_tokenizer_does_not_tell_whether_the_machine_was_offline(causal: Path, tmp_path: Path) -> None:
+    load_tokenizer(str(causal)).save_pretrained(tmp_path / "saved")
+    assert "local_files_only" not in json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())

@@ -17,8 +17,7 @@ RUN_FACTS = (
     "*.run.json",
     "*/times.csv",
     "*/timing.csv",
-    "*/*_table_time*",
-    "*/head_to_head_figure_time.*",
+    "*/*_table_time.*",
     "*/mend_*_timing.*",
 )
 

@@ -233,22 +233,25 @@ rule nuggets_select_subset:
 
 
 rule nuggets_train_model:
-    """Fine-tune the model on one method's subset, for every seed."""
+    """Fine-tune the model on the subsets of several runs, for every seed."""
     input:
         script="scripts/nuggets/train_model.py",
         code=code_of("scripts/nuggets/train_model.py"),
-        subsets="<results>/nuggets/subsets/{dataset}/{model}/{anchors}/{method}",
+        subsets=lambda wildcards: [
+            f"<results>/nuggets/subsets/{wildcards.dataset}/{wildcards.model}/{run}"
+            for run in nuggets_trained_runs(wildcards)
+        ],
         model=model_folder,
     output:
         models=kept(
-            directory("<results>/nuggets/train/{dataset}/{model}/{anchors}/{method}"),
+            directory("<results>/nuggets/train/{dataset}/{model}/runs_{start}"),
             NUGGETS["keep_models"],
         ),
-        history="<results>/nuggets/train/{dataset}/{model}/{anchors}/{method}.json",
+        history="<results>/nuggets/train/{dataset}/{model}/runs_{start}.json",
     log:
-        "<logs>/nuggets/train_model/{dataset}/{model}/{anchors}/{method}.log",
+        "<logs>/nuggets/train_model/{dataset}/{model}/runs_{start}.log",
     benchmark:
-        "<benchmarks>/nuggets/train_model/{dataset}/{model}/{anchors}/{method}.tsv"
+        "<benchmarks>/nuggets/train_model/{dataset}/{model}/runs_{start}.tsv"
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"] * NUGGETS["finetune"]["devices"]
@@ -260,15 +263,15 @@ rule nuggets_train_model:
         module=as_py_module(),
         launcher=launcher(NUGGETS["finetune"]["devices"]),
         compute=model_flags(),
-        rule=lambda wildcards: json_text(NUGGETS["methods"][wildcards.method]),
+        runs=nuggets_trained_runs,
+        rules=lambda wildcards: [json_text(nuggets_rule(run)) for run in nuggets_trained_runs(wildcards)],
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
         settings=as_json({key: value for key, value in NUGGETS["finetune"].items() if key != "prompt"}),
         seeds=NUGGETS["seeds"],
         checkpoints=f"{RESULTS}/nuggets/checkpoints",
     shell:
         "{params.launcher} -m {params.module}"
-        " --subsets {input.subsets:q} --seeds {params.seeds}"
-        " --method {wildcards.method:q} --rule {params.rule:q}"
+        " --runs {params.runs:q} --subsets {input.subsets:q} --rules {params.rules:q} --seeds {params.seeds}"
         " --model {input.model:q} {params.compute}"
         " --prompt {params.prompt:q} --settings {params.settings:q} --checkpoints {params.checkpoints:q}"
         " --models-out {output.models:q} --history-out {output.history:q}"
@@ -276,23 +279,23 @@ rule nuggets_train_model:
 
 
 rule nuggets_generate_answers:
-    """Let one method's models answer both benchmarks, and measure the likelihood of the reference answers."""
+    """Let the models of several runs answer both benchmarks, and measure the likelihood of the reference answers."""
     input:
         script="scripts/nuggets/generate_answers.py",
         code=code_of("scripts/nuggets/generate_answers.py"),
         model=model_folder,
         models=branch(
-            lambda wildcards: nuggets_by(wildcards.method) != "none",
-            then="<results>/nuggets/train/{dataset}/{model}/{anchors}/{method}",
+            nuggets_trained_runs,
+            then="<results>/nuggets/train/{dataset}/{model}/runs_{start}",
         ),
         alpaca_eval=f"<results>/data/examples/{NUGGETS['benchmarks']['alpaca_eval']}/test.jsonl",
         mt_bench=f"<results>/data/examples/{NUGGETS['benchmarks']['mt_bench']}/test.jsonl",
     output:
-        answers=directory("<results>/nuggets/answers/{dataset}/{model}/{anchors}/{method}"),
+        answers=directory("<results>/nuggets/answers/{dataset}/{model}/runs_{start}"),
     log:
-        "<logs>/nuggets/generate_answers/{dataset}/{model}/{anchors}/{method}.log",
+        "<logs>/nuggets/generate_answers/{dataset}/{model}/runs_{start}.log",
     benchmark:
-        "<benchmarks>/nuggets/generate_answers/{dataset}/{model}/{anchors}/{method}.tsv"
+        "<benchmarks>/nuggets/generate_answers/{dataset}/{model}/runs_{start}.tsv"
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"]
@@ -312,11 +315,13 @@ rule nuggets_generate_answers:
                 "batch_tokens": config["compute"]["batch_tokens"],
             }
         ),
-        seeds=lambda wildcards: nuggets_seeds(wildcards.method),
+        runs=nuggets_job_runs,
+        untrained=lambda wildcards: ["--untrained", *nuggets_untrained_runs(wildcards)],
+        seeds=NUGGETS["seeds"],
     shell:
         "python -m {params.module}"
         " --model {input.model:q} {params.models:q} {params.compute}"
-        " --method {wildcards.method:q} --seeds {params.seeds}"
+        " --runs {params.runs:q} {params.untrained:q} --seeds {params.seeds}"
         " --alpaca-eval {input.alpaca_eval:q} --mt-bench {input.mt_bench:q}"
         " --prompt {params.prompt:q} --turn-separator {params.turn_separator:q} --settings {params.settings:q}"
         " --answers-out {output.answers:q}"
@@ -328,7 +333,7 @@ rule nuggets_judge_answers:
     input:
         script="scripts/nuggets/judge_answers.py",
         code=code_of("scripts/nuggets/judge_answers.py"),
-        answers=lambda wildcards: nuggets_answers(wildcards.mode),
+        answers=lambda wildcards: nuggets_answer_jobs(wildcards.mode),
         examples=lambda wildcards: "<results>/data/examples/{}/test.jsonl".format(
             NUGGETS["benchmarks"]["mt_bench" if wildcards.mode == "mt_bench" else "alpaca_eval"]
         ),
@@ -352,6 +357,7 @@ rule nuggets_judge_answers:
     params:
         module=as_py_module(),
         runs=lambda wildcards: nuggets_runs(wildcards.mode),
+        answers=lambda wildcards: nuggets_answers(wildcards.mode),
         reference=lambda wildcards: (
             flag("--reference-run", f"{NUGGETS['anchors']}/{NUGGETS['figure_pairwise']['reference']}")
             if wildcards.mode == "pairwise"
@@ -363,7 +369,7 @@ rule nuggets_judge_answers:
     shell:
         "python -m {params.module}"
         " --mode {wildcards.mode} --examples {input.examples:q}"
-        " --runs {params.runs:q} --answers {input.answers:q} {params.reference:q}"
+        " --runs {params.runs:q} --answers {params.answers:q} {params.reference:q}"
         " --settings {params.settings:q} --device {params.device} --threads {params.threads}"
         " --judgements-out {output.judgements:q} --metrics-out {output.metrics:q}"
         " > {log:q} 2>&1"
@@ -377,7 +383,7 @@ rule nuggets_collect_metrics:
         alpaca_eval="<results>/nuggets/judgements/alpaca_eval.csv",
         mt_bench="<results>/nuggets/judgements/mt_bench.csv",
         pairwise="<results>/nuggets/judgements/pairwise.csv",
-        answers=nuggets_answers("all"),
+        answers=nuggets_answer_jobs("all"),
         scores=expand(
             f"<results>/nuggets/scores/{NUGGETS_POOL}/{{anchors}}/scores.csv",
             anchors=nuggets_anchor_sets(),
@@ -398,13 +404,14 @@ rule nuggets_collect_metrics:
     params:
         module=as_py_module(),
         runs=nuggets_runs("all"),
+        answers=nuggets_answers("all"),
         anchor_sets=nuggets_anchor_sets(),
         truth=lambda wildcards, input: flag("--truth", input.truth),
         settings=NUGGETS_SETTINGS,
     shell:
         "python -m {params.module}"
         " --alpaca-eval {input.alpaca_eval:q} --mt-bench {input.mt_bench:q} --pairwise {input.pairwise:q}"
-        " --runs {params.runs:q} --answers {input.answers:q}"
+        " --runs {params.runs:q} --answers {params.answers:q}"
         " --anchor-sets {params.anchor_sets:q} --scores {input.scores:q} --raw {input.raw:q}"
         " --difficulty {input.difficulty:q} {params.truth:q} --settings {params.settings:q}"
         " --metrics-out {output.metrics:q} --notes-out {output.notes:q} --roc-out {output.roc:q}"

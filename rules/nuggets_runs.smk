@@ -69,9 +69,41 @@ def nuggets_runs(benchmark):
     return sorted(runs)
 
 
+def nuggets_job_runs(wildcards):
+    """Return the runs whose models one job trains or lets answer."""
+    start = int(wildcards.start)
+    return nuggets_runs("all")[start : start + NUGGETS["runs_per_job"]]
+
+
+def nuggets_trained_runs(wildcards):
+    """Return the runs of a job that train a model; the model as it is does not."""
+    return [run for run in nuggets_job_runs(wildcards) if nuggets_rule(run)["by"] != "none"]
+
+
+def nuggets_untrained_runs(wildcards):
+    """Return the runs of a job that are the model as it is."""
+    return [run for run in nuggets_job_runs(wildcards) if nuggets_rule(run)["by"] == "none"]
+
+
+def nuggets_job_of(run):
+    """Return the folder of answers that a run's are in."""
+    place = nuggets_runs("all").index(run)
+    return f"nuggets/answers/{NUGGETS_POOL}/runs_{place - place % NUGGETS['runs_per_job']}"
+
+
+def nuggets_answer_jobs(benchmark):
+    """Return the folders of the jobs that hold the answers of `nuggets_runs`, each once."""
+    return list(dict.fromkeys(f"<results>/{nuggets_job_of(run)}" for run in nuggets_runs(benchmark)))
+
+
 def nuggets_answers(benchmark):
-    """Return the answer folders of `nuggets_runs`, in the same order."""
-    return [f"<results>/nuggets/answers/{NUGGETS_POOL}/{run}" for run in nuggets_runs(benchmark)]
+    """Return the folder of answers of each of `nuggets_runs`, in the same order."""
+    return [f"{RESULTS}/{nuggets_job_of(run)}/{run}" for run in nuggets_runs(benchmark)]
+
+
+def nuggets_rule(run):
+    """Return how a run's subset is chosen."""
+    return NUGGETS["methods"][Path(run).name]
 
 
 def nuggets_by(method):
@@ -82,8 +114,3 @@ def nuggets_by(method):
 def nuggets_anchor_sets():
     """Return the anchor sets that some artifact needs, the main one first."""
     return list(dict.fromkeys([NUGGETS["anchors"], *NUGGETS["table_3"]["anchor_sets"]]))
-
-
-def nuggets_seeds(method):
-    """Return the seeds of a method; the model as it is has nothing to draw, so one is enough."""
-    return NUGGETS["seeds"] if nuggets_by(method) != "none" else NUGGETS["seeds"][:1]

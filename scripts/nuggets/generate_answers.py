@@ -1,5 +1,6 @@
-"""Answer AlpacaEval and MT-Bench with the models of one subset, one per seed (NUGGETS, section 4.2).
+"""Answer AlpacaEval and MT-Bench with the models of several subsets, one per seed (NUGGETS, section 4.2).
 
+A run is `<anchor set>/<method>`; a run of `--untrained` is the model as it is, which has nothing to draw and one seed.
 Answers are written in the formats that AlpacaEval (`model_outputs`) and FastChat (`model_answer`) read. A dialogue of
 MT-Bench is the fine-tuning prompt repeated: prompt of the first turn, the model's own first answer, a separator, prompt
 of the second turn. Where a benchmark has reference answers, their log-likelihood under the model is kept too:
@@ -256,9 +257,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_flags(parser)
-    parser.add_argument("--models", help="folder with seed_{n}/ and status.json; without it the model itself answers")
-    parser.add_argument("--method", required=True, help="name of the subset, as the generator of the answers")
-    parser.add_argument("--seeds", nargs="+", type=int, required=True)
+    parser.add_argument("--runs", nargs="+", required=True, help="<anchor set>/<method> of each model")
+    parser.add_argument("--models", help="folder of train_model: seed_{n}/ and status.json in a folder per run")
+    parser.add_argument("--untrained", nargs="*", default=[], help="the runs that are the model as it is")
+    parser.add_argument("--seeds", nargs="+", type=int, required=True, help="seeds of the trained runs")
     parser.add_argument("--alpaca-eval", required=True, help="JSONL, schema evaluation")
     parser.add_argument("--mt-bench", required=True, help="JSONL, schema dialogue")
     parser.add_argument("--turn-separator", required=True, help="text between an answer and the next turn's prompt")
@@ -267,47 +269,66 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--settings", required=True, help="JSON: max_new_tokens, temperature, stop, batch_size, batch_tokens"
     )
     parser.add_argument(
-        "--answers-out", required=True, help="folder: {benchmark}/seed_{n}.json(l), likelihood.csv, status.json"
+        "--answers-out",
+        required=True,
+        help="folder: {benchmark}/seed_{n}.json(l), likelihood.csv, status.json in a folder per run",
     )
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Answer both benchmarks with every seed's model."""
-    args = parse_args(argv)
-    prompt = prompt_of_flag(args.prompt)
-    settings = parse_settings(AnswerSettings, args.settings)
-    if args.models is None and len(args.seeds) != 1:
-        raise UserError("--seeds: without --models there is one model and nothing to draw; give one seed")
-    examples = {
-        "alpaca_eval": read_examples(args.alpaca_eval, "evaluation"),
-        "mt_bench": read_examples(args.mt_bench, "dialogue"),
-    }
-    status = {"status": "done", "reason": "", "method": args.method, "n_examples": {}}
-    if args.models is not None:
-        status = read_json(Path(args.models) / "status.json")
-    questions = reference_questions(examples, prompt, args.turn_separator)
-    likelihood: list[dict[str, Any]] = []
-    with whole_folder(args.answers_out) as folder:
-        for seed in args.seeds:
+class Evaluation:
+    """What all runs of a job share: both benchmarks, the prompt, how answers are written."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.prompt = prompt_of_flag(args.prompt)
+        self.settings = parse_settings(AnswerSettings, args.settings)
+        self.singles = read_examples(args.alpaca_eval, "evaluation")
+        self.dialogues = read_examples(args.mt_bench, "dialogue")
+        examples = {"alpaca_eval": self.singles, "mt_bench": self.dialogues}
+        self.questions = reference_questions(examples, self.prompt, args.turn_separator)
+
+    def write_run(self, run: str, target: Path) -> None:
+        """Answer both benchmarks with every seed's model of one run."""
+        method = run.rpartition("/")[2]
+        models = None if run in self.args.untrained else Path(self.args.models) / run
+        status = {"status": "done", "reason": "", "method": method, "n_examples": {}}
+        if models is not None:
+            status = read_json(models / "status.json")
+        likelihood: list[dict[str, Any]] = []
+        for seed in self.args.seeds if models else self.args.seeds[:1]:
             singles: list[dict[str, Any]] = []
             dialogues: list[dict[str, Any]] = []
             if status["status"] == "done":
                 seed_all(seed)
-                loaded = load_answering_model(args, Path(args.models) / f"seed_{seed}" if args.models else None)
-                texts = answer_all(loaded, [prompt.query(row) for row in examples["alpaca_eval"]], settings, seed)
-                singles = alpaca_eval_rows(examples["alpaca_eval"], texts, args.method)
-                turns = answer_dialogues(loaded, examples["mt_bench"], prompt, args.turn_separator, settings, seed)
-                dialogues = fastchat_rows(examples["mt_bench"], turns, args.method)
-                for benchmark, asked in questions.items():
-                    scored = reference_likelihood(loaded, asked, settings.batch_tokens)
+                loaded = load_answering_model(self.args, models / f"seed_{seed}" if models else None)
+                prompts = [self.prompt.query(row) for row in self.singles]
+                singles = alpaca_eval_rows(self.singles, answer_all(loaded, prompts, self.settings, seed), method)
+                turns = answer_dialogues(
+                    loaded, self.dialogues, self.prompt, self.args.turn_separator, self.settings, seed
+                )
+                dialogues = fastchat_rows(self.dialogues, turns, method)
+                for benchmark, asked in self.questions.items():
+                    scored = reference_likelihood(loaded, asked, self.settings.batch_tokens)
                     likelihood += likelihood_rows(benchmark, seed, scored)
                 del loaded
-            write_json(folder / "alpaca_eval" / f"seed_{seed}.json", singles)
-            write_jsonl(folder / "mt_bench" / f"seed_{seed}.jsonl", dialogues)
-        write_csv(folder / "likelihood.csv", likelihood, LIKELIHOOD_COLUMNS)
-        write_json(folder / "status.json", status)
-    logger.info("%s: %s", args.method, status["reason"] or f"answers of {len(args.seeds)} seeds")
+            write_json(target / "alpaca_eval" / f"seed_{seed}.json", singles)
+            write_jsonl(target / "mt_bench" / f"seed_{seed}.jsonl", dialogues)
+        write_csv(target / "likelihood.csv", likelihood, LIKELIHOOD_COLUMNS)
+        write_json(target / "status.json", status)
+        logger.info("%s: %s", run, status["reason"] or "answered")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Answer both benchmarks with every model of every run."""
+    args = parse_args(argv)
+    trained = [run for run in args.runs if run not in args.untrained]
+    if trained and args.models is None:
+        raise UserError(f"--models: '{trained[0]}' is a trained run; give the folder of its models")
+    job = Evaluation(args)
+    with whole_folder(args.answers_out) as folder:
+        for run in args.runs:
+            job.write_run(run, folder / run)
 
 
 if __name__ == "__main__":

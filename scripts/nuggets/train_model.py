@@ -1,8 +1,8 @@
-"""Fine-tune the model on one subset of the pool, once per seed (NUGGETS, section 4.1: the stanford_alpaca recipe).
+"""Fine-tune the model on subsets of the pool, once per seed (NUGGETS, section 4.1: the stanford_alpaca recipe).
 
-One job trains all seeds of one subset. A finished seed rests in the checkpoint folder, under a name made of everything
-it depends on, until all seeds are done: a job that is killed and started again trains only what is missing. An empty
-subset is no error: nothing is trained and `status.json` says why.
+One job serves several subsets and all their seeds; a run is `<anchor set>/<method>`. A finished seed rests in the
+checkpoint folder, under a name made of everything it depends on, until all of the job is done: a job that is killed and
+started again trains only what is missing. An empty subset is no error: nothing is trained and `status.json` says why.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def train_seed(
     folder = checkpoint_folder(checkpoints / "finished", dataclasses.asdict(settings), key)
     finished = folder / WHOLE
     if usable(finished):
-        logger.info("seed %d: finished earlier", seed)
+        logger.info("finished earlier")
         return finished, loaded
     adapter = finished / "model" if settings.method == "qlora" else None
     history = finetune(loaded, pairs, settings, seed, checkpoints / "running", adapter_out=adapter)
@@ -118,16 +118,40 @@ def train_seed(
     if is_first_process():
         write_json(finished / "history.json", {**dataclasses.asdict(history), "seed": seed})
         seal(finished)
-    logger.info("seed %d: %d examples, loss %.4f -> %.4f nats", seed, len(pairs), history.losses[0], history.losses[-1])
+    logger.info("loss %.4f -> %.4f nats", history.losses[0], history.losses[-1])
     return finished, None
 
 
-def collect_models(folders: Mapping[int, Path], target: PathLike, status: Mapping[str, Any]) -> None:
-    """Put the finished models as `seed_{n}` and `status.json` into the folder `target`, whole or not at all."""
+@dataclasses.dataclass(frozen=True)
+class Subset:
+    """What one run trains on: the examples of each seed, and the method's rule in the config (`nuggets.methods`)."""
+
+    run: str
+    rows: Mapping[int, Sequence[Mapping[str, Any]]]
+    rule: Mapping[str, Any]
+
+    def status(self) -> dict[str, Any]:
+        """Return whether there is something to train on, and why not; counts of examples by seed."""
+        empty = not all(self.rows.values())
+        return {
+            "status": "not_run" if empty else "done",
+            "reason": empty_reason(self.rule) if empty else "",
+            "method": self.run.rpartition("/")[2],
+            "n_examples": {str(seed): len(rows) for seed, rows in self.rows.items()},
+        }
+
+
+def collect_models(subsets: Sequence[Subset], folders: Mapping[str, Mapping[int, Path]], target: PathLike) -> None:
+    """Put each run's finished models as `seed_{n}` and its `status.json` into `target`, whole or not at all.
+
+    folders: where the model of each run and seed rests; none for a run without examples.
+    """
     with whole_folder(target) as temporary:
-        for seed, folder in folders.items():
-            shutil.copytree(folder / "model", temporary / f"seed_{seed}", copy_function=_link_or_copy)
-        write_json(temporary / "status.json", status)
+        for subset in subsets:
+            for seed, folder in folders[subset.run].items():
+                copy = temporary / subset.run / f"seed_{seed}"
+                shutil.copytree(folder / "model", copy, copy_function=_link_or_copy)
+            write_json(temporary / subset.run / "status.json", subset.status())
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -140,42 +164,39 @@ def _link_or_copy(source: str, target: str) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--subsets", required=True, help="folder of the chosen examples, seed_{n}.jsonl")
+    parser.add_argument("--runs", nargs="+", required=True, help="<anchor set>/<method> of each subset")
+    parser.add_argument("--subsets", nargs="+", required=True, help="folder of each run's examples, seed_{n}.jsonl")
+    parser.add_argument("--rules", nargs="+", required=True, help="JSON: each run's method in the config")
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="train one model for each")
-    parser.add_argument("--method", required=True, help="name of the selection method")
-    parser.add_argument("--rule", required=True, help="JSON: the method in the config, to explain an empty subset")
     add_model_flags(parser)
     parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
     parser.add_argument("--settings", required=True, help="JSON: nuggets.finetune without the prompt")
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
-    parser.add_argument("--models-out", required=True, help="folder: seed_{n}/ and status.json")
-    parser.add_argument("--history-out", required=True, help="JSON: loss of every step and counts, per seed")
+    parser.add_argument("--models-out", required=True, help="folder: seed_{n}/ and status.json in a folder per run")
+    parser.add_argument("--history-out", required=True, help="JSON: loss of every step and counts, per run and seed")
     return parser.parse_args(argv)
 
 
-def read_subset(path: PathLike) -> list[dict[str, Any]]:
-    """Return the examples of a subset; an empty file is a subset of none."""
-    return read_examples(path, "instruction") if read_text(path).strip() else []
+def read_subset(run: str, folder: PathLike, seeds: Sequence[int], rule: str) -> Subset:
+    """Return what one run trains on; an empty file is a subset of none. rule: JSON."""
+    paths = {seed: Path(folder) / f"seed_{seed}.jsonl" for seed in seeds}
+    rows = {seed: read_examples(path, "instruction") if read_text(path).strip() else [] for seed, path in paths.items()}
+    return Subset(run, rows, parse_json("--rules", rule, dict))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train all seeds of one subset."""
+    """Train all seeds of every subset."""
     from scripts.lm.checkpoints import is_first_process, world_size
 
     args = parse_args(argv)
+    if not len(args.runs) == len(args.subsets) == len(args.rules):
+        raise UserError(
+            f"--runs: {len(args.runs)} runs, {len(args.subsets)} --subsets and {len(args.rules)} --rules;"
+            " give one of each per run"
+        )
     prompt = prompt_of_flag(args.prompt)
     settings = parse_settings(TrainSettings, args.settings)
-    paths = {seed: Path(args.subsets) / f"seed_{seed}.jsonl" for seed in args.seeds}
-    subsets = {seed: read_subset(path) for seed, path in paths.items()}
-    counts = {str(seed): len(rows) for seed, rows in subsets.items()}
-    status = {"status": "done", "reason": "", "method": args.method, "n_examples": counts}
-    if not all(subsets.values()):
-        status.update(status="not_run", reason=empty_reason(parse_json("--rule", args.rule, dict)))
-        logger.info("%s: not trained, %s", args.method, status["reason"])
-        if is_first_process():
-            collect_models({}, args.models_out, status)
-            write_json(args.history_out, {"seeds": [], **status})
-        return
+    subsets = [read_subset(*one, args.seeds, rule) for *one, rule in zip(args.runs, args.subsets, args.rules)]
     if world_size() != settings.devices:
         raise UserError(
             f"nuggets.finetune.devices: {settings.devices} devices but {world_size()} processes; start the step with"
@@ -184,17 +205,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     engine = settings.for_finetune(args.dtype)
     # A folder for each job: two jobs may train the same examples, and the first to end clears its own.
     kept = Path(args.checkpoints) / hashlib.sha256(str(args.models_out).encode()).hexdigest()[:12]
-    folders, loaded = {}, None
-    for seed, rows in subsets.items():
-        seed_all(seed)
-        pairs = [(prompt.query(row), row["output"]) for row in rows]
-        folders[seed], loaded = train_seed(model_options(args), loaded, pairs, engine, seed, kept)
+    folders: dict[str, dict[int, Path]] = {subset.run: {} for subset in subsets}
+    loaded = None
+    for subset in subsets:
+        status = subset.status()
+        if status["status"] == "not_run":
+            logger.info("%s: not trained, %s", subset.run, status["reason"])
+            continue
+        for seed, rows in subset.rows.items():
+            seed_all(seed)
+            pairs = [(prompt.query(row), row["output"]) for row in rows]
+            logger.info("%s, seed %d: %d examples", subset.run, seed, len(pairs))
+            folders[subset.run][seed], loaded = train_seed(model_options(args), loaded, pairs, engine, seed, kept)
     if not is_first_process():
         return
-    collect_models(folders, args.models_out, status)
-    histories = [read_json(folder / "history.json") for folder in folders.values()]
-    write_json(args.history_out, {"seeds": histories, **status})
-    shutil.rmtree(kept)
+    collect_models(subsets, folders, args.models_out)
+    histories = {}
+    for subset in subsets:
+        seeds = [read_json(folder / "history.json") for folder in folders[subset.run].values()]
+        histories[subset.run] = {"seeds": seeds, **subset.status()}
+    write_json(args.history_out, histories)
+    shutil.rmtree(kept, ignore_errors=True)  # absent where every subset is empty
 
 
 if __name__ == "__main__":

@@ -33,10 +33,15 @@ nuggets:
   seeds: [0]
   finetune: {{prompt: alpaca, max_steps: 3, batch_size: 2, max_tokens: 256}}
   benchmarks: {{alpaca_eval: alpaca_eval_example, mt_bench: mt_bench}}
+  table_1: {{methods: [top]}}
+  table_2: {{methods: [top]}}
+  table_3: {{anchor_sets: [given], methods: [top]}}
+  table_baselines: {{methods: [top]}}
+  figure_pairwise: {{reference: full, methods: [top]}}
 """
 SCORES = "results/real/nuggets/scores/alpaca_gpt4_bad/stories260k/given"
 SUBSETS = "results/real/nuggets/subsets/alpaca_gpt4_bad/stories260k/given"
-TRAINED = "results/real/nuggets/train/alpaca_gpt4_bad/stories260k/given/top"
+TRAINED = "results/real/nuggets/train/alpaca_gpt4_bad/stories260k/runs_1"  # given/full, given/top
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +93,7 @@ def test_the_subset_is_what_the_scores_say(run: Path) -> None:
 
 def test_the_model_was_trained_on_it(run: Path) -> None:
     assert "loss" in json.dumps(read_json(run / f"{TRAINED}.json"))
-    assert (run / TRAINED / "seed_0" / "model.safetensors").is_file()
+    assert (run / TRAINED / "given" / "top" / "seed_0" / "model.safetensors").is_file()
 
 
 def test_scores_equal_a_plain_computation(run: Path, shared: Path) -> None:

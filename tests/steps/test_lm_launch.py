@@ -14,7 +14,7 @@ from scripts.lm.launch import main
 
 PROMPT = '{"with_input": "{instruction}{input}", "without_input": "{instruction}"}'
 TRAIN = {
-    "--subsets": "nowhere", "--seeds": "0", "--method": "full", "--rule": "{}", "--model": "m", "--dtype": "float32",
+    "--subsets": "nowhere", "--seeds": "0", "--runs": "any/full", "--rules": "{}", "--model": "m", "--dtype": "float32",
     "--device": "cpu", "--threads": "1", "--prompt": PROMPT,
     "--checkpoints": "c", "--models-out": "o", "--history-out": "h",
 }  # fmt: skip

@@ -29,6 +29,7 @@ from tests.unit.nuggets_eval import ANSWER, DIALOGUES, SINGLES, flags, model_fla
 from tests.unit.nuggets_tiny import PROMPT, save, tiny
 
 SETTINGS = AnswerSettings(**ANSWER)
+RUN = "kmeans_4/top"
 TEMPLATE = Prompt.from_config(PROMPT)
 
 
@@ -50,11 +51,11 @@ def folder(tmp_path_factory):
     with torch.no_grad():
         for weight in other.model.parameters():
             weight.mul_(1.3)
-    save(other, made / "models" / "seed_1")
+    save(other, made / "models" / RUN / "seed_1")
     other.model.load_state_dict(state)
-    save(other, made / "models" / "seed_0")
+    save(other, made / "models" / RUN / "seed_0")
     write_json(
-        made / "models" / "status.json",
+        made / "models" / RUN / "status.json",
         {"status": "done", "reason": "", "method": "top", "n_examples": {"0": 3, "1": 3}},
     )
     return made
@@ -64,7 +65,7 @@ def run(folder: Path, out: Path, **changes) -> Path:
     given = {
         **model_flags(folder / "model"),
         "models": folder / "models",
-        "method": "top",
+        "runs": RUN,
         "seeds": [0, 1],
         "alpaca-eval": folder / "alpaca_eval.jsonl",
         "mt-bench": folder / "mt_bench.jsonl",
@@ -73,7 +74,7 @@ def run(folder: Path, out: Path, **changes) -> Path:
         "answers-out": out,
     }
     main(flags({**given, **changes}))
-    return out
+    return out / RUN
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -100,11 +101,20 @@ def test_formats_and_seeds(folder, tmp_path):
 
 def test_the_model_itself_answers_as_seed_0_does(folder, tmp_path):
     # seed_0 of the folder has the base model's weights.
-    base = run(folder, tmp_path / "base", models=None, seeds=[0])
+    base = run(folder, tmp_path / "base", models=None, untrained=RUN)  # one seed, whatever is asked for
     tuned = run(folder, tmp_path / "tuned", seeds=[0])
     found = everything(tuned)
     found.pop("status.json")
     assert {name: everything(base)[name] for name in found} == found
+
+
+def test_runs_answer_alike_alone_and_together(folder, tmp_path):
+    alone = everything(run(folder, tmp_path / "alone"))
+    both = run(folder, tmp_path / "both", runs=["kmeans_4/base", RUN], untrained="kmeans_4/base")
+    assert everything(both) == alone
+    assert sorted(path.name for path in (tmp_path / "both" / "kmeans_4" / "base" / "mt_bench").iterdir()) == [
+        "seed_0.jsonl"
+    ]
 
 
 def test_same_bytes_with_another_batch_size(folder, tmp_path):
@@ -122,8 +132,8 @@ def test_same_bytes_with_another_batch_size(folder, tmp_path):
 
 def test_a_subset_that_was_not_trained_has_no_answers(folder, tmp_path):
     status = {"status": "not_run", "reason": "no example scores above 0.9", "method": "gt_0.9", "n_examples": {"0": 0}}
-    write_json(tmp_path / "models" / "status.json", status)
-    out = run(folder, tmp_path / "out", models=tmp_path / "models", method="gt_0.9")
+    write_json(tmp_path / "models" / RUN / "status.json", status)
+    out = run(folder, tmp_path / "out", models=tmp_path / "models")
     assert read_json(out / "status.json") == status
     assert read_json(out / "alpaca_eval" / "seed_0.json") == []
     assert read_jsonl(out / "mt_bench" / "seed_1.jsonl") == []
@@ -194,17 +204,18 @@ def test_adapters_are_put_over_the_base_model(folder, tmp_path):
     adapted = get_peft_model(
         copy.deepcopy(tiny(bos=False).model), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=True)
     )
-    adapted.save_pretrained(str(tmp_path / "models" / "seed_0"))
-    write_json(tmp_path / "models" / "status.json", {"status": "done", "reason": "", "method": "top", "n_examples": {}})
+    adapted.save_pretrained(str(tmp_path / "models" / RUN / "seed_0"))
+    status = {"status": "done", "reason": "", "method": "top", "n_examples": {}}
+    write_json(tmp_path / "models" / RUN / "status.json", status)
     out = run(folder, tmp_path / "out", models=tmp_path / "models", seeds=[0])  # fresh adapters change nothing
-    base = run(folder, tmp_path / "base", models=None, seeds=[0])
+    base = run(folder, tmp_path / "base", models=None, untrained=RUN)
     assert read_json(out / "alpaca_eval" / "seed_0.json") == read_json(base / "alpaca_eval" / "seed_0.json")
 
 
 def test_faults_are_named(folder, tmp_path):
     with pytest.raises(UserError, match="seed_9: no such folder; train this seed first"):
         run(folder, tmp_path / "out", seeds=[9])
-    with pytest.raises(UserError, match="--seeds: without --models there is one model"):
+    with pytest.raises(UserError, match="--models: 'kmeans_4/top' is a trained run; give the folder of its models"):
         run(folder, tmp_path / "out", models=None)
     write_jsonl(tmp_path / "broken.jsonl", [{"id": "1"}])
     with pytest.raises(UserError, match=r"broken.jsonl:1: field 'group' is missing"):

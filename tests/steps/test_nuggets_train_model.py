@@ -1,13 +1,14 @@
-"""The training step: all seeds of a subset, empty subsets, and going on after a kill."""
+"""The training step: all seeds of each subset, empty subsets, and going on after a kill."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_json, write_jsonl
+from scripts.common.files import read_json, write_jsonl, write_text
 from scripts.lm.prompts import prompt_of_flag
 from scripts.nuggets import train_model
 from scripts.nuggets.train_model import TrainSettings, empty_reason, main
@@ -15,6 +16,7 @@ from tests.unit.nuggets_eval import FINETUNE, METHODS, flags, model_flags
 from tests.unit.nuggets_tiny import instruction_rows, save, tiny
 
 SEEDS = (0, 5)
+RUN = "kmeans_4/gt_0.5"
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +31,12 @@ def subsets(tmp_path):
     return tmp_path / "subsets"
 
 
-def run(model: Path, subsets: Path, out: Path, **changes) -> None:
+def run(model: Path, subsets: Path | list[Path], out: Path, **changes) -> None:
     given = {
         "subsets": subsets,
         "seeds": SEEDS,
-        "method": "gt_0.5",
-        "rule": METHODS["gt_0.5"],
+        "runs": RUN,
+        "rules": METHODS["gt_0.5"],
         **model_flags(model),
         "settings": FINETUNE,
         "checkpoints": out / "checkpoints",
@@ -42,6 +44,14 @@ def run(model: Path, subsets: Path, out: Path, **changes) -> None:
         "history-out": out / "history.json",
     }
     main(flags({**given, **changes}))
+
+
+def run_two(model: Path, subsets: Path, empty: Path, out: Path) -> None:
+    """Train the run of the other tests beside one without examples."""
+    for seed in SEEDS:
+        write_text(empty / f"seed_{seed}.jsonl", "")
+    rules = [json.dumps(METHODS[name]) for name in ("gt_0.9", "gt_0.5")]
+    run(model, [empty, subsets], out, runs=["kmeans_4/gt_0.9", RUN], rules=rules)
 
 
 def weights(folder: Path) -> dict[str, bytes]:
@@ -59,16 +69,16 @@ def finished(model, tmp_path_factory):
 
 def test_every_seed_is_trained_and_differs(finished, model):
     found = weights(finished / "models")
-    assert sorted(found) == [f"seed_{seed}/model.safetensors" for seed in SEEDS]
+    assert sorted(found) == [f"{RUN}/seed_{seed}/model.safetensors" for seed in SEEDS]
     assert len({*found.values(), (model / "model.safetensors").read_bytes()}) == 3
-    assert (finished / "models" / "seed_0" / "tokenizer.json").is_file()
-    assert read_json(finished / "models" / "status.json") == {
+    assert (finished / "models" / RUN / "seed_0" / "tokenizer.json").is_file()
+    assert read_json(finished / "models" / RUN / "status.json") == {
         "status": "done",
         "reason": "",
         "method": "gt_0.5",
         "n_examples": {"0": 6, "5": 6},
     }
-    history = read_json(finished / "history.json")
+    history = read_json(finished / "history.json")[RUN]
     assert [row["seed"] for row in history["seeds"]] == list(SEEDS)
     assert [len(row["losses"]) for row in history["seeds"]] == [3, 3]
     assert not list((finished / "checkpoints").iterdir())
@@ -109,19 +119,28 @@ def test_other_settings_do_not_take_over_finished_seeds(model, subsets, tmp_path
 
 def test_seeds_train_alike_alone_and_together(finished, model, subsets, tmp_path):
     run(model, subsets, tmp_path, seeds=[SEEDS[1]])
-    name = f"seed_{SEEDS[1]}/model.safetensors"
+    name = f"{RUN}/seed_{SEEDS[1]}/model.safetensors"
     assert weights(tmp_path / "models")[name] == weights(finished / "models")[name]
 
 
 def test_an_empty_subset_is_no_error(model, subsets, tmp_path):
     (subsets / "seed_5.jsonl").write_text("")
-    run(model, subsets, tmp_path, method="gt_0.9", rule=METHODS["gt_0.9"])
-    status = read_json(tmp_path / "models" / "status.json")
+    run(model, subsets, tmp_path, rules=METHODS["gt_0.9"])
+    status = read_json(tmp_path / "models" / RUN / "status.json")
     assert status["status"] == "not_run"
     assert status["reason"] == "no example scores above 0.9"
     assert status["n_examples"] == {"0": 6, "5": 0}
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["status.json"]
-    assert read_json(tmp_path / "history.json")["seeds"] == []
+    assert sorted(path.name for path in (tmp_path / "models" / RUN).iterdir()) == ["status.json"]
+    assert read_json(tmp_path / "history.json")[RUN]["seeds"] == []
+
+
+def test_runs_train_alike_alone_and_together(finished, model, subsets, tmp_path):
+    run_two(model, subsets, tmp_path / "empty", tmp_path)
+    assert weights(tmp_path / "models") == weights(finished / "models")
+    assert read_json(tmp_path / "models" / "kmeans_4" / "gt_0.9" / "status.json")["status"] == "not_run"
+    history = read_json(tmp_path / "history.json")
+    assert history[RUN] == read_json(finished / "history.json")[RUN]
+    assert history["kmeans_4/gt_0.9"]["reason"] == "no example scores above 0.9"
 
 
 def test_one_process_of_several_writes_that_a_subset_is_empty(model, subsets, tmp_path, monkeypatch):
@@ -136,7 +155,7 @@ def test_lora_ends_in_a_whole_model(model, subsets, tmp_path):
     run(model, subsets, tmp_path, seeds=[0], settings={**FINETUNE, "method": "lora"})
     from scripts.lm.load import load_model
 
-    trained = load_model(str(tmp_path / "models" / "seed_0"), device="cpu")
+    trained = load_model(str(tmp_path / "models" / RUN / "seed_0"), device="cpu")
     assert type(trained.model).__name__ == "LlamaForCausalLM"
 
 
@@ -155,6 +174,8 @@ def test_reasons(rule, reason):
 def test_faults_are_named(model, subsets, tmp_path):
     with pytest.raises(UserError, match=r"seed_9.jsonl: no such file"):
         run(model, subsets, tmp_path, seeds=[9])
+    with pytest.raises(UserError, match="--runs: 2 runs, 1 --subsets and 1 --rules; give one of each per run"):
+        run(model, subsets, tmp_path, runs=["a/top", "a/full"])
     with pytest.raises(UserError, match="nuggets.finetune.devices: 8 devices but 1 processes"):
         run(model, subsets, tmp_path, settings={**FINETUNE, "devices": 8})
     with pytest.raises(UserError, match=r"unknown key 'epoch'.*did you mean 'epochs'"):

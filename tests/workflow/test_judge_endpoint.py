@@ -25,7 +25,7 @@ def make(folder: Path) -> Workspace:
     examples.parent.mkdir(parents=True)
     write_benchmarks(folder)[1].rename(examples)
     for method, word in (("base", "w1"), ("full", "w2")):
-        answers = folder / "results/judged/nuggets/answers/mini_pool/mini_causal/kmeans_40" / method
+        answers = folder / "results/judged/nuggets/answers/mini_pool/mini_causal/runs_0/kmeans_40" / method
         write_answers(answers, method, {0: ["w9"] * 4}, {0: [[word] * len(row["turns"]) for row in DIALOGUES]})
     return workspace
 

@@ -87,7 +87,7 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 @pytest.mark.parametrize(
     ("settings", "target", "start"),
     [
-        pytest.param(nuggets, "nuggets/train/mini_pool/mini_causal/kmeans_5/full.json", "causal", id="nuggets"),
+        pytest.param(nuggets, "nuggets/train/mini_pool/mini_causal/runs_0.json", "causal", id="nuggets"),
         pytest.param(
             step_by_step,
             "step_by_step/students/mini_cqa/mini_t5/standard_finetuning-gt-palm-100.json",

@@ -86,6 +86,7 @@ class Evaluation:
         self.batch_tokens = settings.batch_tokens
         self.test = read_examples(args.test, "instruction")
         self.base: LoadedModel | None = None
+        self.known_likelihoods: dict[tuple[str, ...], list[tuple[float, int]]] = {}
         self.engine = engine_of(self.model)
         beside = read_examples(args.beside, "instruction") if args.beside else []
         self.beside = [{**row, "id": f"beside {row['id']}"} for row in beside]
@@ -123,11 +124,22 @@ class Evaluation:
             prompts = [shortened(loaded, self.prompt.query(row), room) for row in self.test]
             shown = [[] for _ in self.test]
         answers = answers_after(loaded, prompts, self.generate, derive_seed(seed, "delift", "answers"))
-        likelihoods = likelihood_after(loaded, prompts, [row["output"] for row in self.test], self.batch_tokens)
+        likelihoods = self._likelihoods(loaded, prompts)
         return [
             {"id": row["id"], "answer": answer, "loglik_nats": total, "n_tokens": n, "shots": ids}
             for row, answer, (total, n), ids in zip(self.test, answers, likelihoods, shown)
         ]
+
+    def _likelihoods(self, loaded: LoadedModel, prompts: Sequence[str]) -> list[tuple[float, int]]:
+        """Return (log-likelihood in nats, tokens) of each reference answer.
+
+        In context, a method that chooses the same examples for every seed asks the same model the same prompts again.
+        """
+        known = self.known_likelihoods if loaded is self.base else {}
+        if tuple(prompts) not in known:
+            references = [row["output"] for row in self.test]
+            known[tuple(prompts)] = likelihood_after(loaded, prompts, references, self.batch_tokens)
+        return known[tuple(prompts)]
 
     def _prompts_with_shots(
         self, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]]

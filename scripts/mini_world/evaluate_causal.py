@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PAPER = "mini_world"
 FEW_CLASSES = (3, 5)
 ROUNDS, MANY_CLASSES = (0, 20, 40, 60, 80, 100), 20
+SCORER_TOKENS = 2048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,7 @@ def load_reader(folder: Path, settings: EvaluateSettings) -> Reader:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from scripts.data.synthetic_words import build_world
+    from scripts.lm.score import Scorer
     from scripts.mini_world.measure import Reader
 
     if not (folder / "config.json").is_file():
@@ -75,7 +77,7 @@ def load_reader(folder: Path, settings: EvaluateSettings) -> Reader:
         states = model.model(input_ids=ids, use_cache=False).last_hidden_state
         return model.lm_head(states.flatten(0, 1)[positions])
 
-    return Reader(world, token_ids, predict)
+    return Reader(world, token_ids, predict, scorer=Scorer(model, batch_tokens=SCORER_TOKENS))
 
 
 def row(model: str, setting: str, method: str, seed: int, metric: str, value: float, n: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from typing import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +21,11 @@ from scripts.data.synthetic_documents import (
 )
 from scripts.data.synthetic_instructions import FAMILIES, FAULTS, Example, make_example, spoil
 from scripts.data.synthetic_words import NEUTRAL, World
+from scripts.lm.packing import Continuation
 from scripts.mini_world.batches import pad
+
+if TYPE_CHECKING:
+    from scripts.lm.score import Scorer
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(token ids (B, T), flat positions (n,)) -> logits (n, vocabulary) of what follows these positions."""
@@ -29,12 +33,24 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """A model to be measured: how it predicts, its vocabulary, and how many tokens one batch may hold."""
+    """A model to be measured: how it predicts, its vocabulary, and how many tokens one batch may hold.
+
+    scorer: of the saved model, to read a demonstration once for all that stands behind it; None while it is trained.
+    """
 
     world: World
     token_ids: Mapping[str, int]
     predict: Predict
     batch_tokens: int = 8192
+    scorer: Scorer | None = None
+
+    def ids(self, tokens: Sequence[str]) -> tuple[int, ...]:
+        """Return the ids of words."""
+        return tuple(self.token_ids[token] for token in tokens)
+
+
+Text = tuple[Sequence[str], Sequence[str]]
+"""(tokens before the answer, answer tokens)"""
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
@@ -89,8 +105,17 @@ def in_context_hits(
     return hits
 
 
-def answer_logprobs(reader: Reader, texts: Sequence[tuple[Sequence[str], Sequence[str]]]) -> np.ndarray:
-    """Return each answer's summed log-probability in nats, (n,); texts: (tokens before the answer, answer tokens)."""
+def logprobs_behind(reader: Reader, demonstrations: Sequence[Sequence[str]], texts: Sequence[Text]) -> np.ndarray:
+    """Return each answer's summed log-probability in nats behind each demonstration, (demonstrations, texts)."""
+    if reader.scorer is None:
+        joined = [([*shown, *before], answer) for shown in demonstrations for before, answer in texts]
+        return answer_logprobs(reader, joined).reshape(len(demonstrations), len(texts))
+    packed = reader.scorer.pack([Continuation(reader.ids(before), reader.ids(answer)) for before, answer in texts])
+    return np.stack([reader.scorer.score(reader.ids(shown), packed).logprob_sums for shown in demonstrations])
+
+
+def answer_logprobs(reader: Reader, texts: Sequence[Text]) -> np.ndarray:
+    """Return each answer's summed log-probability in nats, (n,)."""
     sums = np.zeros(len(texts))
     for batch in batches_by_length([len(before) + len(answer) for before, answer in texts], reader.batch_tokens):
         ids = pad([[*texts[i][0], *texts[i][1]] for i in batch], reader.token_ids)
@@ -143,10 +168,8 @@ def author_gains(reader: Reader, *, seed: int, per_family: int, n_anchors: int) 
             fault = FAULTS[(number + position) % len(FAULTS)]
             candidates.append(spoil(reader.world, make_example(reader.world, family, rng), fault, rng))
     shown = [[*query_tokens(c, block=rng.random() < 0.5), *c.answer] for c in candidates]
-    zero = answer_logprobs(reader, [(query, anchor.answer) for query, anchor in zip(asked, anchors)])
-    texts = [([*demo, *query], anchor.answer) for demo in shown for query, anchor in zip(asked, anchors)]
-    one = answer_logprobs(reader, texts).reshape(len(candidates), n_anchors)
-    return AuthorGains(candidates, one - zero)
+    texts = [(query, anchor.answer) for query, anchor in zip(asked, anchors)]
+    return AuthorGains(candidates, logprobs_behind(reader, shown, texts) - answer_logprobs(reader, texts))
 
 
 def auc(scores: np.ndarray, good: np.ndarray) -> float:

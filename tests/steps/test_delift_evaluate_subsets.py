@@ -152,6 +152,28 @@ def test_likelihoods_are_those_of_the_plain_computation(given: Path, in_context:
         assert row["loglik_nats"] == pytest.approx(wanted, abs=1e-4)
 
 
+def test_the_same_prompts_to_the_same_model_are_scored_once(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import scripts.delift.evaluate_subsets as step
+
+    real, calls = step.likelihood_after, []
+    monkeypatch.setattr(step, "likelihood_after", lambda *given: calls.append(1) or real(*given))
+    for seed in (0, 1):
+        write_jsonl(tmp_path / "same/percent_50" / f"seed_{seed}.jsonl", read_jsonl(given / "pool.jsonl")[:4])
+    chosen = {"units": ["same/percent_50", "initial/percent_0"], "subsets": [str(tmp_path / "same"), "none"]}
+    rows = read_jsonl(run(given, tmp_path / "icl", "icl", **chosen) / "same/percent_50.jsonl")
+    assert len(calls) == 2
+    assert [row["loglik_nats"] for row in rows[:4]] == [row["loglik_nats"] for row in rows[4:]]
+    # Trained models read the bare prompts, as the model as it is does after them; none takes another's numbers.
+    answers = run(given, tmp_path / "fft", "fft", **chosen)
+    assert len(calls) == 5
+    trained = read_jsonl(answers / "same/percent_50.jsonl")
+    values = [[row["loglik_nats"] for row in part] for part in (trained[:4], trained[4:])]
+    values.append([row["loglik_nats"] for row in read_jsonl(answers / "initial/percent_0.jsonl")])
+    assert values[0] != values[1] != values[2] != values[0]
+
+
 @pytest.mark.parametrize("learning", ["peft", "fft"])
 def test_training_changes_the_model_and_each_seed_its_own_way(given: Path, tmp_path: Path, learning: str) -> None:
     changed = {**SETTINGS, "finetune": {**FINETUNE, "method": "full" if learning == "fft" else "lora"}}

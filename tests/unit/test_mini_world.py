@@ -26,6 +26,7 @@ from scripts.mini_world.batches import (
     step_batches,
 )
 from scripts.mini_world.cards import Card, Measure, share, write_card
+from scripts.mini_world.evaluate_causal import EvaluateSettings, load_reader
 from scripts.mini_world.measure import (
     AuthorGains,
     Reader,
@@ -379,6 +380,16 @@ def test_author_gains_compare_right_and_careless_candidates(world, token_ids):
     np.testing.assert_allclose(gains.gains, 0.0, atol=1e-9)
     assert gains.good.sum() == 60
     assert {c.fault for c in gains.candidates} == {None, *FAULTS}
+
+
+def test_author_gains_are_the_same_with_shared_demonstrations(repo_root):
+    settings = EvaluateSettings(**{field.name: 1 for field in dataclasses.fields(EvaluateSettings)})
+    settings = dataclasses.replace(settings, n_topics=240, words_per_topic=5, n_held_out=40)
+    shared = load_reader(repo_root / "resources" / "mini" / "causal", settings)
+    one_by_one = dataclasses.replace(shared, scorer=None)
+    found, expected = (author_gains(reader, seed=3, per_family=1, n_anchors=6).gains for reader in (shared, one_by_one))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert abs(expected).max() > 1
 
 
 def test_the_golden_score_counts_raised_anchors():

@@ -105,9 +105,7 @@ def sbs_job_settings(wildcards):
     """Return the settings of step train_models."""
     kind = SBS["methods"][sbs_students(wildcards)[0].method]["train"]
     form = SBS["formats"][wildcards.dataset]
-    train = dict(SBS["train"])
-    for name in (wildcards.dataset, wildcards.model):
-        train.update(SBS["overrides"].get(name, {}))
+    train = {**SBS["train"], **SBS["overrides"].get(wildcards.model, {})}
     if kind == "single_task":
         train["gen_max_len"] = SBS["gen_max_len_rationale"]
     train.update(method=kind, form=form, metric=FORMATS[form].metric)

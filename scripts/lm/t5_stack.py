@@ -139,7 +139,7 @@ class T5Stack:
         return states.view(runs, rows, width, parts, self.heads, -1).permute(3, 0, 1, 4, 2, 5).unbind(0)
 
     def _attend(self, name: str, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-        shares = short_softmax(query @ key.transpose(-1, -2) + bias)
+        shares = torch.softmax(query @ key.transpose(-1, -2) + bias, dim=-1)
         mixed = (shares @ value).transpose(2, 3)
         return self._product(mixed.flatten(3), self.weights[f"{name}.o"])
 
@@ -186,17 +186,6 @@ def position_buckets(distance: Tensor, bidirectional: bool, n_buckets: int, max_
     growth = torch.log(far.clamp(min=1).float() / exact) / math.log(max_distance / exact)
     large = (exact + (growth * (n_buckets - exact)).long()).clamp(max=n_buckets - 1)
     return first + torch.where(far < exact, far, large)
-
-
-def short_softmax(scores: Tensor) -> Tensor:
-    """Return the softmax over the last dimension; torch's own goes through rows of fewer than 16 numbers one by one.
-
-    Forward and backward it takes three to four times as long as this at 13 numbers, and half as long at 20.
-    """
-    if scores.shape[-1] >= 16:
-        return torch.softmax(scores, dim=-1)
-    powers = (scores - scores.detach().amax(-1, keepdim=True)).exp()
-    return powers / powers.sum(-1, keepdim=True)
 
 
 def _additive(mask: Tensor) -> Tensor:

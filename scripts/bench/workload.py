@@ -93,11 +93,15 @@ def synthetic_examples(n: int, seed: int) -> list[dict[str, str]]:
 def make_pairs(
     anchors: list[dict[str, str]], pool: list[dict[str, str]], encode: Any
 ) -> tuple[tuple[int, ...], tuple[Continuation, ...]]:
-    """Return the demonstration (the first of the pool that is long enough, cut) and the anchors, as token ids."""
+    """Return the demonstration (the first of the pool that is long enough, cut) and the anchors, as token ids.
+
+    An anchor that is cut before its answer begins has nothing to score and is left out.
+    """
     pairs = []
     for anchor in anchors:
         query, text = (encode(part) for part in prompt_and_text(anchor))
-        pairs.append(Continuation(tuple(query), tuple(text[len(query) : ANCHOR_TOKENS])))
+        if len(query) < min(len(text), ANCHOR_TOKENS):
+            pairs.append(Continuation(tuple(query), tuple(text[len(query) : ANCHOR_TOKENS])))
     for example in pool:
         ids = encode(prompt_and_text(example)[1])
         if len(ids) >= PREFIX_TOKENS:

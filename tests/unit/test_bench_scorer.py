@@ -108,6 +108,14 @@ def test_synthetic_workloads_say_so() -> None:
     assert len(big.pairs) == 100
 
 
+def test_the_made_up_pairs_fit_the_released_scheme() -> None:
+    """Read letter by letter, some made-up questions alone are longer than the released code's 200 tokens."""
+    for work in workloads(None):
+        assert Released(work).ids.shape == (len(work.pairs), ANCHOR_TOKENS)
+        assert len(work.pairs) > 90
+        assert all(pair.answer_ids for pair in work.pairs)
+
+
 def test_ratios_are_medians_of_turns() -> None:
     times = {"ours": [1.0, 2.0, 3.0], "released": [4.0, 4.0, 30.0], "floor": [0.5, 2.0, 2.0]}
     entry = reference_entry(times, "released", 100, 1e-7, best_batch=8)

@@ -82,11 +82,11 @@ def nuggets_trained_runs(wildcards):
 
 def nuggets_untrained_runs(wildcards):
     """Return the runs of a job that are the model as it is."""
-    return [run for run in nuggets_job_runs(wildcards) if nuggets_rule(run)["by"] == "none"]
+    return [run for run in nuggets_job_runs(wildcards) if run not in nuggets_trained_runs(wildcards)]
 
 
 def nuggets_job_of(run):
-    """Return the folder of answers that a run's are in."""
+    """Return the folder, within the results, of the job whose answers hold a run's."""
     place = nuggets_runs("all").index(run)
     return f"nuggets/answers/{NUGGETS_POOL}/runs_{place - place % NUGGETS['runs_per_job']}"
 

@@ -7,7 +7,6 @@ with 1; any other exception is a defect of ours and keeps its traceback.
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import sys
 from typing import Callable, Sequence
@@ -28,9 +27,6 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 def run_step(main: Callable[[], None]) -> None:
     """Run a step's `main`: log to stderr, turn a `UserError` or a full disk into one line and exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    # The libraries make a million objects that nothing ever frees. At the default threshold of 700 new ones the garbage
-    # collector goes through them again and again.
-    gc.set_threshold(100_000, 20, 20)
     try:
         main()
     except UserError as error:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from scripts.common.errors import UserError
 
 MASKED = -100  # label of a place that takes no part in the loss
+SHORT = 16  # numbers in a row below which torch's softmax is slow on CPUs
 
 
 class T5Stack:
@@ -66,7 +67,12 @@ class T5Stack:
             states = self._feed_forward(f"encoder.{layer}", states)
         return self._norm("encoder.final", states)
 
-    def decode(self, ids: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+    def memory(self, states: Tensor) -> list[tuple[Tensor, ...]]:
+        """Return the keys and values that each decoder layer makes of the encoder's states."""
+        weights = (self.weights[f"decoder.{layer}.cross.kv"] for layer in range(self.config.num_decoder_layers))
+        return [self._split_heads(self._product(states, weight), 2) for weight in weights]
+
+    def decode(self, ids: Tensor, memory: Sequence[tuple[Tensor, ...]], mask: Tensor) -> Tensor:
         """Return the decoder's states (runs, rows, width, d); ids begin with the start token, mask: the encoder's."""
         width = ids.shape[2]
         causal = torch.full((width, width), torch.finfo(torch.float32).min).triu(1)
@@ -75,7 +81,7 @@ class T5Stack:
         hidden = self._embed(ids)
         for layer in range(self.config.num_decoder_layers):
             hidden = self._self_attention(f"decoder.{layer}", hidden, bias)
-            hidden = self._cross_attention(f"decoder.{layer}", hidden, states, cross)
+            hidden = self._cross_attention(f"decoder.{layer}", hidden, memory[layer], cross)
             hidden = self._feed_forward(f"decoder.{layer}", hidden)
         return self._norm("decoder.final", hidden)
 
@@ -92,7 +98,7 @@ class T5Stack:
         before = torch.cat([start, labels[:, :, :-1]], dim=2).masked_fill_(
             torch.cat([start, labels[:, :, :-1]], dim=2) == MASKED, self.config.pad_token_id
         )
-        scores = self.logits(self.decode(before, states, mask))
+        scores = self.logits(self.decode(before, self.memory(states), mask))
         nats = functional.cross_entropy(
             scores.flatten(0, 2), labels.flatten(), ignore_index=MASKED, reduction="none"
         ).view(self.n_runs, -1)
@@ -104,12 +110,12 @@ class T5Stack:
 
         The few tokens before are computed anew for each one: at these lengths a cache costs more than it saves.
         """
-        states = self.encode(ids, mask)
+        memory = self.memory(self.encode(ids, mask))
         runs, rows = ids.shape[:2]
         written = torch.full((runs, rows, 1), self.config.decoder_start_token_id, dtype=torch.long)
         done = torch.zeros(runs, rows, dtype=torch.bool)
         for _ in range(longest):
-            hidden = self.decode(written, states, mask)[:, :, -1:]
+            hidden = self.decode(written, memory, mask)[:, :, -1:]
             chosen = self.logits(hidden)[:, :, 0].argmax(-1).masked_fill(done, self.config.pad_token_id)
             written = torch.cat([written, chosen.unsqueeze(2)], dim=2)
             done |= chosen == end
@@ -139,7 +145,7 @@ class T5Stack:
         return states.view(runs, rows, width, parts, self.heads, -1).permute(3, 0, 1, 4, 2, 5).unbind(0)
 
     def _attend(self, name: str, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-        shares = torch.softmax(query @ key.transpose(-1, -2) + bias, dim=-1)
+        shares = softmax(query @ key.transpose(-1, -2) + bias)
         mixed = (shares @ value).transpose(2, 3)
         return self._product(mixed.flatten(3), self.weights[f"{name}.o"])
 
@@ -148,10 +154,10 @@ class T5Stack:
         query, key, value = self._split_heads(self._product(normed, self.weights[f"{name}.self.qkv"]), 3)
         return states + self._attend(f"{name}.self", query, key, value, bias)
 
-    def _cross_attention(self, name: str, hidden: Tensor, states: Tensor, bias: Tensor) -> Tensor:
+    def _cross_attention(self, name: str, hidden: Tensor, memory: tuple[Tensor, ...], bias: Tensor) -> Tensor:
         normed = self._norm(f"{name}.cross", hidden)
         (query,) = self._split_heads(self._product(normed, self.weights[f"{name}.cross.q"]), 1)
-        key, value = self._split_heads(self._product(states, self.weights[f"{name}.cross.kv"]), 2)
+        key, value = memory
         return hidden + self._attend(f"{name}.cross", query, key, value, bias)
 
     def _feed_forward(self, name: str, states: Tensor) -> Tensor:
@@ -171,6 +177,28 @@ class T5Stack:
             self.config.relative_attention_max_distance,
         )
         return table[:, buckets].permute(0, 3, 1, 2).unsqueeze(1)
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Return the softmax over the last dimension. On a CPU torch goes through rows of fewer than 16 numbers one by one:
+    13 numbers take it four to six times as long as a few passes over all rows.
+    """
+    return _ShortSoftmax.apply(scores) if scores.shape[-1] < SHORT else torch.softmax(scores, dim=-1)
+
+
+class _ShortSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor) -> Tensor:
+        powers = (scores - scores.amax(-1, keepdim=True)).exp_()
+        shares = powers.div_(powers.sum(-1, keepdim=True))
+        ctx.save_for_backward(shares)
+        return shares
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (shares,) = ctx.saved_tensors
+        weighted = gradient * shares
+        return weighted.sub_(shares * weighted.sum(-1, keepdim=True))
 
 
 def position_buckets(distance: Tensor, bidirectional: bool, n_buckets: int, max_distance: int) -> Tensor:

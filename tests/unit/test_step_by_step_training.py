@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
 from scripts.lm.load import LoadedModel
-from scripts.lm.t5_stack import T5Stack, fuse_weights, split_weights
+from scripts.lm.t5_stack import SHORT, T5Stack, fuse_weights, softmax, split_weights
 from scripts.mini_world.train_t5 import PretrainSettings, build_tokenizer, new_model
 from scripts.step_by_step.encoding import MASKED, BatchOrder, EncodedTask, FlatTexts, encode_tasks, make_batch
 from scripts.step_by_step.splits import Splits
@@ -197,6 +197,21 @@ def test_stack_computes_what_transformers_computes_for_each_run(tokenizer):
         alone = SingleStudent(loaded, bfloat16=False, eval_batch_size=4)
         expected = alone.task_losses(make_batch([tasks[run]], [rows], alone.pad))
         assert torch.allclose(sums[:, run], expected[:, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 5, SHORT - 1, SHORT])
+def test_short_rows_have_torchs_softmax_and_its_gradient(width):
+    torch.manual_seed(0)
+    scores = torch.randn(2, 3, width, dtype=torch.float64)
+    scores[0, 0, width // 2 :] = torch.finfo(torch.float32).min  # masked places
+    scores[0, 0, 0] = 1.0
+    found, expected = (scores.clone().requires_grad_() for _ in range(2))
+    ours, theirs = softmax(found), torch.softmax(expected, dim=-1)
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    weights = torch.randn_like(scores)
+    (ours * weights).sum().backward()
+    (theirs * weights).sum().backward()
+    assert torch.allclose(found.grad, expected.grad, atol=1e-12)
 
 
 def test_weights_survive_the_way_into_the_stack_and_back(tokenizer):

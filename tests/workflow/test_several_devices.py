@@ -90,7 +90,7 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
         pytest.param(nuggets, "nuggets/train/mini_pool/mini_causal/runs_0.json", "causal", id="nuggets"),
         pytest.param(
             step_by_step,
-            "step_by_step/students/mini_cqa/mini_t5/standard_finetuning-gt-palm-100.json",
+            "step_by_step/students/mini_cqa/mini_t5_small/standard_finetuning-gt-palm-100.json",
             None,  # its weights are not kept
             id="step_by_step",
         ),

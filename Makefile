@@ -77,7 +77,8 @@ else
 endif
 
 bench: venv
-	@$(ACTIVATE) python -m scripts.make_venv --environment envs/bench.yaml --venv-out .venvs/bench
+	@if [ ! -d .venvs/bench ]; then echo "Setting up .venvs/bench (about two minutes, once)"; fi
+	@$(ACTIVATE) PIP_QUIET=2 python -m scripts.make_venv --environment envs/bench.yaml --venv-out .venvs/bench
 	@mkdir -p results/bench
 	@for name in $(BENCHMARKS); do \
 	  echo "Benchmark $$name (log: results/bench/$$name.log)"; \

@@ -73,7 +73,10 @@ class T5Stack:
         return [self._split_heads(self._product(states, weight), 2) for weight in weights]
 
     def decode(self, ids: Tensor, memory: Sequence[tuple[Tensor, ...]], mask: Tensor) -> Tensor:
-        """Return the decoder's states (runs, rows, width, d); ids begin with the start token, mask: the encoder's."""
+        """Return the decoder's states (runs, rows, width, d).
+
+        ids begin with the start token; memory: what `memory` makes of the encoder's states; mask: the encoder's.
+        """
         width = ids.shape[2]
         causal = torch.full((width, width), torch.finfo(torch.float32).min).triu(1)
         bias = self._position_bias("decoder", width, bidirectional=False) + causal
@@ -180,8 +183,10 @@ class T5Stack:
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Return the softmax over the last dimension. On a CPU torch goes through rows of fewer than 16 numbers one by one:
-    13 numbers take it four to six times as long as a few passes over all rows.
+    """Return the softmax over the last dimension.
+
+    On a CPU torch goes through short rows one by one: with the gradient, rows of 13 numbers take it three times as long
+    as a few passes over all rows together.
     """
     return _ShortSoftmax.apply(scores) if scores.shape[-1] < SHORT else torch.softmax(scores, dim=-1)
 

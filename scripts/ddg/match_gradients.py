@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     from scripts.ddg.generator import load_generator
     from scripts.ddg.learners import load_learner
-    from scripts.ddg.matching import Matcher
+    from scripts.ddg.matching import Matcher, representatives_of
     from scripts.ddg.runs import run_seeds
     from scripts.lm.checkpoints import digest_of_examples, digest_of_model
     from scripts.lm.load import choose_device, choose_dtype
@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     examples = digest_of_examples([{"text": text, "label": [str(own)]} for text, own in zip(task.texts, task.labels)])
     options = {"device": args.device, "threads": args.threads}
     # The seed of weights that the encoder's file lacks is the same for all seeds: one pre-trained learner.
-    digest = digest_of_model(load_learner(args.learner, task.n_classes, settings.learner.pooling, seed=0, **options))
+    untrained = load_learner(args.learner, task.n_classes, settings.learner.pooling, seed=0, **options)
+    digest = digest_of_model(untrained)
+    representatives = representatives_of(untrained, task, settings, args.threads) if settings.representative else None
 
     def folder_of(seed: int) -> Path:
         return Path(args.generators) / f"seed_{seed}"
@@ -63,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         generator = load_generator(folder_of(seed), task, **options)
         learner = load_learner(args.learner, task.n_classes, settings.learner.pooling, seed=0, **options)
         seed_all(seed)
-        matcher = Matcher(generator, learner, task, settings, seed, threads=args.threads, dtype=dtype)
-        return generator, matcher.run(folder)
+        shared = {"representatives": representatives, "threads": args.threads, "dtype": dtype}
+        return generator, Matcher(generator, learner, task, settings, seed, **shared).run(folder)
 
     run_seeds(args.seeds, settings, args.checkpoints, key, work, args.generators_out, args.history_out)
 

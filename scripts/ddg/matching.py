@@ -34,8 +34,35 @@ from scripts.lm.checkpoints import STATE, load_state, save_state
 logger = logging.getLogger(__name__)
 
 
+def representatives_of(learner: Learner, task: Task, settings: MatchSettings, threads: int) -> list[list[int]]:
+    """Return the rows of the representative teacher, by class: coresets of the texts as the untrained learner reads them.
+
+    They depend on the learner alone, so runs of several seeds can share them. Raises `UserError` if a class is too small.
+    """
+    given, found = settings.representative, []
+    for label in range(task.n_classes):
+        rows = rows_of_class(task, label, given.size, "representative.size")
+        texts = learner.encode([task.texts[row] for row in rows], settings.learner.max_tokens)
+        points = read_states(learner, texts, settings.learner.read_batch_size)[1].cpu().numpy()
+        found.append(representative_rows(points, rows, given.size, given.versions, threads))
+    return found
+
+
+def rows_of_class(task: Task, label: int, needed: int, setting: str) -> list[int]:
+    """Return the rows of a class. Raises `UserError` naming the setting if there are fewer than it needs."""
+    rows = task.rows_of(label)
+    if len(rows) < needed:
+        raise UserError(
+            f"class '{task.label_names[label]}': {len(rows)} examples, {setting} needs {needed}; lower {setting}"
+        )
+    return rows
+
+
 class Matcher:
-    """One run of stage B for one seed; trains `generator` in place."""
+    """One run of stage B for one seed; trains `generator` in place.
+
+    representatives: what `representatives_of` this learner gave, where it is known.
+    """
 
     def __init__(
         self,
@@ -45,6 +72,7 @@ class Matcher:
         settings: MatchSettings,
         seed: int,
         *,
+        representatives: Sequence[Sequence[int]] | None = None,
         threads: int = 1,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -56,7 +84,9 @@ class Matcher:
         self.teacher = copy_of(learner) if settings.teacher == "ema" else learner
         self.real = learner.encode(task.texts, settings.learner.max_tokens)
         self.real_strings = generator.encode(task.texts, task.labels, settings.max_tokens)
-        self.real_batches = [self._real_rows(label) for label in range(task.n_classes)]
+        if settings.representative is not None and representatives is None:
+            representatives = representatives_of(learner, task, settings, threads)
+        self.real_batches = [self._real_rows(label, representatives) for label in range(task.n_classes)]
         self.learner_batches = Shuffled(len(task.texts), settings.learner.batch_size, seed, "learner batches")
         self.lm_batches = Shuffled(len(task.texts), settings.lm_batch_size, seed, "lm term batches")
         n_steps = settings.outer_loops * settings.inner_steps
@@ -64,22 +94,13 @@ class Matcher:
         self.steps: list[dict[str, float]] = []
         self.refreshes: list[dict[str, float]] = []
 
-    def _real_rows(self, label: int) -> Shuffled | Walk:
+    def _real_rows(self, label: int, representatives: Sequence[Sequence[int]] | None) -> Shuffled | Walk:
         """Return which real texts of a class each step sees."""
-        rows, wanted = self.task.rows_of(label), self.settings.real_per_class
-        given = self.settings.representative
-        needed, why = (wanted, "real_per_class") if given is None else (given.size, "representative.size")
-        if len(rows) < needed:
-            raise UserError(
-                f"class '{self.task.label_names[label]}': {len(rows)} examples, {why} needs {needed}; lower {why}"
-            )
-        if given is None:
-            return _Chosen(Shuffled(len(rows), wanted, self.seed, "real batches", label), rows)
-        _, embeddings = read_states(
-            self.student, [self.real[row] for row in rows], self.settings.learner.read_batch_size
-        )
-        points = embeddings.cpu().numpy()
-        return Walk(representative_rows(points, rows, given.size, given.versions, self.threads), wanted)
+        wanted = self.settings.real_per_class
+        if representatives is not None:
+            return Walk(representatives[label], wanted)
+        rows = rows_of_class(self.task, label, wanted, "real_per_class")
+        return _Chosen(Shuffled(len(rows), wanted, self.seed, "real batches", label), rows)
 
     def run(self, folder: Path | None = None) -> dict[str, Any]:
         """Train; return the history. folder: where the running state goes and is found, if `save_loops` > 0."""

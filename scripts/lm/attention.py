@@ -18,6 +18,8 @@ from scripts.lm.packing import Group
 NAME = "shared_prefix"
 CPU_QUERY_BLOCK = 64  # queries per call: later keys that a block cannot see are not even multiplied
 LONG_PREFIX = 512  # prefix tokens from which on a group looks at the prefix and at itself apart: nothing is repeated
+SHORT_OWN = 16  # on CPUs a group of continuations of at most so many tokens does so from SHORT_PREFIX tokens on, where
+SHORT_PREFIX = 32  # copies of the prefix cost more than the attention: twice as fast behind 256 tokens (float32)
 SCORE_BLOCK = 1 << 20  # attention scores held at once on that way
 
 
@@ -127,7 +129,7 @@ def _attend_group(
     """
     shape = (group.count, group.length)
     q, k, v = (_gather(states, group.index, shape) for states in (query, key, value))
-    if prefix[0] is not None and prefix[1] is not None and shared.whole and shared.length >= LONG_PREFIX:
+    if prefix[0] is not None and prefix[1] is not None and _apart(group, shared, query.is_cuda):
         scale = query.shape[3] ** -0.5 if scaling is None else scaling
         return _attend_apart(q, k, v, prefix[0][0], prefix[1][0], scale).flatten(0, 1)
     if prefix[0] is not None and prefix[1] is not None:
@@ -136,6 +138,12 @@ def _attend_group(
     padded = q.new_empty(*shape, q.shape[1], v.shape[3])
     _attend(q, k, v, shared.mask, scaling, query.shape[1] // key.shape[1], padded)
     return padded.flatten(0, 1)
+
+
+def _apart(group: Group, shared: SharedPrefix, on_gpu: bool) -> bool:
+    """Return whether a group looks at the prefix apart, instead of at a copy of it for each continuation."""
+    short = group.length <= SHORT_OWN and not on_gpu
+    return shared.whole and shared.length >= (SHORT_PREFIX if short else LONG_PREFIX)
 
 
 def _attend_apart(q: Tensor, k: Tensor, v: Tensor, prefix_k: Tensor, prefix_v: Tensor, scale: float) -> Tensor:

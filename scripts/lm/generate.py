@@ -245,7 +245,8 @@ def _noise(temperature: float, min_p: float, seeds: Sequence[int], device: torch
     """Return a logits processor that turns the argmax into a draw from softmax(logits / temperature), row by row.
 
     Adding independent standard Gumbel noise to the logits and taking the largest draws from their softmax (Gumbel-max).
-    Tokens below `min_p` times the largest probability never win.
+    Tokens below `min_p` times the largest probability never win. The noise is -log(-log(uniform)): torch's own
+    exponential draws take four times as long.
     """
     import math
 
@@ -256,12 +257,12 @@ def _noise(temperature: float, min_p: float, seeds: Sequence[int], device: torch
 
     class GumbelNoise(LogitsProcessor):
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            drawn = [torch.empty(scores.shape[-1]).exponential_(generator=one) for one in generators]
+            drawn = torch.stack([torch.rand(scores.shape[-1], generator=one) for one in generators])
             scaled = scores.float() / temperature
             if min_p > 0:
                 least = scaled.max(dim=-1, keepdim=True).values + math.log(min_p)
                 scaled = scaled.masked_fill(scaled < least, float("-inf"))
-            return scaled - torch.stack(drawn).log().to(device)
+            return scaled - drawn.log_().neg_().log_().to(device)
 
     return GumbelNoise()
 
@@ -278,11 +279,16 @@ def _stop_rows(loaded: LoadedModel, stop: Sequence[str], first_new: int) -> Any:
     reach = max(len(text.encode()) for text in stop) + 8
 
     class StopStrings(StoppingCriteria):
+        def __init__(self) -> None:
+            self.done: list[bool] = []
+
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-            tails = loaded.tokenizer.batch_decode(
-                input_ids[:, first_new:][:, -reach:].tolist(), skip_special_tokens=True
-            )
-            done = [any(text in tail for text in stop) for tail in tails]
-            return torch.tensor(done, device=input_ids.device)
+            self.done = self.done or [False] * len(input_ids)
+            rows = [row for row, done in enumerate(self.done) if not done]
+            new = input_ids[:, first_new:][:, -reach:].tolist()
+            tails = loaded.tokenizer.batch_decode([new[row] for row in rows], skip_special_tokens=True)
+            for row, tail in zip(rows, tails):
+                self.done[row] = any(text in tail for text in stop)
+            return torch.tensor(self.done, device=input_ids.device)
 
     return StopStrings()

@@ -41,7 +41,7 @@ class Reader:
     world: World
     token_ids: Mapping[str, int]
     predict: Predict
-    batch_tokens: int = 8192
+    batch_tokens: int = 2048
     scorer: Scorer | None = None
 
     def ids(self, tokens: Sequence[str]) -> tuple[int, ...]:

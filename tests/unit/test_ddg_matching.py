@@ -204,3 +204,14 @@ def test_wrong_settings_are_named(changes, message):
         run(match_settings(**changes))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_runs_may_share_their_representative_texts():
+    settings = match_settings(representative={"versions": 2, "size": 4}, real_per_class=4)
+    shared = matching.representatives_of(learner(dropout=0.1), TASK, settings, threads=1)
+    assert [sorted({TASK.labels[row] for row in rows}) for rows in shared] == [[0], [1], [2]]
+    given = generator("gpt2", TASK)
+    history = Matcher(given, learner(dropout=0.1), TASK, settings, 1, representatives=shared).run()
+    own = generator("gpt2", TASK)
+    assert history == Matcher(own, learner(dropout=0.1), TASK, settings, 1).run()
+    assert torch.equal(weights(given), weights(own))

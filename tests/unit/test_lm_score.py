@@ -343,6 +343,7 @@ def test_longrope_is_scored_within_the_original_window_only() -> None:
 @pytest.mark.parametrize("name", ["phi3_sliding", "mistral_sliding", "granite_scaled"])
 def test_long_prefixes_keep_window_and_scaling(name: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(attention, "LONG_PREFIX", 1)
+    monkeypatch.setattr(attention, "SHORT_PREFIX", 1)
     model, items = make(name), draw(4, 12, longest=9)
     for n_prefix in (3, 40):
         prefix = list(range(3, 3 + n_prefix))

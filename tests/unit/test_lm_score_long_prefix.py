@@ -1,4 +1,4 @@
-"""Long prefixes: continuations look at the prefix and at themselves apart, and nothing changes but the speed."""
+"""Long prefixes and short continuations: these look at the prefix and at themselves apart, and only the speed changes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,32 @@ def test_apart_equals_together(monkeypatch, kind, block):
     prefix = ids(20, rng)
     pairs = [Continuation(ids(n, rng), ids(m, rng)) for n, m in ((3, 1), (3, 2), (4, 1), (2, 3), (6, 2), (3, 1))]
     queries = [ids(n, rng) for n in (3, 3, 4, 2)]
+    monkeypatch.setattr(attention, "SHORT_PREFIX", 99)
     together = scorer.score(prefix, pairs), scorer.tokens_after(scorer.query_states(prefix, queries), [5, 9])
     calls = []
     apart = attention._attend_apart
     monkeypatch.setattr(attention, "_attend_apart", lambda *given: calls.append(1) or apart(*given))
-    monkeypatch.setattr(attention, "LONG_PREFIX", 1)
+    monkeypatch.setattr(attention, "SHORT_PREFIX", 1)
     monkeypatch.setattr(attention, "SCORE_BLOCK", block)
     found = scorer.score(prefix, pairs), scorer.tokens_after(scorer.query_states(prefix, queries), [5, 9])
     assert calls
     np.testing.assert_allclose(found[0].logprob_sums, together[0].logprob_sums, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(found[1][0], together[1][0])
     np.testing.assert_allclose(found[1][1], together[1][1], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_prefix", "n_own", "expected"), [(36, 6, True), (20, 6, False), (36, 18, False), (45, 18, True)]
+)
+def test_short_continuations_look_apart_from_fewer_prefix_tokens_on(monkeypatch, n_prefix, n_own, expected):
+    loaded, rng, calls = tiny("llama"), random.Random(3), []
+    apart = attention._attend_apart
+    monkeypatch.setattr(attention, "_attend_apart", lambda *given: calls.append(1) or apart(*given))
+    monkeypatch.setattr(attention, "LONG_PREFIX", 45)
+    Scorer(loaded.model, batch_tokens=200).score(
+        ids(n_prefix, rng), [Continuation(ids(n_own, rng), ids(1, rng)) for _ in range(3)]
+    )
+    assert bool(calls) == expected
 
 
 def test_next_tokens_are_those_of_the_plain_model():

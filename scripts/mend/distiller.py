@@ -217,7 +217,9 @@ def save_distiller(folder: PathLike, distiller: Distiller, tokenizer: Any, info:
     with full_disk_named(target):
         save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
         tokenizer.save_pretrained(target)
-    write_json(target / "config.json", distiller.body.config.to_dict())
+    config = distiller.body.config.to_dict()
+    config.pop("_name_or_path", None)  # where the body was read from says nothing about the distiller
+    write_json(target / "config.json", config)
     write_json(target / DESCRIPTION, dataclasses.asdict(info))
 
 

@@ -173,6 +173,7 @@ class EncoderRun(TrainingRun):
 def export(folder: Path, run: EncoderRun) -> None:
     """Write the model in transformers' form, the tokenizer and the model card into `folder`."""
     run.model.save_pretrained(folder)
+    run.tokenizer.backend_tokenizer.no_padding()  # how the last batch was filled up is no part of the tokenizer
     run.tokenizer.save_pretrained(folder)
     settings, n = run.settings, run.settings.evaluate_pairs
     counted = ("pair_", "centroid_")

@@ -35,9 +35,9 @@ logger = logging.getLogger(__name__)
 
 
 def representatives_of(learner: Learner, task: Task, settings: MatchSettings, threads: int) -> list[list[int]]:
-    """Return the rows of the representative teacher, by class: coresets of the texts as the untrained learner reads them.
+    """Return the representative teacher's rows, by class: coresets of the texts as the untrained learner reads them.
 
-    They depend on the learner alone, so runs of several seeds can share them. Raises `UserError` if a class is too small.
+    They depend on the learner alone, so several seeds can share them. Raises `UserError` if a class is too small.
     """
     given, found = settings.representative, []
     for label in range(task.n_classes):

@@ -1,4 +1,4 @@
-"""Long prefixes and short continuations: these look at the prefix and at themselves apart, and only the speed changes."""
+"""Long prefixes, short continuations: these look at the prefix and at themselves apart; only the speed changes."""
 
 from __future__ import annotations
 

@@ -228,7 +228,9 @@ def test_saved_distiller_gives_the_same_vectors(tmp_path: Path, kind: str) -> No
     module, words = distiller(kind, width=32, pooler="linear"), tiny(kind).tokenizer
     family = "encoder_decoder" if kind == "t5" else "causal"
     info = DistillerInfo(family, 3, 32, "linear", tokenizer_digest(words), {}, {})
+    module.body.config._name_or_path = "where/it/was/read/from"
     save_distiller(tmp_path, module, words, info)
+    assert "where" not in (tmp_path / "config.json").read_text("utf-8")
     loaded = load_distiller(tmp_path, dtype="float32", device="cpu")
     assert loaded.info == info
     assert torch.equal(loaded.module(*left_padded(SETS, "cpu")), module(*left_padded(SETS, "cpu")))

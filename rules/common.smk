@@ -1,4 +1,5 @@
-# Shared by all files here: the checked config, registries, helpers for paths and parameters. No rules.
+# Shared by all files here: the checked config, registries, the papers' lists, helpers for paths and parameters. No rules.
+import importlib
 import json
 import shlex
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from snakemake.utils import update_config
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
+from scripts.common.artifact_list import SUFFIXES, Paper
 from scripts.common.config_check import check_config, typed
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
@@ -20,6 +22,7 @@ from scripts.data.registry import (
     references_split,
 )
 from scripts.report.estimate_resources import work_left
+from scripts.report.manifest import paper_name
 
 update_config(config, typed(workflow.config_settings.config))
 check_config(config)
@@ -48,6 +51,15 @@ onerror:
 
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
+# The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
+LISTED = {
+    paper: Paper(
+        importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS,
+        importlib.import_module(f"scripts.{paper}.plan").Plan.of(config),
+    )
+    for paper in PAPERS
+    if Path(f"scripts/{paper}/artifacts.py").is_file()
+}
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
@@ -129,6 +141,32 @@ def figure_files(paper, artifact):
     """Return the three files of a figure by name, one of them marked for Snakemake's report."""
     stem = f"<results>/figures/{paper}_{artifact}"
     return {"pdf": f"{stem}.pdf", "png": in_report(f"{stem}.png", paper, artifact), "csv": f"{stem}.csv"}
+
+
+def files_of(paper, artifact):
+    """Return the files of a listed table or figure."""
+    stem = f"<results>/{artifact.kind}s/{paper}_{artifact.name}"
+    return [f"{stem}.{suffix}" for suffix in SUFFIXES[artifact.kind]]
+
+
+def marked_files(paper, artifact):
+    """Return the files of a listed table or figure by name, one of them marked for Snakemake's report."""
+    return (table_files if artifact.kind == "table" else figure_files)(paper, artifact.name)
+
+
+def named_inputs(files):
+    """Return {flag: path} as inputs, whose names have no hyphens."""
+    return {flag.replace("-", "_"): path for flag, path in files.items()}
+
+
+def flags_of(flags):
+    """Return a parameter with the flags of the inputs of those names, each before its path."""
+    return lambda wildcards, input: [word for name in flags for word in (f"--{name}", input[name.replace("-", "_")])]
+
+
+def output_flags(wildcards, output):
+    """Return the flags --<name>-out of all outputs, each before its path."""
+    return [word for name, path in output.items() for word in (f"--{name}-out", path)]
 
 
 def artifact_of(wildcards, output):

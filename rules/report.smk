@@ -1,16 +1,37 @@
 # All papers together: the long metrics, the comparison with the published values, the page.
 REPORTED = config["papers"] + (["mini_world"] if config["data"]["source"] == "synthetic" else [])
+
+
+def artifact_names(paper, kind):
+    """Return the names of a paper's tables or figures."""
+    if paper in LISTED:
+        return [artifact.name for artifact in LISTED[paper].artifacts if artifact.kind == kind]
+    return globals().get(f"{paper.upper()}_{kind.upper()}S", [])
+
+
+def paper_files(paper):
+    """Return the raw data and the models that a paper reads and that come over the network."""
+    if paper in LISTED:
+        plan = LISTED[paper].plan
+        raw, models, more = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS], []
+    else:
+        raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
+        more = globals().get(f"{paper}_downloads", list)()
+    fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not MODELS[model]["local"]]
+    return [*(raw_file(*file) for file in raw), *fetched, *more]
+
+
 REPORT_ARTIFACTS = [
     {
         "paper": paper,
         "artifact": artifact,
         "kind": kind,
         "caption": f"report/{paper}_{artifact}.rst",
-        "files": [f"{RESULTS}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in suffixes],
+        "files": [f"{RESULTS}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in SUFFIXES[kind]],
     }
     for paper in REPORTED
-    for kind, suffixes in [("table", ["csv", "md", "tex"]), ("figure", ["csv", "png", "pdf"])]
-    for artifact in globals().get(f"{paper.upper()}_{kind.upper()}S", [])
+    for kind in SUFFIXES
+    for artifact in artifact_names(paper, kind)
 ]
 
 REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] == "figure"]
@@ -243,14 +264,7 @@ rule report:
 rule download:
     """Fetch all data and models of the tier, so that compute nodes need no network, but for a judge at an endpoint."""
     input:
-        [raw_file(*file) for paper in config["papers"] for file in globals()[f"{paper}_raw_files"]()],
-        [
-            f"{DOWNLOADS}/models/{model}"
-            for paper in config["papers"]
-            for model in globals()[f"{paper.upper()}_MODELS"]
-            if not MODELS[model]["local"]
-        ],
-        [file for paper in config["papers"] for file in globals().get(f"{paper}_downloads", list)()],
+        [file for paper in config["papers"] for file in paper_files(paper)],
     localrule: True
 
 

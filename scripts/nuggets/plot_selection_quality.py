@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags, reason_of, reasons
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import FAINT, MethodStyle, draw_bars, method_label, method_style, new_figure
-from scripts.common.spread import Spread, spreads_by
+from scripts.common.settings import parse_settings
+from scripts.common.tables import Missing
+from scripts.nuggets.benchmarks import WIN_RATE, experiment
+from scripts.nuggets.comparison import Comparison
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {
@@ -25,7 +27,7 @@ SCORE_LABELS = {
 
 MEASURES = (
     ("exact_match", "exact match (share of answers)"),
-    ("alpaca_eval_win_rate_percent", "AlpacaEval win rate (%)"),
+    (WIN_RATE, "AlpacaEval win rate (%)"),
 )
 """What the bars show: the first of these that was measured."""
 
@@ -50,17 +52,18 @@ def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str,
     return rows
 
 
-def draw_models(
-    axes: Any, methods: Sequence[str], spreads: Mapping[tuple[str, str], Spread], missing: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def draw_models(axes: Any, measured: Measured, settings: Comparison) -> list[dict[str, Any]]:
     """Draw one bar per subset: the model fine-tuned on it, mean over seeds; return the rows drawn."""
-    metric, label = next((m for m in MEASURES if any((name, m[0]) in spreads for name in methods)), MEASURES[0])
+    methods, known = settings.show["methods"], {row["metric"] for row in measured.rows}
+    metric, label = next((measure for measure in MEASURES if measure[0] in known), MEASURES[0])
     rows = []
     for place, method in enumerate(methods):
-        value = spreads.get((method, metric))
+        name = settings.experiment("alpaca_eval", method)
+        cell = measured.cell("all", method, metric, experiment=name)
+        value = None if isinstance(cell, Missing) else cell
         draw_bars(axes, [place], [value], method, width=0.72)
         if value is None:
-            reason = missing.get(method, missing.get("", "not measured in this run"))
+            reason = measured.reason("all", method, metric, experiment=name) or NOT_MEASURED
             rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, reason))))
         else:
             rows.append(dict(zip(COLUMNS, (metric, method, place, value.mean, value.low, value.high, value.n, ""))))
@@ -85,39 +88,26 @@ def draw_models(
     return rows
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roc", required=True, help="CSV: points of the ROC curves")
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    parser.add_argument("--methods", nargs="+", required=True, help="subsets, from left to right")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    metrics = read_metrics(args.metrics)
-    areas = {
-        row["method"]: float(row["value"])
-        for row in metrics
-        if (row["artifact"], row["setting"], row["metric"]) == ("table_selection_quality", "all", "auc")
-    }
+    args = artifact_flags(argv, __doc__, FIGURE, files={"roc": "CSV: points of the ROC curves"})
+    measured, settings = args.measured, parse_settings(Comparison, args.settings)
     figure, (left, right) = new_figure("double", 3.0, ncols=2, width_ratios=(1, 1.15))
     points = read_csv(args.roc, ("method", "false_positive_rate", "true_positive_rate"))
+    quality = experiment("quality", settings.anchors)
     if points:
+        areas = {row["method"]: float(row["value"]) for row in measured.rows if _is_area(row, quality)}
         rows = draw_roc(left, points, areas)
     else:
-        reason = reason_of(args.notes, "figure_selection_quality", "no ROC curve was measured")
+        reason = measured.reason(experiment=quality) or "no ROC curve was measured"
         say_unavailable(left, reason)
         rows = [dict(zip(COLUMNS, ("roc", "", "", "", "", "", "", reason)))]
-    baselines = [row for row in metrics if row["artifact"] == "table_baselines" and row["setting"] == "all"]
-    missing = {row["method"]: row["reason"] for row in reasons(args.notes, "table_baselines")}
-    rows += draw_models(right, args.methods, spreads_by(baselines, ("method", "metric")), missing)
+    rows += draw_models(right, measured, settings)
     save(figure, rows, COLUMNS, args)
+
+
+def _is_area(row: Mapping[str, str], quality: str) -> bool:
+    return (row["experiment"], row["setting"], row["metric"]) == (quality, "all", "auc")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
 from scripts.nuggets.benchmarks import experiment
 from scripts.nuggets.golden_files import NO_TRUTH, RACED, read_replay, read_scores, read_truth
-from scripts.nuggets.selection_quality import auc, spearman
+from scripts.nuggets.selection_quality import AGREEMENT, AUC, auc, spearman
 
 METHOD = "golden_score"
-AUC, AGREEMENT = "auc", "spearman_with_all_anchors"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.nuggets.benchmarks import experiment
 from scripts.nuggets.golden_files import NO_TRUTH, Scores, numbers, read_scores, read_truth
-from scripts.nuggets.selection_quality import auc, oriented, precision_at_k, roc_points, subset_size
+from scripts.nuggets.selection_quality import AUC, auc, oriented, precision_at_k, roc_points, subset_size
 
 ROC_COLUMNS = ("method", "false_positive_rate", "true_positive_rate")
 DIFFICULTY = ("perplexity", "ifd", "length")
@@ -68,7 +68,7 @@ def quality_rows(
         scores = oriented(column, settings.order(score))
         for setting, chosen in parts.items():
             area, error = auc(scores[chosen], good[chosen])
-            add(setting, score, "auc", area, int(chosen.sum()))
+            add(setting, score, AUC, area, int(chosen.sum()))
             add(setting, score, "auc_standard_error", error, int(chosen.sum()))
         for setting, k in sizes.items():
             add(setting, score, "precision_at_k", precision_at_k(scores, good, k), k)

@@ -13,7 +13,7 @@ from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import method_style, new_figure
-from scripts.nuggets.measure_anchor_sizes import AGREEMENT, AUC
+from scripts.nuggets.selection_quality import AGREEMENT, AUC
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (

@@ -14,6 +14,7 @@ from scripts.common.settings import parse_settings
 from scripts.common.tables import Missing
 from scripts.nuggets.benchmarks import WIN_RATE, experiment
 from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.selection_quality import AUC
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _is_area(row: Mapping[str, str], quality: str) -> bool:
-    return (row["experiment"], row["setting"], row["metric"]) == (quality, "all", "auc")
+    return (row["experiment"], row["setting"], row["metric"]) == (quality, "all", AUC)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ import numpy as np
 
 from scripts.common.errors import UserError
 
+AUC, AGREEMENT = "auc", "spearman_with_all_anchors"
+"""Names of metrics: `auc`, and `spearman` with the scores by all anchors."""
+
 
 def subset_size(n_pool: int, fraction: float) -> int:
     """Return round(fraction * n_pool), half up, at least 1. Raises `UserError` unless 0 < fraction <= 1."""

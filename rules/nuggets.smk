@@ -417,6 +417,33 @@ rule nuggets_count_scores:
         " > {log:q} 2>&1"
 
 
+rule nuggets_count_released:
+    """Count the released golden scores at each threshold, and measure their spread."""
+    input:
+        script="scripts/nuggets/count_scores.py",
+        code=code_of("scripts/nuggets/count_scores.py"),
+        released="<results>/data/examples/{dataset}/train.jsonl",
+    output:
+        measured="<results>/nuggets/measured/released_scores/{dataset}.csv",
+    log:
+        "<logs>/nuggets/count_released/{dataset}.log",
+    benchmark:
+        "<benchmarks>/nuggets/count_released/{dataset}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        model=NUGGETS["table_released"]["model"],
+        anchors=NUGGETS["table_released"]["anchors"],
+        seed=config["data"]["seed"],
+        thresholds=NUGGETS["table_released"]["thresholds"],
+    shell:
+        "python -m {params.module}"
+        " --released {input.released:q} --dataset {wildcards.dataset} --model {params.model:q} --anchors {params.anchors:q}"
+        " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
 rule nuggets_measure_quality:
     """Measure how well each score tells known good from known bad examples."""
     input:

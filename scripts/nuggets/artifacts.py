@@ -27,6 +27,13 @@ ARTIFACTS = (
         "table_racing", "Beyond the paper: anchor evaluations that exact early stopping saves.", "tabulate_artifact"
     ),
     Artifact(
+        "table_released",
+        "The released golden scores: how they are spread, and counts at the thresholds beside the published ones.",
+        "tabulate_artifact",
+        "the score curve in numbers",
+        certain=False,
+    ),
+    Artifact(
         "table_cases",
         "The case table: the examples with the highest and the lowest golden scores.",
         "tabulate_cases",

@@ -177,6 +177,9 @@ class Plan:
         """Return what a table or figure is made from."""
         if artifact in MODES:
             return Needs(tuple(self._evaluations(artifact)), self._files(artifact))
+        if artifact == "table_released":
+            dataset = self.nuggets["table_released"]["dataset"]
+            return Needs((f"{MEASURED}/released_scores/{dataset}.csv",) if dataset else ())
         anchors = f"{self.place}/{self.anchors_of(artifact)}"
         kind = {
             "table_selection_quality": "quality",
@@ -249,7 +252,8 @@ class Plan:
         """Return (dataset, split) of every raw file that is read. datasets: the registry."""
         nuggets = self.nuggets
         files = {(nuggets["dataset"], "train"), (nuggets["anchor_dataset"], "train")}
-        files |= {(nuggets["truth"], "train")} if nuggets["truth"] else set()
+        further = (nuggets["truth"], nuggets["table_released"]["dataset"])
+        files |= {(dataset, "train") for dataset in further if dataset}
         for name in self.asked():
             dataset = nuggets["benchmarks"][name]
             references = references_split(datasets, dataset, "test")

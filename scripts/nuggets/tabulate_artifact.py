@@ -182,6 +182,38 @@ def table_selection_quality(measured: Measured, settings: Comparison) -> Table:
     return Table(rows, columns, caption, notes)
 
 
+def table_released(measured: Measured, settings: Comparison) -> Table:
+    """Return the released golden scores at the thresholds, beside the published counts of the score curve."""
+    where = settings.show["dataset"]
+    none = Missing("No golden scores were released for this pool.")
+    counts = {row["method"]: float(row["value"]) for row in measured.published if row["setting"] != where}
+    highest = measured.number(where, "highest", "golden_score") if where else none
+    columns = [
+        Column("threshold", "Score of at most", "number", decimals=2),
+        Column("released", "Released examples", "number", decimals=0),
+        Column("all_published", "Examples of the score curve", "published", decimals=0),
+    ]
+    rows: list[dict[str, Cell]] = []
+    for threshold in settings.show["thresholds"]:
+        method = f"le_{threshold:g}"
+        cell: Cell = highest
+        if not isinstance(highest, Missing):
+            cell = measured.number(where, method, "n_examples")
+            if threshold > highest:
+                cell = Missing(f"The released file ends at a score of {highest:g}.")
+        rows.append({"threshold": float(threshold), "released": cell, "all_published": counts.get(method)})
+    notes = []
+    if not isinstance(highest, Missing):
+        spread = {name: measured.number(where, name, "golden_score") for name in ("lowest", "mean", "median")}
+        told = ", ".join(f"{name} {value:.3f}" for name, value in spread.items() if not isinstance(value, Missing))
+        notes.append(
+            f"The {measured.count(where, 'golden_score'):,} released scores: {told}, highest {highest:.3f}; anchors"
+            f" {method_label(settings.show['anchors'])}. The score curve's counts agree with those of Table 1, whose"
+            " values are Table 3's for 1,000 random anchors: another anchor set."
+        )
+    return Table(rows, columns, "NUGGETS: the released golden scores beside the published score curve", notes)
+
+
 def table_racing(measured: Measured, settings: Comparison) -> Table:
     """Return what exact early stopping saves at each threshold (beyond the paper)."""
     columns = [
@@ -208,6 +240,7 @@ BUILDERS: dict[str, Callable[[Measured, Comparison], Table]] = {
     "table_baselines": table_baselines,
     "table_selection_quality": table_selection_quality,
     "table_racing": table_racing,
+    "table_released": table_released,
 }
 
 

@@ -103,6 +103,22 @@ def test_counts_at_thresholds(folder):
     assert {row["experiment"] for row in read_metrics(folder / "measured.csv")} == {"golden_scores/kmeans_4"}
 
 
+def test_released_scores_are_counted_and_described(folder):
+    rows = [{"id": str(n), "score": score} for n, score in enumerate([0.06, 0.5, 0.25, 0.25])]
+    write_jsonl(folder / "released.jsonl", rows)
+    given = {"dataset": "bad", "model": "llama_7b", "anchors": "kmeans_100", "seed": 0, "thresholds": [0.25, 0.5]}
+    released = {"released": folder / "released.jsonl", "measured-out": folder / "measured.csv"}
+    count_scores.main(flags({**released, **given}))
+    found = values(folder)
+    assert found["bad", "le_0.25", "0", "n_examples"] == (3, 4)
+    assert found["bad", "le_0.5", "0", "n_examples"] == (4, 4)
+    spread = {method: value for (_, method, _, metric), (value, _) in found.items() if metric == "golden_score"}
+    assert spread == {"lowest": 0.06, "mean": 0.265, "median": 0.25, "highest": 0.5}
+    write_jsonl(folder / "released.jsonl", [{"id": "0", "score": "high"}])
+    with pytest.raises(UserError, match=r"released.jsonl:1: field 'score' must be a finite number, found str 'high'"):
+        count_scores.main(flags({**released, **given}))
+
+
 def test_quality_of_every_score(folder):
     found = quality(folder)
     assert found["all", "golden_score", "0", "auc"] == (1.0, 4)

@@ -21,6 +21,7 @@ MEASURED = {
     "table_baselines": {"judged/alpaca_eval", "judged/mt_bench", "likelihood/alpaca_eval", "subsets"},
     "table_selection_quality": {"quality"},
     "table_racing": {"racing"},
+    "table_released": {"released_scores/alpaca_gpt4_bad_scores.csv"},
     "table_cases": set(),
     "figure_scores": {"golden_scores"},
     "figure_pairwise": {"judged/pairwise"},
@@ -130,7 +131,7 @@ def test_what_is_measured_is_what_is_shown_and_its_by_products():
 def test_only_what_is_asked_is_read():
     datasets = load_registry("datasets", folder=REPO_ROOT / "config")
     raw = dict(paper_plan().raw_files(datasets))
-    assert {"alpaca_gpt4", "alpaca_eval", "mt_bench"} <= set(raw)
+    assert {"alpaca_gpt4", "alpaca_eval", "mt_bench", "alpaca_gpt4_bad_scores"} <= set(raw)
     none = {"anchors": None, "methods": []}
     quiet = paper_plan(table_2=none, table_baselines={"methods": []})
     assert "mt_bench" not in dict(quiet.raw_files(datasets))
@@ -149,6 +150,10 @@ def test_shards_cover_the_pool_and_no_other_data_set():
     assert plan(limit=5).pool("pool").examples.endswith("/pool/train_sample_5.jsonl")
     with pytest.raises(UserError, match="the size of 'other' is not known"):
         plan().shards("other")
+
+
+def test_no_released_scores_means_nothing_to_read():
+    assert plan().needs("table_released").measured == ()
 
 
 def test_settings_hold_only_what_the_artifact_shows():

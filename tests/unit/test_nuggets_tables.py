@@ -6,7 +6,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.measured import NOT_MEASURED, Measured
-from scripts.common.metrics import reason_row
+from scripts.common.metrics import metric_row, reason_row
 from scripts.common.tables import Missing
 from scripts.nuggets.benchmarks import UNSCORED
 from scripts.nuggets.comparison import Comparison
@@ -133,6 +133,38 @@ def test_racing_is_shown_in_percent():
     table = build("table_racing", [value("racing/kmeans_4", "threshold_0.25", "racing", 0, m, 0.4, 8) for m in metrics])
     assert table.rows[0] == {"threshold": 0.25, "saved": 40.0, "same": 40.0}
     assert table.rows[1]["saved"] == Missing(NOT_MEASURED)
+
+
+def test_released_scores_end_where_the_file_ends():
+    name, about = "released_scores/kmeans_100", ("bad", "llama_7b")
+    rows = [
+        metric_row("nuggets", name, *about, method, 0, metric, number, 4)
+        for method, metric, number in (
+            ("lowest", "golden_score", 0.1),
+            ("mean", "golden_score", 0.25),
+            ("median", "golden_score", 0.2),
+            ("highest", "golden_score", 0.3),
+            ("le_0.25", "n_examples", 3),
+            ("le_0.5", "n_examples", 4),
+        )
+    ]
+    paper = [published("figure_scores", "golden_scores/random_1000", "alpaca", "le_0.5", "n_examples", 9549)]
+    shown = {"dataset": "bad", "model": "llama_7b", "anchors": "kmeans_100", "thresholds": [0.25, 0.5]}
+    table = build("table_released", rows, paper, table_released=shown)
+    assert table.rows == [
+        {"threshold": 0.25, "released": 3.0, "all_published": None},
+        {
+            "threshold": 0.5,
+            "released": Missing("The released file ends at a score of 0.3."),
+            "all_published": 9549.0,
+        },
+    ]
+    assert "The 4 released scores: lowest 0.100, mean 0.250, median 0.200, highest 0.300" in table.notes[0]
+
+
+def test_without_released_scores_every_cell_says_so():
+    table = build("table_released", [])
+    assert {row["released"] for row in table.rows} == {Missing("No golden scores were released for this pool.")}
 
 
 def test_cases_are_the_ends_of_the_sorted_pool():

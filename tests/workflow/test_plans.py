@@ -22,6 +22,7 @@ NUGGETS = {
     "table_baselines": SCORING | EMBEDDING | {"score_difficulty"} | TRAINING | JUDGING,
     "table_selection_quality": SCORING | EMBEDDING | {"score_difficulty", "measure_quality"},
     "table_racing": SCORING | EMBEDDING | {"measure_racing"},
+    "table_released": {"count_released"},
     "table_cases": SCORING | EMBEDDING,
     "figure_scores": SCORING | EMBEDDING | {"count_scores"},
     "figure_pairwise": SCORING | EMBEDDING | TRAINING | JUDGING,

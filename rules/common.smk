@@ -227,3 +227,22 @@ def judge_settings(judge):
 def model_folder(wildcards):
     """Return the folder of the model that a rule's wildcard names."""
     return model_path(wildcards.model)
+
+
+def artifact_names(paper, kind):
+    """Return the names of a paper's tables or figures."""
+    if paper in LISTED:
+        return [artifact.name for artifact in LISTED[paper].artifacts if artifact.kind == kind]
+    return globals().get(f"{paper.upper()}_{kind.upper()}S", [])
+
+
+def paper_files(paper):
+    """Return the raw data and the models that a paper reads and that come over the network."""
+    if paper in LISTED:
+        plan = LISTED[paper].plan
+        raw, models, more = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS], []
+    else:
+        raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
+        more = globals().get(f"{paper}_downloads", list)()
+    fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not MODELS[model]["local"]]
+    return [*(raw_file(*file) for file in raw), *fetched, *more]

@@ -15,7 +15,7 @@ from scripts.common.files import to_json
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.mend.demonstrations import Encoder, join, parse_format
+from scripts.mend.demonstrations import Encoder, join_for_distiller, parse_format
 from scripts.mend.sampling import distiller_batches
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     form = parse_format(args.format or to_json(distiller.info.format))
     encoder = Encoder(distiller.tokenizer, form)
-    examples = [encoder.example(row) for row in rows]
-    fitting = join(examples, form.distiller_room, channel=form.method == "channel").n_used
+    examples = encoder.examples(rows)
+    fitting = join_for_distiller(examples, form).n_used
     if args.groups == 1 and fitting < len(rows):
         raise UserError(
             f"{args.demonstrations}: only {fitting} of {len(rows)} demonstrations fit the distiller's"

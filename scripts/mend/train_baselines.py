@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 @dataclasses.dataclass(frozen=True)
 class MetaIclSettings:
     """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
-    clip_norm, save_steps, precision: see `training_loop.LoopSettings`; n_demonstrations: K (16);
+    clip_norm, adam, decay, save_steps, precision: see `training_loop.LoopSettings`; n_demonstrations: K (16);
     activation_checkpointing: compute activations twice to save memory.
     """
 
@@ -45,6 +45,8 @@ class MetaIclSettings:
     warmup_ratio: float
     weight_decay: float
     clip_norm: float
+    adam: str
+    decay: str
     n_demonstrations: int
     precision: str
     activation_checkpointing: bool
@@ -54,8 +56,9 @@ class MetaIclSettings:
 @dataclasses.dataclass(frozen=True)
 class PromptTuningSettings:
     """task_names, shots (k of their files), seeds; n_vectors: L; steps; batch_size: examples a step and table;
-    learning_rate: of AdamW, falling linearly; start: vocabulary (random words' embeddings) or normal; n_examples: how
-    many of the training rows are used (None: all); tables_at_once: tables trained side by side (memory, not results).
+    learning_rate: of AdamW (which: adam), falling linearly; start: vocabulary (random words' embeddings) or normal;
+    n_examples: how many of the training rows are used (None: all); tables_at_once: tables trained side by side (memory,
+    not results).
     """
 
     task_names: Sequence[str]
@@ -65,6 +68,7 @@ class PromptTuningSettings:
     steps: int
     batch_size: int
     learning_rate: float
+    adam: str
     start: str
     n_examples: int | None
     tables_at_once: int
@@ -123,7 +127,7 @@ def tune_model(
     progress = train(
         tuned_module(large, source),
         lambda module, number: {"total": module(number)},
-        LoopSettings.of(settings, evaluate_steps=0),
+        LoopSettings.of(settings, evaluate_steps=0, patience=0),
         seed=seed,
         key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
         checkpoints=checkpoints,
@@ -216,7 +220,10 @@ def _tune_together(
         warmup_ratio=0.0,
         weight_decay=0.0,
         clip_norm=0.0,
+        adam=settings.adam,
+        decay="trainer",
         evaluate_steps=0,
+        patience=0,
         save_steps=0,
         precision="float32",
     )

@@ -6,10 +6,15 @@ finds its own.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import functools
+import itertools
 import logging
 from array import array
 from typing import Any, Mapping, Sequence
+
+import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.seeding import generator
@@ -27,6 +32,12 @@ logger = logging.getLogger(__name__)
 
 MIN_TEXT_TOKENS = 2  # one before the cut, one behind it
 TEXTS_AT_ONCE = 1000  # texts of stage 1 tokenised in one call
+
+
+@functools.lru_cache(maxsize=4)
+def shuffled(seed: int, what: str, epoch: int, n: int) -> np.ndarray:
+    """Return the numbers below `n` in the order of one epoch; kept, because every micro-batch asks for it."""
+    return generator(seed, "mend", what, epoch).permutation(n)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +72,7 @@ class TextSource:
         n = len(self.texts)
         chosen = []
         for place in range(number * self.batch_size, (number + 1) * self.batch_size):
-            order = generator(self.seed, "mend", "texts", place // n).permutation(n) if n > 1 else [0]
+            order = shuffled(self.seed, "texts", place // n, n)
             chosen.append(self.texts[int(order[place % n])])
         return cut_texts(chosen, self.encoder, self.cut, self.groups)
 
@@ -117,8 +128,8 @@ def encode_texts(
 class TaskSource:
     """Stage 2: demonstrations of one task, drawn at random, and queries of it that are not among them.
 
-    tasks: rows by task. Tasks come as often as they have rows, as when every training example is the query in turn.
-    queries: per set of demonstrations (1 in the paper).
+    tasks: rows by task. Every row of all tasks is the query once before any is it again, as in the release. queries:
+    per set of demonstrations (1 in the paper); the further ones are drawn as the demonstrations are.
     """
 
     tasks: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -133,15 +144,19 @@ class TaskSource:
         """Return micro-batch `number`."""
         draw = generator(self.seed, "mend", "tasks", number)
         names = sorted(self.tasks)
-        sizes = [len(self.tasks[name]) for name in names]
-        total = sum(sizes)
-        chosen = draw.choice(len(names), size=self.batch_size, p=[size / total for size in sizes])
+        bounds = list(itertools.accumulate(len(self.tasks[name]) for name in names))
         found = TrainingSets([], [], [])
-        for index in chosen:
-            rows = self.tasks[names[int(index)]]
-            drawn = draw.permutation(len(rows))[: self.n_demonstrations + self.queries]
-            examples = self.encoder.examples([rows[int(i)] for i in drawn[: self.n_demonstrations]])
-            asked = [self.encoder.query(rows[int(i)]) for i in drawn[self.n_demonstrations :]]
+        for place in range(number * self.batch_size, (number + 1) * self.batch_size):
+            epoch, at = divmod(place, bounds[-1])
+            chosen = int(shuffled(self.seed, "rows", epoch, bounds[-1])[at])
+            task = bisect.bisect_right(bounds, chosen)
+            rows = self.tasks[names[task]]
+            own = chosen - (bounds[task] - len(rows))
+            drawn = draw.permutation(len(rows))[: self.n_demonstrations + self.queries].tolist()
+            others = [index for index in drawn if index != own]
+            examples = self.encoder.examples([rows[index] for index in others[: self.n_demonstrations]])
+            further = others[self.n_demonstrations :][: self.queries - 1]
+            asked = [self.encoder.query(rows[index]) for index in (own, *further)]
             longest = max(len(one.query) + len(one.predicted) for one in asked)
             add_prompt(found, examples, self.encoder, self.groups, longest)
             found.pairs.append([(one.query, one.predicted) for one in asked])

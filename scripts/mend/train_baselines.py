@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.settings import check_choice, parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
@@ -30,12 +30,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AVERAGES = ("tokens", "examples")
+
 
 @dataclasses.dataclass(frozen=True)
 class MetaIclSettings:
     """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
-    clip_norm, adam, decay, save_steps, precision: see `training_loop.LoopSettings`; n_demonstrations: K (16);
-    activation_checkpointing: compute activations twice to save memory.
+    clip_norm, adam, decay, save_steps, precision: see `training_loop.LoopSettings`; average: what the loss is the mean
+    of, all answer `tokens` of a batch (MEND's release) or its `examples`, each of them the mean of its tokens
+    (MetaICL's; alike where a batch is one example); n_demonstrations: K (16); activation_checkpointing: compute
+    activations twice to save memory.
     """
 
     steps: int
@@ -47,10 +51,14 @@ class MetaIclSettings:
     clip_norm: float
     adam: str
     decay: str
+    average: str
     n_demonstrations: int
     precision: str
     activation_checkpointing: bool
     save_steps: int
+
+    def __post_init__(self) -> None:
+        check_choice("average", self.average, AVERAGES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +133,7 @@ def tune_model(
     if settings.activation_checkpointing:
         large.checkpoint_activations()
     progress = train(
-        tuned_module(large, source),
+        tuned_module(large, source, settings.average),
         lambda module, number: {"total": module(number)},
         LoopSettings.of(settings, evaluate_steps=0, patience=0),
         seed=seed,
@@ -135,8 +143,11 @@ def tune_model(
     return progress.history()
 
 
-def tuned_module(large: LargeModel, source: TaskSource) -> torch.nn.Module:
-    """Return the model as a module that turns a micro-batch's number into its loss: so several devices can share it."""
+def tuned_module(large: LargeModel, source: TaskSource, average: str) -> torch.nn.Module:
+    """Return the model as a module that turns a micro-batch's number into its loss: so several devices can share it.
+
+    average: see `MetaIclSettings`.
+    """
     import torch
 
     from scripts.mend.llm import query_batch
@@ -152,7 +163,11 @@ def tuned_module(large: LargeModel, source: TaskSource) -> torch.nn.Module:
             found = large.run(*large.embed(sets.teacher_ids), queries)
             weight, bias, scale = large.head()
             logits = torch.nn.functional.linear(found.states[found.is_answer] * scale, weight, bias)
-            return torch.nn.functional.cross_entropy(logits.float(), found.targets)
+            if average == "tokens":
+                return torch.nn.functional.cross_entropy(logits.float(), found.targets)
+            losses = torch.nn.functional.cross_entropy(logits.float(), found.targets, reduction="none")
+            counts = queries.answer_mask.flatten(0, 1).sum(1)
+            return (losses / counts.repeat_interleave(counts)).sum() / len(counts)
 
     return Tuned()
 

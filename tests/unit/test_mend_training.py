@@ -14,6 +14,7 @@ from scripts.lm.checkpoints import digest_of_model
 from scripts.mend.distiller import DistillerInfo, LoadedDistiller
 from scripts.mend.objective import DistillSettings, Objective, TrainingData
 from scripts.mend.sampling import TaskSource, TextSource, check_sizes, cut_texts, encode_texts, rows_by_task
+from scripts.mend.train_baselines import tuned_module
 from scripts.mend.train_distiller import parse_variants, train_variant, training_order
 from scripts.mend.training_loop import LoopSettings, train
 from tests.unit.mend_tiny import DISTILL, FORMAT, distiller, encoder, large_model, task_rows
@@ -44,6 +45,15 @@ def test_demonstrations_and_queries_are_of_one_task_and_never_the_same_row() -> 
             assert len(demonstrations) == 3
             assert len(asked) == 2
             assert asked <= of_task[name] - demonstrations
+
+
+def test_every_row_is_the_query_once_before_any_is_it_again() -> None:
+    source, known = task_source(queries=1, batch_size=3), encoder()
+    rows = sorted((known.query(row).query, known.query(row).predicted) for rows in TASKS.values() for row in rows)
+    assert len(rows) == 36
+    epochs = [[pair for number in range(12 * e, 12 * e + 12) for (pair,) in source.sets(number).pairs] for e in (0, 1)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == rows
+    assert epochs[0] != epochs[1]
 
 
 def test_micro_batches_are_known_by_their_number() -> None:
@@ -318,3 +328,24 @@ def test_variants_come_after_those_they_start_from() -> None:
 
 def test_format_of_the_tests_leaves_room() -> None:
     assert FORMAT.llm_room == 39
+
+
+def test_the_tuned_models_loss_is_the_mean_over_tokens_or_over_examples() -> None:
+    large = large_model("gpt2", frozen=False)
+    rows = task_rows("t", 12, 0, labels=["w50", "w51 w52 w53"])
+    form = dataclasses.replace(FORMAT, max_example_tokens=12)
+    source = TaskSource({"t": rows}, encoder(form), n_demonstrations=2, queries=1, batch_size=4, groups=1, seed=1)
+    sets, sums, counts = source.sets(0), [], []
+    for teacher, ((query, answer),) in zip(sets.teacher_ids, sets.pairs):
+        ids = torch.tensor([[*teacher, *query, *answer]])
+        with torch.no_grad():
+            logprobs = large.model(ids).logits[0].log_softmax(1)
+        places = range(ids.shape[1] - len(answer), ids.shape[1])
+        sums.append(-sum(float(logprobs[at - 1, ids[0, at]]) for at in places))
+        counts.append(len(answer))
+    assert set(counts) == {1, 3}
+    by_tokens = float(tuned_module(large, source, "tokens")(0).detach())
+    by_examples = float(tuned_module(large, source, "examples")(0).detach())
+    assert by_tokens == pytest.approx(sum(sums) / sum(counts), abs=1e-5)
+    assert by_examples == pytest.approx(sum(a / n for a, n in zip(sums, counts)) / 4, abs=1e-5)
+    assert by_tokens != pytest.approx(by_examples, abs=1e-3)

@@ -229,6 +229,7 @@ def shown_evaluate_settings():
         "seeds": list(range(shown_n_sets())),
         "max_test": 0,
         "metric_of": {},
+        **{key: config["mend"][key] for key in ("f1", "ties")},
         "batch_tokens": config["compute"]["batch_tokens"],
     }
 

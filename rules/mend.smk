@@ -340,7 +340,7 @@ rule mend_evaluate_methods:
                 "metric_of": MEND_TASKS.metric_of(mend_test_tasks(wildcards.train_set)),
                 "shots": MEND["shots"],
                 "seeds": MEND["seeds"],
-                "max_test": MEND["max_test"],
+                **{key: MEND[key] for key in ("max_test", "f1", "ties")},
                 "batch_tokens": config["compute"]["batch_tokens"],
             }
         ),

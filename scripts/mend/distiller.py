@@ -104,9 +104,8 @@ class Distiller(nn.Module):
         self.placeholders.copy_(drawn)
         if self.pooler is not None:
             bound = self.pooler.weight.shape[1] ** -0.5  # torch's own start of a linear layer, from our generator
-            drawn_pooler = torch.rand(self.pooler.weight.shape, generator=generator) * 2 - 1
-            self.pooler.weight.copy_(drawn_pooler * bound)
-            self.pooler.bias.zero_()
+            for part in (self.pooler.weight, self.pooler.bias):
+                part.copy_((torch.rand(part.shape, generator=generator) * 2 - 1) * bound)
 
     @torch.no_grad()
     def resize(self, n_vectors: int, generator: torch.Generator) -> None:

@@ -8,6 +8,7 @@ file is not what it should be.
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.checksums import check_beside
@@ -126,7 +127,7 @@ def _records(path: PathLike, name: str, layout: Layout, references: PathLike | N
 
 
 def read_raw(
-    path: PathLike,
+    path: PathLike | Sequence[PathLike],
     reader: str,
     schema: str,
     *,
@@ -139,7 +140,7 @@ def read_raw(
     quoting: str | None = None,
     turns: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Read a raw file into validated canonical rows.
+    """Read a raw file, or the parts of one in their order, into validated canonical rows.
 
     reader, schema: keys of READERS and SCHEMAS; columns: field -> column, path or "{a} {b}" template, over the reader's
     own; labels: names of the classes 0, 1, ...; header: column names of a CSV or TSV file without header line; task:
@@ -164,7 +165,7 @@ def read_raw(
 
 
 def read_raw_pairs(
-    path: PathLike,
+    path: PathLike | Sequence[PathLike],
     reader: str,
     schema: str,
     *,
@@ -182,10 +183,12 @@ def read_raw_pairs(
         raise UserError(f"reader '{reader}': gives schema {' or '.join(own)}, not {schema}; change one of the two")
     check_choice("turns", turns or WAYS[0], WAYS)
     layout = Layout(**table).checked()
-    for file in (path, references):
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    path = paths[0]
+    for file in (*paths, references):
         if file is not None:
             check_beside(file)
-    records = _records(path, reader, layout, references)
+    records = [record for part in paths for record in _records(part, reader, layout, references)]
     faults = Faults(path, len(records))
     ways = {**own.get(schema, {}), **(columns or {})}
     rows = to_rows(records, target, ways, labels, task, turns=turns or WAYS[0], faults=faults)

@@ -5,8 +5,8 @@ configuration, optional), `split_names` (or `split_name`): training, validation 
 allowed (`train[:70%]|train[70%:90%]|train[90%:]`); a single split is cut 70 / 20 / 10 in order. Beyond the original:
 `files` maps a split to a file of one's own; a column may be a path into nested values (`answers.text.0`) or a template
 (`{context} {question}`); `output` may name a column that holds a conversation (`messages`), of which `turns`, first or
-last, says which answer is read; `delimiter` and `quoting` are those of a table. `special_processing` is let through with
-a warning: of such datasets only MT-Bench's judgments are known here.
+last, says which answer is read; `delimiter` and `quoting` are those of a table. `special_processing` is let through
+with a warning: of such datasets only MT-Bench's judgments are known here.
 # DEVIATION: an entry without `input` takes its prompts from `instruction` (the released Magpie entry needs it); the
 # released code fails there. Rows keep their order; the released code shuffles benchmarks without a seed.
 # DEVIATION: of MT-Bench's human judgments the first decided one of each question and turn is kept; the released code

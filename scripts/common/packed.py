@@ -59,7 +59,7 @@ def read_bytes(path: Any) -> bytes:
         raise UserError(f"{source}: no such file; check the path")
     content = source.read_bytes()
     kind = ENDINGS.get(source.suffix.lower())
-    if kind and content and packing_of(content) is None and content.translate(None, CONTROL) != content:
+    if kind and packing_of(content) is None and not _is_text(content):
         raise UserError(f"{source}: damaged or incomplete {kind} file; fetch it again")
     for _ in range(DEEPEST):
         kind = packing_of(content)
@@ -70,6 +70,15 @@ def read_bytes(path: Any) -> bytes:
     if content[start : start + len(mark)] == mark:
         raise UserError(f"{source}: is an archive of several files (tar); unpack it and name one of its files")
     return content
+
+
+def _is_text(content: bytes) -> bool:
+    """Tell whether bytes are UTF-8 text: browsers unpack what they fetch and keep the name."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return content.translate(None, CONTROL) == content
 
 
 def open_bytes(path: Any) -> BinaryIO:

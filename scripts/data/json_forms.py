@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
+from scripts.data.chat import is_conversation
 
 HOLDERS = ("data", "rows", "examples", "records", "items", "samples", "entries", "dataset", "train", "validation",
            "valid", "val", "dev", "test")  # fmt: skip
@@ -47,7 +48,9 @@ def rows_of_object(value: Mapping[str, Any], place: str) -> tuple[str, Sequence[
 
 
 def _objects(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+    """Tell whether a value is a list of rows: objects, but not the turns of one conversation."""
+    rows = isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+    return rows and not is_conversation(value)
 
 
 def _lists_of(value: Any, length: int) -> bool:

@@ -177,11 +177,11 @@ rule ddg_import_sets:
         module=as_py_module(),
         places=lambda wildcards: list(ddg_released(wildcards.task)),
         columns=lambda wildcards: DDG["tasks"][wildcards.task]["text_columns"],
-        labels=lambda wildcards: DATASETS[DDG["tasks"][wildcards.task]["dataset"]]["labels"],
+        labels=ddg_label_flags,
     shell:
         "python -m {params.module}"
         " --places {params.places:q} --files {input.files:q}"
-        " --labels {params.labels:q} --text-columns {params.columns:q} --sets-out {output.sets:q}"
+        " {params.labels:q} --text-columns {params.columns:q} --sets-out {output.sets:q}"
         " > {log:q} 2>&1"
 
 
@@ -204,10 +204,10 @@ rule ddg_convert_sets:
     params:
         module=as_py_module(),
         columns=lambda wildcards: DDG["tasks"][wildcards.task]["text_columns"],
-        labels=lambda wildcards: DATASETS[DDG["tasks"][wildcards.task]["dataset"]]["labels"],
+        labels=ddg_label_flags,
     shell:
         "python -m {params.module}"
-        " --sets {input.sets:q} --labels {params.labels:q} --text-columns {params.columns:q}"
+        " --sets {input.sets:q} {params.labels:q} --text-columns {params.columns:q}"
         " --converted-out {output.converted:q}"
         " > {log:q} 2>&1"
 

@@ -175,6 +175,12 @@ def ddg_split(task, role):
     return f"<results>/data/examples/{row['dataset']}/{row[role]}{sample}.jsonl"
 
 
+def ddg_label_flags(wildcards):
+    """Return the flag with the names of a task's classes; none where the registry leaves them to the rows."""
+    labels = DATASETS[DDG["tasks"][wildcards.task]["dataset"]]["labels"]
+    return ["--labels", *labels] if labels else []
+
+
 def ddg_released(task):
     """Return {"<seed>/<dpc>/<draw>": (dataset, split)} of the released sets of a task."""
     source, draws = DDG["tasks"][task]["released"], DDG["sets"]["draws"]

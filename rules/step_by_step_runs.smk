@@ -35,7 +35,8 @@ SBS_TEACHER_SPLITS = [
 
 def sbs_raw(dataset, split):
     """Return the raw files that together are one split, in their order."""
-    return [raw_file(dataset, part) for part in split_parts(DATASETS, dataset, split)]
+    files = [raw_file(dataset, part) for part in split_parts(DATASETS, dataset, split)]
+    return [path for file in files for path in ([file] if isinstance(file, str) else file)]
 
 
 def sbs_teacher_files(wildcards):
@@ -58,9 +59,8 @@ def sbs_prepare_settings(wildcards):
         "split": wildcards.split,
         "unparsed": SBS["unparsed"],
     }
-    return json_text(
-        {**settings, **{key: row[key] for key in ("reader", "columns", "labels", "header") if row.get(key)}}
-    )
+    how = ("reader", "columns", "labels", "header", "delimiter", "quoting")
+    return json_text({**settings, **{key: row[key] for key in how if row.get(key)}})
 
 
 def sbs_teacher(dataset, teacher):

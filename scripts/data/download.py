@@ -15,12 +15,10 @@ import dataclasses
 import errno
 import fcntl
 import fnmatch
-import gzip
 import hashlib
 import logging
 import shutil
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
@@ -29,7 +27,9 @@ import tenacity
 from scripts.common.checksums import seal, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import atomic_path, read_json, whole_folder, write_json
+from scripts.common.packed import chunks
 from scripts.common.settings import parse_settings
+from scripts.data.registry import packed_or_plain
 
 LOG = logging.getLogger(__name__)
 
@@ -136,14 +136,13 @@ def fetch_file(settings: FileSettings, target: Path, checksums: Path) -> None:
 
 def check_mirror(settings: FileSettings, path: Path) -> None:
     """Check that a mirror holds the file, packed or not, with the registry's checksum. Raises `UserError` if not."""
-    packed = path.with_name(path.name + ".gz")
-    source = path if path.is_file() or not packed.is_file() else packed
+    source = Path(packed_or_plain(path))
     if not source.is_file():
         raise UserError(
-            f"{path}: not in the mirror (nor {packed.name}), wanted as {settings.name}; get it from {settings.origin} "
+            f"{path}: not in the mirror (nor {path.name}.gz), wanted as {settings.name}; get it from {settings.origin} "
             "or mend data.mirror"
         )
-    LOG.info("%s: sha256 %s", source, check_content(settings, [source], None, packed=source == packed))
+    LOG.info("%s: sha256 %s", source, check_content(settings, [source], None, packed=source != path))
 
 
 def check_content(settings: FileSettings, parts: Sequence[Path], known: str | None, *, packed: bool = False) -> str:
@@ -180,12 +179,11 @@ def _digests(parts: Sequence[Path], packed: bool) -> tuple[str, str]:
 
 
 def _chunks(path: Path, packed: bool) -> Iterator[bytes]:
-    opened: Callable[..., Any] = gzip.open if packed else open
-    try:
-        with opened(path, "rb") as stream:
-            yield from iter(lambda: stream.read(CHUNK), b"")
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise UserError(f"{path}: damaged or incomplete gzip file; fetch it again") from None
+    if packed:
+        yield from chunks(path)
+        return
+    with open(path, "rb") as stream:
+        yield from iter(lambda: stream.read(CHUNK), b"")
 
 
 def _join(settings: FileSettings, parts: Sequence[Path], target: Path) -> None:

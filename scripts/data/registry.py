@@ -6,6 +6,7 @@ replace them by name. Imported by the Snakefile, so nothing heavy is loaded here
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -13,10 +14,14 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike
 from scripts.common.yaml_files import read_yaml
+from scripts.data.rows import PACKED_ENDINGS
+from scripts.data.split_files import find_split_files, names_of
 
 REQUIRED = object()
 ORIGINS = ("public", "synthetic", "local")
 SOURCES = ("hub", "mirror", "synthetic")
+QUOTING = ("yes", "no")
+TURNS = ("first", "last")
 FAMILIES = ("causal", "encoder", "encoder_decoder")
 
 DATASET_KEYS: dict[str, Any] = {
@@ -30,8 +35,13 @@ DATASET_KEYS: dict[str, Any] = {
     "columns": {},
     "labels": None,
     "header": None,
+    "delimiter": None,
+    "quoting": None,
+    "turns": None,
     "splits": REQUIRED,
 }
+OPTIONAL_KEYS = ("delimiter", "quoting", "turns")
+"""Keys that say how a table is written and which answer of a conversation is read; found by looking where not given."""
 SPLIT_KEYS: dict[str, Any] = {
     "file": REQUIRED,
     "url": None,
@@ -117,6 +127,11 @@ def _dataset(row: Any, place: str) -> dict[str, Any]:
                 raise UserError(
                     f"{place}.{key}: {value!r} is not text; put it in quotes (YAML reads yes, no, 1 otherwise)"
                 )
+    for key, known in (("quoting", QUOTING), ("turns", TURNS)):
+        value = {True: "yes", False: "no"}.get(filled[key], filled[key])  # YAML reads a bare yes as true
+        if value is not None and value not in known:
+            raise UserError(f"{place}.{key}: {value!r} is none of {', '.join(known)}; choose one")
+        filled[key] = value
     splits = {}
     for name, split in _spread(filled["splits"], place).items():
         here = f"{place}.splits.{name}"
@@ -199,9 +214,31 @@ def split_parts(registry: Mapping[str, dict[str, Any]], name: str, split: str) -
 
 
 def packed_or_plain(path: PathLike) -> str:
-    """Return the path as it is, or with .gz if only the packed file is there."""
+    """Return the path as it is, or with the ending of its packing (.gz, .zst, ...) if only the packed file is there."""
     plain = os.fspath(path)
-    return f"{plain}.gz" if not os.path.exists(plain) and os.path.exists(f"{plain}.gz") else plain
+    if os.path.exists(plain):
+        return plain
+    return next((plain + ending for ending in PACKED_ENDINGS if ending and os.path.exists(plain + ending)), plain)
+
+
+def local_files(file: str, place: str, split: str) -> str | list[str]:
+    """Return one's own file, packed or not; the files that a pattern with * matches, or those of the split in a folder.
+
+    Raises `UserError` where a pattern or a folder has no file of the split.
+    """
+    if os.path.isdir(file):
+        found = [str(path) for path in find_split_files(Path(file), names_of(split))]
+        if not found:
+            raise UserError(
+                f"{place}: folder {file} has no file of '{split}'; expected {split}.jsonl, .csv, .parquet ..."
+            )
+        return found
+    if "*" in file:
+        found = sorted(glob.glob(file))
+        if not found:
+            raise UserError(f"{place}: no file matches {file}; check the pattern")
+        return found
+    return packed_or_plain(file)
 
 
 def raw_path(
@@ -213,8 +250,8 @@ def raw_path(
     mirror: PathLike | None,
     raw_root: PathLike,
     downloads_root: PathLike,
-) -> str:
-    """Return where the raw file of one split lies or will lie.
+) -> str | list[str]:
+    """Return where the raw file of one split lies or will lie; of one's own files perhaps several, its parts.
 
     source, mirror: the config's data.source and data.mirror, which apply to public data; raw_root: where synthetic data
     are written; downloads_root: where downloads go, laid out like a mirror. Raises `UserError` where there is no way to
@@ -225,7 +262,7 @@ def raw_path(
     if source not in SOURCES:
         raise UserError(f"data.source: '{source}' is none of {', '.join(SOURCES)}; choose one")
     if row["origin"] == "local":
-        return packed_or_plain(file)
+        return local_files(file, f"dataset '{name}': splits.{split}.file", split)
     if row["origin"] == "synthetic":
         return os.path.join(raw_root, file)
     if source == "hub":
@@ -252,6 +289,7 @@ def prepare_settings(
     row = find_row(registry, name, "dataset")
     find_split(row, name, split)
     own = {key: row[key] for key in ("reader", "schema", "columns", "labels", "header")}
+    own |= {key: row[key] for key in OPTIONAL_KEYS if row[key] is not None}
     return {**own, "task": name, "limit": limit, "seed": seed}
 
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
-from scripts.common.errors import UserError
-from scripts.common.files import PathLike, atomic_path, numbered_jsonl, write_jsonl
+from scripts.common.errors import RowFault, UserError
+from scripts.common.files import PathLike, atomic_path, write_jsonl
+from scripts.common.packed import read_bytes
+from scripts.data.reader_base import each
+from scripts.data.rows import Record, read_rows
 
 LABEL_KEYS = ("labels", "label")
 LABEL_TEXT = "label_text"
@@ -42,45 +45,47 @@ def write_set(path: PathLike, given: TextSet) -> None:
 
 
 def read_set(path: PathLike, columns: Sequence[str], n_classes: int) -> TextSet:
-    """Return the set in a JSON-lines (.jsonl, .json) or parquet file.
+    """Return the set in a file of rows: JSON lines, parquet or any other form.
 
     columns: the text columns to take; n_classes: labels must be 0..n_classes-1.
     Raises `UserError` naming file, row and field.
     """
     source = Path(path)
-    if source.suffix == ".parquet":
-        from scripts.data.reader_base import parquet_records
-
-        rows = [(record.place, record.values) for record in parquet_records(source)]
-    else:
-        rows = [(f"{source}:{number}", row) for number, row in numbered_jsonl(source)]
-    if not rows:
+    records = read_rows(source) if read_bytes(source).strip() else []
+    if not records:
         raise UserError(f"{source}: holds no texts; make the set again")
-    texts = tuple(_texts(place, row, columns) for place, row in rows)
-    labels = tuple(_label(place, row, n_classes) for place, row in rows)
-    return TextSet(tuple(columns), texts, labels)
+    rows = each(records, source, lambda record: (_texts(record, columns), _label(record, n_classes)))
+    return TextSet(tuple(columns), tuple(texts for texts, _ in rows), tuple(label for _, label in rows))
 
 
-def _texts(place: str, row: dict[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
+def _texts(record: Record, columns: Sequence[str]) -> tuple[str, ...]:
+    row = record.values
     for column in columns:
         if not isinstance(row.get(column), str):
             found = ", ".join(key for key in row if key not in (*LABEL_KEYS, LABEL_TEXT, INDEX_COLUMN))
-            raise UserError(
-                f"{place}: text column '{column}' is missing or no text (found {found}); correct text_columns"
+            raise RowFault(
+                record.place, f"text column '{column}' is missing or no text (found {found}); correct text_columns"
             )
     return tuple(row[column] for column in columns)
 
 
-def _label(place: str, row: dict[str, Any], n_classes: int) -> int:
-    values = [row[key] for key in LABEL_KEYS if key in row]
-    if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], int):
-        raise UserError(f"{place}: needs one class number under 'labels' (or 'label'), found {values}; mend the row")
-    if not 0 <= values[0] < n_classes:
-        raise UserError(
-            f"{place}: label {values[0]} is outside the table of {n_classes} labels (0 to {n_classes - 1});"
-            " mend the row or the dataset's labels"
+def _label(record: Record, n_classes: int) -> int:
+    values = [record.values[key] for key in LABEL_KEYS if key in record.values]
+    value = values[0] if len(values) == 1 else None
+    if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdecimal():  # from a table
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():  # whole numbers with gaps, as pandas writes them
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        told = f"needs one class number under 'labels' (or 'label'), found {values!r:.80}; mend the row"
+        raise RowFault(record.place, told)
+    if not 0 <= value < n_classes:
+        raise RowFault(
+            record.place,
+            f"label {value} is outside the table of {n_classes} labels (0 to {n_classes - 1});"
+            " mend the row or the dataset's labels",
         )
-    return values[0]
+    return value
 
 
 def write_parquet(path: PathLike, given: TextSet, label_names: Sequence[str]) -> None:

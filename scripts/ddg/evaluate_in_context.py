@@ -23,6 +23,7 @@ from scripts.common.files import write_csv, write_json, write_jsonl
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import named_values, parse_settings
+from scripts.data.label_names import check_label_names
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.intervals import wilson
 from scripts.ddg.prompting import Prompt, read_prompt
@@ -258,17 +259,21 @@ def read_protocols(given: Sequence[str], settings: InContextSettings) -> list[Pr
 
 
 def read_arms(
-    sets: dict[str, str], settings: InContextSettings, args: argparse.Namespace, n_classes: int
+    sets: dict[str, str], settings: InContextSettings, args: argparse.Namespace, test: Task
 ) -> list[tuple[Arm, TextSet]]:
-    """Return the sets to evaluate. Raises `UserError` for a round that asks for more texts than the sets hold."""
+    """Return the sets to evaluate.
+
+    Raises `UserError` for a round that asks for more texts than the sets hold, and for sets of other classes.
+    """
     if args.round and max(args.round) > settings.dpc:
         raise UserError(f"--round {max(args.round)}: the sets hold {settings.dpc} texts a class; take a larger dpc")
     found = []
     for method, folder in sets.items():
+        check_label_names(folder, test.label_names, args.test)
         for seed in args.seeds:
             for draw in range(settings.draws):
                 path = set_path(Path(folder), seed, settings.dpc, draw)
-                found.append((Arm(method, seed, draw), read_set(path, settings.text_columns, n_classes)))
+                found.append((Arm(method, seed, draw), read_set(path, settings.text_columns, test.n_classes)))
     return found
 
 
@@ -346,9 +351,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_settings(InContextSettings, args.settings)
     test = read_task(args.test, settings.text_columns)
     protocols = read_protocols(args.prompts, settings)
-    arms = read_arms(named_values("--sets", args.sets), settings, args, test.n_classes)
+    arms = read_arms(named_values("--sets", args.sets), settings, args, test)
     queries = select_queries(test.labels, settings.turns, read_n_queries(args.test_number))
     retrievers = read_retrievers(args)
+    pool = read_task(args.examples, settings.text_columns) if retrievers else None
+    if pool is not None and pool.label_names != test.label_names:
+        raise UserError(f"{args.examples}: its labels are not those of {args.test}; list them under 'labels' in the "
+                        "registry and prepare both alike")  # fmt: skip
     if args.self_write and not args.writing:
         raise UserError("--writing: missing; self-written demonstrations need its settings")
     from scripts.ddg.in_context import Reader
@@ -356,7 +365,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     reader = Reader(load_model(**model_options(args)), settings.batch_tokens)
     evaluation = Evaluation(reader, test, queries, settings)
-    pool = read_task(args.examples, settings.text_columns) if retrievers else None
     seconds: dict[str, float] = {}
     with Progress(len(protocols) * len(arms), "sets", parts=10) as progress:
         for protocol in protocols:

@@ -18,6 +18,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import derive_seed
 from scripts.common.settings import parse_settings
+from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.monitors import distinct_n, distinct_texts
 from scripts.ddg.settings import Reading, Sampling, check_choice, check_whole, nested
@@ -178,6 +179,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         encoder = load_learner(args.encoder, task.n_classes, settings.reading.pooling, seed=0, **options)
     reports = []
     with atomic_folder(args.sets_out) as temporary:
+        write_label_names(temporary, task.label_names)
         for seed in args.seeds:
             generator = load_generator(Path(args.generators) / f"seed_{seed}", task, **options)
             check_window(generator, settings.sampling.max_new_tokens + 1, "sampling.max_new_tokens")

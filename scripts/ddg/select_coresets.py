@@ -17,6 +17,7 @@ from typing import Any, Sequence
 from scripts.common.errors import run_step
 from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
+from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.generate_sets import check_sizes_wanted
 from scripts.ddg.settings import Reading, check_choice, nested
@@ -98,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     rows = [task.rows_of(label) for label in range(task.n_classes)]
     with atomic_folder(args.sets_out) as temporary:
+        write_label_names(temporary, task.label_names)
         for seed in args.seeds:
             for dpc in settings.dpcs:
                 for draw in range(settings.draws):

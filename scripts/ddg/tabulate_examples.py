@@ -9,7 +9,7 @@ from typing import Sequence
 from scripts.common.artifacts import Table, add_output_flags, save_table
 from scripts.common.errors import UserError, run_step
 from scripts.common.tables import Cell, Column
-from scripts.data.reader_base import parquet_records
+from scripts.data.rows import read_rows
 from scripts.ddg.comparison import LABELS
 from scripts.ddg.distilled import INDEX_COLUMN, LABEL_KEYS, LABEL_TEXT, set_path
 
@@ -32,7 +32,7 @@ def rows_of(path: Path, title: str, n_texts: int) -> list[dict[str, Cell]]:
     """Return the first texts of every class of one set."""
     shown: dict[str, int] = {}
     rows: list[dict[str, Cell]] = []
-    for record in parquet_records(path):
+    for record in read_rows(path):
         name = str(record.values[LABEL_TEXT])
         shown[name] = shown.get(name, 0) + 1
         if shown[name] <= n_texts:

@@ -31,7 +31,8 @@ READERS = {
 def read_gold(paths: Sequence[PathLike], reader: str, **options: Any) -> list[dict[str, Any]]:
     """Return the rows of one split (schema distillation) from its files in this order; ids count over all of them.
 
-    options: columns, labels, header, as in `read_raw`. Raises `UserError` for an empty file or empty labels.
+    options: columns, labels, header, delimiter, quoting, as in `read_raw`. Raises `UserError` for an empty file or
+    empty labels.
     """
     rows = [row for path in paths for row in read_raw(path, reader, "distillation", **options)]
     for number, row in enumerate(rows):

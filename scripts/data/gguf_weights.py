@@ -40,7 +40,7 @@ def convert_gguf(file: Path, folder: Path, name: str) -> None:
             (Path(alone) / file.name).symlink_to(file.resolve())
             tokenizer = AutoTokenizer.from_pretrained(alone, **options)
             model = AutoModelForCausalLM.from_pretrained(alone, dtype=torch.float32, **options)
-    except Exception as error:  # the loader fails in many ways on what it does not know: each becomes one line
+    except Exception as error:  # noqa: BLE001 - the loader fails in many ways on what it does not know
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
             f"{name}: {file.name}: cannot be read ({reason}); take another quantisation, or the model as safetensors"

@@ -78,7 +78,7 @@ def read_pickle(path: Path, name: str) -> dict[str, Any]:
     told = f"{name}: {path.name}"
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
-    except Exception as error:  # a hostile file may break the reader in any way: none of them is a traceback
+    except Exception as error:  # noqa: BLE001 - a hostile file may break the reader in any way: none of them is a traceback
         raise UserError(
             f"{told}: refused, as it cannot be read without running code ({_why(error)}); choose a revision or "
             "a model with safetensors"

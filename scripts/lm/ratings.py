@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
@@ -11,6 +12,9 @@ from scripts.lm.prompts import default_ids, plain_ids
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
+
+
+logger = logging.getLogger(__name__)
 
 
 def rating_ids(loaded: LoadedModel, ratings: Sequence[str], prompt_end: str) -> list[int]:
@@ -53,7 +57,11 @@ def rating_probabilities(
 
     if loaded.family != "causal":
         raise UserError(f"model: ratings need a causal language model, and this one is {loaded.family}")
-    encoded = [default_ids(loaded.tokenizer, text)[-loaded.window :] for text in prompts]
+    encoded = [default_ids(loaded.tokenizer, text) for text in prompts]
+    n_cut = sum(len(ids) > loaded.window for ids in encoded)
+    if n_cut:
+        logger.warning("%d of %d rated texts lose their beginning (window %d)", n_cut, len(encoded), loaded.window)
+    encoded = [ids[-loaded.window :] for ids in encoded]
     for number, ids in enumerate(encoded):
         if not ids:
             raise UserError(f"rating prompt {number}: it has no tokens; fill it in")

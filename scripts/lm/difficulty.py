@@ -76,7 +76,7 @@ def score_difficulty(
     from scripts.lm.score import Scorer
 
     scorer = Scorer(loaded.model, batch_tokens=settings.batch_tokens)
-    prompt = Prompt.from_config(settings.prompt)
+    prompt = Prompt.from_config(settings.prompt).of(loaded.tokenizer)
     result: list[dict[str, Any]] = []
     n_cut = 0
     with Progress(len(rows), "rows") as progress:

@@ -170,7 +170,10 @@ class EndpointWriter:
         write_json(file, {**row, "sha256": _sum_of(row)})
 
     def _ask(self, request: Mapping[str, Any]) -> tuple[str, str]:
-        """Return one answer and why it ended, asking again after passing faults, after growing pauses or those the endpoint asks for."""
+        """Return one answer and why it ended.
+
+        Faults that may pass are asked again after growing pauses, or those that the endpoint asks for.
+        """
         import openai
         import tenacity
 

@@ -77,7 +77,7 @@ class GoldenScorer:
 
         self.settings = settings
         self._loaded = loaded
-        self._prompt = Prompt.from_config(settings.prompt)
+        self._prompt = Prompt.from_config(settings.prompt).of(loaded.tokenizer)
         self.anchors = encode_anchors(
             loaded.tokenizer,
             self._prompt,

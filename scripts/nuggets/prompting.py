@@ -114,7 +114,7 @@ def encode_demonstration(
     `UserError` for a longer one, `truncate` keeps its first tokens (and, with them, the separator only if it fits)
     unless that would leave nothing of its answer, `skip` leaves it out.
     """
-    ids = default_ids(tokenizer, prompt.full(row) + separator)
+    ids = default_ids(tokenizer, prompt.shown(row) + separator)
     if len(ids) <= max_tokens:
         return Demonstration(tuple(ids), "whole")
     check_choice("too_long", too_long, TOO_LONG_POLICIES)

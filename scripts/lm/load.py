@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import importlib.util
 import logging
 import os
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ QUANTISERS = {
     "compressed-tensors": "compressed_tensors",
     "gptq": "gptqmodel",
     "hqq": "hqq",
-    "quanto": "optimum",
+    "quanto": "optimum_quanto",
     "torchao": "torchao",
 }
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -272,6 +271,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     return content
 
 
+def is_installed(package: str) -> bool:
+    """Return whether transformers finds a package that reads quantised weights."""
+    from transformers import utils
+
+    return bool(getattr(utils, f"is_{package}_available", lambda: False)())
+
+
 def _check_quantisation(folder: Path, config: dict[str, Any]) -> None:
     """Raise `UserError` where a checkpoint's weights are quantised and the library that reads them is not here."""
     settings = config.get("quantization_config")
@@ -281,7 +287,7 @@ def _check_quantisation(folder: Path, config: dict[str, Any]) -> None:
     if isinstance(settings, dict) and method is None and ("load_in_4bit" in settings or "load_in_8bit" in settings):
         method = "bitsandbytes"
     needed = QUANTISERS.get(str(method))
-    if needed is not None and importlib.util.find_spec(needed) is not None:
+    if needed is not None and is_installed(needed):
         return
     remedy = f"install {needed.replace('_', '-')}, or" if needed else "no library for them is known here:"
     raise UserError(

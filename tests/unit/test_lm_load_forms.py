@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -60,7 +59,7 @@ def change(folder: Path, **changes: Any) -> None:
 )
 def test_quantised_checkpoints_need_their_library(folder: Path, method: Any, told: str) -> None:
     needed = load.QUANTISERS.get(method.get("quant_method", "bitsandbytes")) if isinstance(method, dict) else None
-    if needed and importlib.util.find_spec(needed):
+    if needed and load.is_installed(needed):
         pytest.skip(f"{needed} is here")
     change(folder, quantization_config=method)
     refused(folder, told)

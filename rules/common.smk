@@ -12,6 +12,7 @@ from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.registry import (
     file_settings,
+    is_as_it_is,
     load_registry,
     model_settings,
     model_source,

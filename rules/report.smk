@@ -248,7 +248,7 @@ rule download:
             f"{DOWNLOADS}/models/{model}"
             for paper in config["papers"]
             for model in globals()[f"{paper.upper()}_MODELS"]
-            if not MODELS[model]["local"]
+            if not is_as_it_is(MODELS[model])
         ],
         [file for paper in config["papers"] for file in globals().get(f"{paper}_downloads", list)()],
     localrule: True

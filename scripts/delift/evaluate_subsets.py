@@ -79,7 +79,7 @@ class Evaluation:
     def __init__(self, args: argparse.Namespace, settings: EvaluateSettings) -> None:
         self.learning: str = args.learning
         self.model = model_options(args)
-        self.prompt = Prompt.from_config(settings.prompt)
+        self.prompt = Prompt.from_config(settings.prompt).of_model(self.model["source"])
         self.shots = settings_of(ShotSettings, settings.shots, "--settings: shots")
         self.finetune = settings_of(TrainSettings, settings.finetune, "--settings: finetune")
         self.generate = settings_of(AnswerSettings, settings.generate, "--settings: generate")

@@ -161,6 +161,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
 
     loaded = load_model(**model_options(args))
+    prompt = prompt.of(loaded.tokenizer)
     ways = {
         "ifd": lambda: score_ifd(loaded, rows, settings.prompt, settings.batch_tokens),
         "selectit": lambda: score_selectit(loaded, rows, prompt, settings),

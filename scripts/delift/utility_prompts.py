@@ -77,7 +77,7 @@ class Encoder:
         special_tokens: Mapping[str, str],
     ) -> None:
         self.tokenizer = tokenizer
-        self.prompt = Prompt.from_config(prompt)
+        self.prompt = Prompt.from_config(prompt).of(tokenizer)
         self.templates = Templates.from_config(templates)
         self.special = _special_ids(tokenizer, special_tokens)
         if not tokenizer.is_fast:

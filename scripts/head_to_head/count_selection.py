@@ -67,7 +67,7 @@ class Counter:
 
     def queries(self, rows: Sequence[Mapping[str, str]], template: Mapping[str, str]) -> np.ndarray:
         """Return the tokens of each row's text up to its answer."""
-        prompt = Prompt.from_config(template)
+        prompt = Prompt.from_config(template).of(self.tokenizer)
         return self.lengths([prompt.query(row) for row in rows])
 
     def answers(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
@@ -93,15 +93,15 @@ class Counter:
         limit = np.inf if own["anchor_tokens"] is None else own["anchor_tokens"]
         kept = np.minimum(query + answer, limit)
         answer = np.maximum(0, kept - query)
-        prompt = Prompt.from_config(own["prompt"])
-        examples = self.lengths([prompt.full(row) + own["separator"] for row in self.rows.pool])
+        prompt = Prompt.from_config(own["prompt"]).of(self.tokenizer)
+        examples = self.lengths([prompt.shown(row) + own["separator"] for row in self.rows.pool])
         fed = kept - 1  # the last token of an answer is predicted, not read
         return self.read(fed, answer) + self.behind(examples, fed, answer)
 
     def utility(self) -> float:
         """DELIFT: the targets alone, and behind each example of the pool and of the query set."""
         own = self.settings.utility
-        prompt, shown = Prompt.from_config(own["prompt"]), own["templates"]
+        prompt, shown = Prompt.from_config(own["prompt"]).of(self.tokenizer), own["templates"]
         examples = [
             fill(shown["example"], prompt=prompt.query(row), response=row["output"].strip())
             for row in (*self.rows.pool, *self.rows.reference)
@@ -126,7 +126,7 @@ class Counter:
     def selectit(self) -> float:
         """SelectIT: every example in every wording of the request to rate it."""
         own = self.settings.selectit
-        prompt = Prompt.from_config(own["prompt"])
+        prompt = Prompt.from_config(own["prompt"]).of(self.tokenizer)
         texts = [
             fill(own["template"], rating_prompt=asked, prompt=prompt.query(row), response=row["output"].strip())
             for row in self.rows.pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.settings import parse_json
@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill."""
+    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill.
+
+    chat: the templates are the user's turn, which `of` puts into the chat template of a model's tokenizer.
+    """
 
     with_input: str
     without_input: str
+    chat: bool = False
 
     @classmethod
-    def from_config(cls, templates: Mapping[str, str]) -> Prompt:
+    def from_config(cls, templates: Mapping[str, Any]) -> Prompt:
         """Build a prompt from the map of the config. Raises `UserError` for a missing or unknown key or place."""
-        names = [field.name for field in dataclasses.fields(cls)]
+        names = ["with_input", "without_input"]
         for key in templates:
-            if key not in names:
+            if key not in (*names, "chat"):
                 raise UserError(f"prompt: unknown key '{key}'{did_you_mean(key, names)}; expected {', '.join(names)}")
+        if not isinstance(templates.get("chat", False), bool):
+            raise UserError(f"prompt: chat is {templates['chat']!r}; give true or false")
         places = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
         for name in names:
             if name not in templates:
@@ -36,8 +42,30 @@ class Prompt:
                     raise UserError(f"prompt: template '{name}' has no place {place}; put it in")
         return cls(**templates)
 
+    def of(self, tokenizer: PreTrainedTokenizerBase) -> Prompt:
+        """Return the prompt as texts for a tokenizer's model: with `chat` in its chat template, else as it is.
+
+        Raises `UserError` if `chat` is asked of a tokenizer that has no chat template.
+        """
+        if not self.chat:
+            return self
+        if not getattr(tokenizer, "chat_template", None):
+            raise UserError(
+                "prompt: chat is asked for, but the model's tokenizer has no chat template; choose another prompt, or "
+                "a model tuned to instructions"
+            )
+        return ChatPrompt(self.with_input, self.without_input, True, tokenizer)
+
+    def of_model(self, source: str) -> Prompt:
+        """Return `of` the tokenizer of a model's folder or hub id, which is read only where `chat` asks for it."""
+        if not self.chat:
+            return self
+        from scripts.lm.load import load_tokenizer
+
+        return self.of(load_tokenizer(source))
+
     def query(self, row: Mapping[str, str]) -> str:
-        """Return the text up to where the answer starts."""
+        """Return the text up to where the answer starts; of a chat that no tokenizer has yet, the user's turn."""
         given = row["input"].strip()
         before, _, after = (self.with_input if given else self.without_input).partition("{instruction}")
         # Filled in one place after the other: braces in the user's text are text, never places.
@@ -50,6 +78,67 @@ class Prompt:
     def full(self, row: Mapping[str, str]) -> str:
         """Return the text with its answer."""
         return self.query(row) + row["output"].strip()
+
+    def shown(self, row: Mapping[str, str]) -> str:
+        """Return the text with its answer as it stands before another text: a chat's turn is closed."""
+        return self.full(row)
+
+    def continued(self, row: Mapping[str, str]) -> str:
+        """Return the text up to where the answer starts, of a later turn of a conversation."""
+        return self.query(row)
+
+    def closing(self, separator: str) -> str:
+        """Return what stands between an answer and the next turn: the separator, or what closes a turn of a chat."""
+        return separator
+
+
+EARLIER = [{"role": "user", "content": "question-1"}, {"role": "assistant", "content": "answer-1"}]
+"""A conversation so far, to find out what a chat template puts behind it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ChatPrompt(Prompt):
+    """A prompt in the chat template of a tokenizer: its texts bring their special tokens.
+
+    A beginning-of-sequence token that the tokenizer puts before every text by itself is left out of them.
+    """
+
+    tokenizer: Any = None
+
+    def query(self, row: Mapping[str, str]) -> str:
+        """Return the user's turn and the beginning of the assistant's, where the answer starts."""
+        return self._rendered([{"role": "user", "content": super().query(row)}], add_generation_prompt=True)
+
+    def shown(self, row: Mapping[str, str]) -> str:
+        """Return both turns, closed as the template closes them."""
+        turns = [
+            {"role": "user", "content": super().query(row)},
+            {"role": "assistant", "content": row["output"].strip()},
+        ]
+        return self._rendered(turns, add_generation_prompt=False)
+
+    def continued(self, row: Mapping[str, str]) -> str:
+        """Return a later user's turn, as the template puts it behind a first one, and the assistant's beginning."""
+        text = Prompt.query(self, row)
+        before = self._rendered(EARLIER, add_generation_prompt=False)
+        whole = self._rendered([*EARLIER, {"role": "user", "content": text}], add_generation_prompt=True)
+        return whole.removeprefix(before) if whole.startswith(before) else self.query(row)
+
+    def closing(self, separator: str) -> str:
+        """Return what the template puts behind an answer; the separator where it puts nothing there."""
+        return self._rendered(EARLIER, add_generation_prompt=False).rpartition(EARLIER[1]["content"])[2] or separator
+
+    def _rendered(self, turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+        try:
+            text = self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        except Exception as error:  # noqa: BLE001 - a template is a program of its own, and may fail in any way
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(f"prompt: the model's chat template fails ({reason}); choose another prompt") from None
+        start = self.tokenizer.bos_token
+        doubled = start and leading_ids(self.tokenizer) == [self.tokenizer.bos_token_id]
+        return text.removeprefix(start) if doubled else text
 
 
 def prompt_of_flag(text: str) -> Prompt:

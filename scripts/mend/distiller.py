@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, to_json, write_json
+from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_model, load_tokenizer
-from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 
 if TYPE_CHECKING:
     from scripts.mend.llm import LargeModel
@@ -193,7 +193,7 @@ def new_distiller(
     """
     loaded = load_model(source, family=family, dtype=dtype, device=device, threads=threads)
     kind = loaded.model.config.model_type
-    known = ENCODER_DECODER_TYPES if family == "encoder_decoder" else CAUSAL_TYPES
+    known = ENCODER_DECODER_TYPES if family == "encoder_decoder" else PLAIN_HEAD_TYPES
     if kind not in known:
         raise UserError(f"model type '{kind}': distillers of family {family} can be {', '.join(known)}")
     body = loaded.model.get_encoder() if family == "encoder_decoder" else loaded.model.base_model

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scripts.common.errors import UserError
+from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import NO_LIMIT
 from scripts.lm.logprob import output_scale
-from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 from scripts.mend.distiller import left_padded
 
 
@@ -94,9 +94,9 @@ class LargeModel:
         sliding = getattr(self.model.config, "sliding_window", None)
         self.window = NO_LIMIT if self.encoder_decoder else min(loaded.window, sliding or loaded.window)
         kind = self.model.config.model_type
-        known = ENCODER_DECODER_TYPES if self.encoder_decoder else CAUSAL_TYPES
+        known = ENCODER_DECODER_TYPES if self.encoder_decoder else PLAIN_HEAD_TYPES
         if kind not in known:
-            raise UserError(f"model type '{kind}': MEND knows {', '.join((*CAUSAL_TYPES, *ENCODER_DECODER_TYPES))}")
+            raise UserError(f"model type '{kind}': MEND knows {', '.join((*PLAIN_HEAD_TYPES, *ENCODER_DECODER_TYPES))}")
         if frozen:
             self.model.requires_grad_(False)
 

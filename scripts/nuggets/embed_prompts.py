@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     loaded = load_model(**model_options(args))
     embeddings = embed(
         loaded,
-        [prompt.full(row) for row in rows],
+        [prompt.of(loaded.tokenizer).full(row) for row in rows],
         pooling=settings.pooling,
         max_tokens=settings.max_tokens,
         batch_tokens=settings.batch_tokens,

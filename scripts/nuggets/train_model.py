@@ -194,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"--runs: {len(args.runs)} runs, {len(args.subsets)} --subsets and {len(args.rules)} --rules;"
             " give one of each per run"
         )
-    prompt = prompt_of_flag(args.prompt)
+    prompt = prompt_of_flag(args.prompt).of_model(args.model)
     settings = parse_settings(TrainSettings, args.settings)
     subsets = [read_subset(*one, args.seeds, rule) for *one, rule in zip(args.runs, args.subsets, args.rules)]
     if world_size() != settings.devices:

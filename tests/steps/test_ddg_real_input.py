@@ -30,7 +30,16 @@ from scripts.ddg import (
 from scripts.ddg.distilled import read_set, set_path
 
 COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
-OPTIMIZER = {"learning_rate": 1e-3, "schedule": "cosine", "warmup_ratio": 0.1, "weight_decay": 0.01, "clip_norm": 1.0}
+OPTIMIZER = {
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "weight_decay_on": "except_bert_norms",
+    "warmup_rounding": "exact",
+    "adam_epsilon_rule": "after_correction",
+}
 COLUMN = ["sentence"]
 SAMPLING = {"top_p": 0.95, "max_new_tokens": 24, "batch_size": 64}
 READING = {"pooling": "model", "max_tokens": 48, "batch_size": 64}

@@ -22,23 +22,25 @@ def decaying(model: nn.Module, rule: str) -> frozenset[str]:
         if isinstance(module, nn.LayerNorm)
         for name, _ in module.named_parameters(recurse=False)
     }
+    dimensions = {name: weight.ndim for name, weight in model.named_parameters()}
+    return frozenset(name for name in dimensions if decays(name, dimensions[name], rule, normed=name in normed))
 
-    def decays(name: str, weight: Tensor) -> bool:
-        if rule == "matrices":
-            return weight.ndim >= 2
-        if rule == "except_bert_norms":
-            return not any(part in name for part in BERT_NAMES)
-        if rule == "except_norms":
-            return not (name in normed or "bias" in name.lower() or NORM_NAMES.search(name.lower()))
-        return True
 
-    return frozenset(name for name, weight in model.named_parameters() if decays(name, weight))
+def decays(name: str, n_dimensions: int, rule: str, *, normed: bool = False) -> bool:
+    """Return whether the weight of this name decays by `rule`; normed: it is of a LayerNorm, whatever it is called."""
+    if rule == "matrices":
+        return n_dimensions >= 2
+    if rule == "except_bert_norms":
+        return not any(part in name for part in BERT_NAMES)
+    if rule == "except_norms":
+        return not (normed or "bias" in name.lower() or NORM_NAMES.search(name.lower()))
+    return True
 
 
 def decay_groups(
     weights: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]], decayed: Iterable[str], weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Return the weights, by name, in two groups for an optimizer: those named in `decayed` decay, the others do not."""
+    """Return weights, by name, in two groups for an optimizer: those named in `decayed` decay, the others do not."""
     named, names = dict(weights), set(decayed)
     return [
         {"params": [value for name, value in named.items() if name in names], "weight_decay": weight_decay},

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.common.errors import UserError
+from scripts.lm.optimizing import decaying, decays
 from scripts.lm.t5_stack import T5Stack
 from scripts.step_by_step.encoding import MASKED, FlatTexts, TaskBatch
 
@@ -81,6 +82,10 @@ class SingleStudent:
     def parameters(self) -> list[Tensor]:
         """Return the trainable weights."""
         return [weight for weight in self.loaded.model.parameters() if weight.requires_grad]
+
+    def decayed(self, rule: str) -> Collection[str]:
+        """Return the names, as in `tensors`, of the weights that decay by a rule of `scripts.lm.optimizing`."""
+        return decaying(self.loaded.model, rule)
 
     def spread(self, optimizer: Any) -> Any:
         """Share the work with the other processes of this run, if there are any; return the optimizer to use."""
@@ -172,6 +177,10 @@ class StackedStudents:
     def parameters(self) -> list[Tensor]:
         """Return the trainable weights, each (runs, ...)."""
         return self.stack.parameters()
+
+    def decayed(self, rule: str) -> Collection[str]:
+        """Return the names, as in `tensors`, of the weights that decay by a rule of `scripts.lm.optimizing`."""
+        return [name for name, weight in self.stack.weights.items() if decays(name, weight.ndim - 1, rule)]
 
     def spread(self, optimizer: Any) -> Any:
         """Return the optimizer. Raises `UserError` where several processes were started: a stack works in one."""

@@ -152,8 +152,8 @@ class Ours:
     def __init__(self, work: Work, n_runs: int | None = None) -> None:
         import torch
 
-        from scripts.step_by_step.students import SingleStudent, StackedStudents
-        from scripts.step_by_step.training import Feeder, make_optimizer
+        from scripts.step_by_step.students import SingleStudent, StackedStudents, make_optimizer
+        from scripts.step_by_step.training import Feeder
 
         loaded = dataclasses.replace(work.loaded, model=copy.deepcopy(work.loaded.model))
         self.settings, self.step, runs = work.settings, 0, n_runs or 1

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.common.errors import UserError
-from scripts.lm.optimizing import decaying, decays
+from scripts.lm.optimizing import decay_groups, decaying, decays, make_adamw
 from scripts.lm.t5_stack import T5Stack
 from scripts.step_by_step.encoding import MASKED, FlatTexts, TaskBatch
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
+    from scripts.step_by_step.training import TrainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -253,6 +254,13 @@ class StackedStudents:
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights that a checkpoint holds, by name; they are live."""
         return self.stack.weights
+
+
+def make_optimizer(student: SingleStudent | StackedStudents, settings: TrainSettings) -> torch.optim.AdamW:
+    """Return AdamW over the student's weights as the settings have it."""
+    trained = {name: weight for name, weight in student.tensors().items() if weight.requires_grad}
+    groups = decay_groups(trained, student.decayed(settings.weight_decay_on), settings.weight_decay)
+    return make_adamw(groups, settings.lr, epsilon_rule=settings.adam_epsilon_rule)
 
 
 def fuse_activations(model: nn.Module) -> None:

@@ -24,7 +24,6 @@ from scripts.common.errors import UserError
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import check_choice
 from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, step_share
-from scripts.lm.optimizing import decay_groups, make_adamw
 from scripts.step_by_step.encoding import (
     EXPLAIN,
     BatchOrder,
@@ -40,7 +39,7 @@ from scripts.step_by_step.encoding import (
 from scripts.step_by_step.equations import BLANKS, METRICS, UNKNOWN_WORDS, correct_rows
 from scripts.step_by_step.parsing import label_of_output
 from scripts.step_by_step.splits import Splits
-from scripts.step_by_step.students import SingleStudent, StackedStudents
+from scripts.step_by_step.students import SingleStudent, StackedStudents, make_optimizer
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -248,13 +247,6 @@ def _train(
     ]
     state.finish()
     return results
-
-
-def make_optimizer(student: SingleStudent | StackedStudents, settings: TrainSettings) -> torch.optim.AdamW:
-    """Return AdamW over the student's weights as the settings have it."""
-    trained = {name: weight for name, weight in student.tensors().items() if weight.requires_grad}
-    groups = decay_groups(trained, student.decayed(settings.weight_decay_on), settings.weight_decay)
-    return make_adamw(groups, settings.lr, epsilon_rule=settings.adam_epsilon_rule)
 
 
 def take_step(

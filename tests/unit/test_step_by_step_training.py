@@ -501,7 +501,7 @@ def test_missing_rationales_are_named_and_harmless_for_standard_training(tokeniz
         ({"label_type": "gold"}, "label_type: 'gold'"),
         ({"batch_size": 0}, "batch_size: 0 is not a whole number >= 1"),
         ({"token_mean": "batch"}, "token_mean: unknown value 'batch'"),
-        ({"metric": "rouge"}, "metric: 'rouge'"),
+        ({"metric": "rouge"}, "metric: unknown value 'rouge'"),
         ({"lr": -1.0}, "lr: -1.0"),
     ],
 )

@@ -214,6 +214,19 @@ def ddg_pretraining(wildcards):
     }
 
 
+def ddg_layout(task):
+    """Return the flags on the columns of a task's converted sets."""
+    layout = DDG["converted"]
+    names = [f"{old}={new}" for old, new in layout["names"].get(task, {}).items()]
+    return [
+        "--label-text",
+        "yes" if layout["label_text"] else "no",
+        "--label-lists",
+        "yes" if task in layout["label_lists"] else "no",
+        *(["--rename", *names] if names else []),
+    ]
+
+
 def ddg_sampling(task):
     """Return how a task's texts are drawn."""
     return {

@@ -170,7 +170,7 @@ def test_released_sets_of_dilm_go_through_both_evaluations(repo_root, shared, tm
     convert_sets.main(
         [
             *("--sets", str(tmp_path / "dilm"), "--labels", "negative", "positive", "--text-columns", *COLUMN),
-            *("--converted-out", str(tmp_path / "parquet")),
+            *("--label-text", "no", "--label-lists", "no", "--converted-out", str(tmp_path / "parquet")),
         ]
     )
     assert len(list((tmp_path / "parquet").rglob("*.parquet"))) == 2

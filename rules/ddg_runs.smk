@@ -263,10 +263,11 @@ def ddg_sets(wildcards):
         "text_columns": DDG["tasks"][wildcards.task]["text_columns"],
         "dpcs": DDG["sets"]["dpcs"],
         "draws": DDG["sets"]["draws"],
+        "draw_seeds": DDG["sets"]["draw_seeds"],
         "reading": ddg_reading(),
     }
     if row["by"] == "coreset":
-        return {**common, "method": row["select"]}
+        return {**common, "method": row["select"], "herding_order": DDG["sets"]["herding_order"]}
     return {
         **common,
         "over_sample": DDG["sets"]["over_sample"],

@@ -115,7 +115,7 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
     )  # fmt: skip
     sets = {
         "text_columns": COLUMN, "dpcs": [3], "draws": 1, "over_sample": 3, "selection": "k_centers",
-        "sampling": SAMPLING, "reading": READING,
+        "draw_seeds": "released", "sampling": SAMPLING, "reading": READING,
     }  # fmt: skip
     common = ["--examples", str(train), "--encoder", encoder, *COMPUTE[2:], "--seeds", "0"]
     generate_sets.main(
@@ -125,6 +125,7 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
         ]
     )  # fmt: skip
     coresets = {"text_columns": COLUMN, "method": "k_centers", "dpcs": [3], "draws": 1, "reading": READING}
+    coresets |= {"draw_seeds": "released", "herding_order": "rows"}
     select_coresets.main([*common, "--settings", json.dumps(coresets), "--sets-out", str(tmp_path / "k_centers")])
     distilled = read_set(set_path(tmp_path / "sets", 0, 3, 0), COLUMN, len(kept))
     assert all(text[0].strip() for text in distilled.texts)

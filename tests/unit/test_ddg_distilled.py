@@ -143,7 +143,7 @@ def rows(*inputs: str, options: tuple[str, ...] = ("no", "yes")) -> list[dict]:
 def test_a_task_reads_columns_and_class_numbers(tmp_path):
     write_jsonl(tmp_path / "x.jsonl", rows("a  b\nc", "d\ne"))
     task = read_task(tmp_path / "x.jsonl", ["premise", "hypothesis"])
-    assert task.texts == (("a b", "c"), ("d", "e"))
+    assert task.texts == (("a  b", "c"), ("d", "e"))  # blanks within a text stay, as in the originals
     assert (task.labels, task.label_names, task.rows_of(1)) == ((1, 1), ("no", "yes"), [0, 1])
     assert read_task(tmp_path / "x.jsonl", ["text"]).texts[0] == ("a b c",)
 
@@ -173,4 +173,5 @@ def test_a_label_outside_the_table_is_named(tmp_path):
 
 
 def test_text_is_split_at_lines():
-    assert split_text(" a\tb \n c ", ["one", "two"], "x") == ("a b", "c")
+    assert split_text(" a\tb \n c ", ["one", "two"], "x") == ("a\tb", "c")
+    assert split_text(" a  b\nc ", ["one"], "x") == ("a  b\nc",)  # as the originals: blanks within a text stay

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from transformers import Trainer, get_scheduler
 
+from scripts.common.errors import UserError
 from scripts.ddg.optimizing import Stepper, rate_share
 from scripts.ddg.settings import Optimizer
+from scripts.lm.finetune import FinetuneSettings, finetune
 from scripts.lm.optimizer_options import SCHEDULES, step_share, warmup_length
 from scripts.lm.optimizing import EarlyEpsilonAdamW, decay_groups, decaying, make_adamw
 from tests.unit.ddg_tiny import OPTIMIZER, learner
@@ -148,3 +150,36 @@ def test_a_resumed_state_counts_on():
         second.grad = gradient.clone()
         resumed.step()
     assert torch.equal(second, whole)
+
+
+# ---- the Trainer's way ----------------------------------------------------------------------------------------------
+
+
+def trained(**changes):
+    """Return the weights of a tiny model after six steps of `finetune`."""
+    loaded = tiny("gpt2")
+    settings = FinetuneSettings(
+        learning_rate=3e-3, epochs=1, max_steps=6, batch_size=2, accumulation=1, schedule="cosine", warmup_ratio=0.05,
+        weight_decay=0.1, clip_norm=1.0, max_tokens=12, **changes,
+    )  # fmt: skip
+    history = finetune(loaded, [("w1 w2", "w3 w4"), ("w5", "w6 w7 w8"), ("w9 w1", "w2")], settings, seed=0)
+    return history.losses, {name: value.detach().clone() for name, value in loaded.model.named_parameters()}
+
+
+def test_the_trainer_takes_the_same_options():
+    losses, weights = trained()
+    again, same = trained(weight_decay_on="except_norms", warmup_rounding="up", adam_epsilon_rule="after_correction")
+    assert (losses, all(torch.equal(weights[name], same[name]) for name in weights)) == (again, True)
+    for changes in ({"weight_decay_on": "except_bert_norms"}, {"adam_epsilon_rule": "before_correction"}):
+        other = trained(**changes)[1]
+        assert any(not torch.equal(weights[name], other[name]) for name in weights), changes
+    moved = trained(warmup_rounding="exact")[0]
+    assert moved[:2] == losses[:2]  # step 0 has no step size under both
+    assert moved[2:] != losses[2:]
+
+
+def test_options_that_do_not_go_together_are_one_line():
+    with pytest.raises(UserError, match="adam_epsilon_rule: optimizer 'paged_adamw_8bit' has after_correction only"):
+        trained(optimizer="paged_adamw_8bit", adam_epsilon_rule="before_correction")
+    with pytest.raises(UserError, match="weight_decay_on: 'norms' is not one of"):
+        trained(weight_decay_on="norms")

@@ -30,18 +30,16 @@ from scripts.lm.checkpoints import (
     remove_checkpoints,
     world_size,
 )
+from scripts.lm.collator import MASKED, Collator
 from scripts.lm.generate import encode_prompts, pad_token_id
 from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, SCHEDULES, WARMUP_ROUNDINGS
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, TrainerCallback
 
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-MASKED = -100  # label of a token that takes no part in the loss
 
 _CHOICES = {
     "method": ("full", "lora", "qlora"),
@@ -123,13 +121,8 @@ class FinetuneSettings:
             value = getattr(self, name)
             if value not in known:
                 raise UserError(f"{name}: '{value}' is not one of {', '.join(known)}{did_you_mean(str(value), known)}")
-        for name, low in (
-            ("batch_size", 1),
-            ("accumulation", 1),
-            ("max_tokens", 2),
-            ("max_steps", 0),
-            ("save_steps", 0),
-        ):
+        lowest = {"batch_size": 1, "accumulation": 1, "max_tokens": 2, "max_steps": 0, "save_steps": 0}
+        for name, low in lowest.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
                 raise UserError(f"{name}: {getattr(self, name)!r} is not a whole number >= {low}")
         for name in ("learning_rate", "weight_decay", "clip_norm", "lora_dropout"):
@@ -383,36 +376,6 @@ def use_bfloat16(loaded: LoadedModel, settings: FinetuneSettings) -> bool:
     if settings.precision == "bfloat16" and not able:
         raise UserError("precision: this device has no bfloat16 arithmetic; use 'auto' or 'float32'")
     return able and settings.precision != "float32"
-
-
-class Collator:
-    """Fill a batch up on the right to its longest row; padding is masked in attention and loss.
-
-    decoder_start: first token of an encoder-decoder's decoder, which reads this and all labels but the last; None for
-    causal models.
-    """
-
-    def __init__(self, pad: int, *, decoder_start: int | None = None) -> None:
-        self.pad = pad
-        self.decoder_start = decoder_start
-
-    def __call__(self, rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = {
-            "input_ids": self._filled([row["input_ids"] for row in rows], self.pad),
-            "attention_mask": self._filled([[1] * len(row["input_ids"]) for row in rows], 0),
-            "labels": self._filled([row["labels"] for row in rows], MASKED),
-        }
-        if self.decoder_start is not None:
-            shifted = [[self.decoder_start, *row["labels"][:-1]] for row in rows]
-            batch["decoder_input_ids"] = self._filled(shifted, self.pad)
-        return {name: torch.tensor(values) for name, values in batch.items()}
-
-    @staticmethod
-    def _filled(rows: Sequence[Sequence[int]], filler: int) -> list[list[int]]:
-        width = max(map(len, rows))
-        return [[*row, *[filler] * (width - len(row))] for row in rows]
 
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------

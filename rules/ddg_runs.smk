@@ -220,6 +220,19 @@ def ddg_pretraining(wildcards):
     }
 
 
+def ddg_layout(task):
+    """Return the flags on the columns of a task's converted sets."""
+    layout = DDG["converted"]
+    names = [f"{old}={new}" for old, new in layout["names"].get(task, {}).items()]
+    return [
+        "--label-text",
+        "yes" if layout["label_text"] else "no",
+        "--label-lists",
+        "yes" if task in layout["label_lists"] else "no",
+        *(["--rename", *names] if names else []),
+    ]
+
+
 def ddg_sampling(task):
     """Return how a task's texts are drawn."""
     return {
@@ -256,10 +269,11 @@ def ddg_sets(wildcards):
         "text_columns": DDG["tasks"][wildcards.task]["text_columns"],
         "dpcs": DDG["sets"]["dpcs"],
         "draws": DDG["sets"]["draws"],
+        "draw_seeds": DDG["sets"]["draw_seeds"],
         "reading": ddg_reading(),
     }
     if row["by"] == "coreset":
-        return {**common, "method": row["select"]}
+        return {**common, "method": row["select"], "herding_order": DDG["sets"]["herding_order"]}
     return {
         **common,
         "over_sample": DDG["sets"]["over_sample"],

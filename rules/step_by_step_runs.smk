@@ -58,6 +58,7 @@ def sbs_prepare_settings(wildcards):
         "parser": SBS["parser"],
         "split": wildcards.split,
         "unparsed": SBS["unparsed"],
+        "blanks": SBS["blanks"],
     }
     how = ("reader", "columns", "labels", "header", "delimiter", "quoting")
     return json_text({**settings, **{key: row[key] for key in how if row.get(key)}})
@@ -109,6 +110,7 @@ def sbs_job_settings(wildcards):
     if kind == "single_task":
         train["gen_max_len"] = SBS["gen_max_len_rationale"]
     train.update(method=kind, form=form, metric=FORMATS[form].metric)
+    train.update({name: SBS[name] for name in ("blanks", "unknown_words")})
     return json_text({"train": train, "together": SBS["together"], "dropout": SBS["dropout"]})
 
 

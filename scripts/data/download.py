@@ -15,7 +15,7 @@ import hashlib
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Iterator, Mapping, Sequence
 
 from scripts.common.checksums import write_beside
 from scripts.common.errors import UserError, run_step

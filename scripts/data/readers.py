@@ -81,7 +81,7 @@ READERS: dict[str, Reader] = {
     # labelled text
     "sst2_tsv": Reader(_tsv, _LABELLED, header=("text", "label")),
     "banking77_csv": Reader(_csv, {"classification": {"input": "text", "output": "category"}}),
-    "ag_news_csv": Reader(ag_news, {"classification": {"input": "{title}\n{description}", "output": "label"}}),
+    "ag_news_csv": Reader(ag_news, {"classification": {"input": "{title} {description}", "output": "label"}}),
     "cola_tsv": Reader(
         _tsv,
         {"classification": {"input": "sentence", "output": "label"}},

@@ -1,7 +1,7 @@
-"""Distilled sets on disk: JSON lines as DiLM releases them, and parquet with canonical columns.
+"""Distilled sets on disk: JSON lines as DiLM releases them, and parquet with the columns that a reader expects.
 
 JSON lines: one object per text, its text columns and `labels`, a class number; grouped by class. Parquet: the text
-columns, `label` (int64) and `label_text`, sorted by class, stable. `read_set` reads both.
+columns and `label` (int64), sorted by class, stable; a `Layout` says what else. `read_set` reads both.
 
 # DEVIATION: DDG's converter keeps the old index as a column and sorts with an unstable sort; ours does neither.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from scripts.common.errors import RowFault, UserError
 from scripts.common.files import PathLike, atomic_path, write_jsonl
@@ -30,6 +30,19 @@ class TextSet:
     columns: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
     labels: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Which columns a parquet file has, beside the text columns and `label`.
+
+    label_text: also each label's name, as `label_text`. names: what columns are called instead, {"label": "labels"}.
+    label_lists: each label is a list of one number, as in GoEmotions.
+    """
+
+    label_text: bool = False
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    label_lists: bool = False
 
 
 def set_path(folder: PathLike, seed: int, dpc: int, draw: int, suffix: str = "jsonl") -> Path:
@@ -72,6 +85,8 @@ def _texts(record: Record, columns: Sequence[str]) -> tuple[str, ...]:
 def _label(record: Record, n_classes: int) -> int:
     values = [record.values[key] for key in LABEL_KEYS if key in record.values]
     value = values[0] if len(values) == 1 else None
+    if isinstance(value, list) and len(value) == 1:  # GoEmotions' form
+        value = value[0]
     if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdecimal():  # from a table
         value = int(value)
     if isinstance(value, float) and value.is_integer():  # whole numbers with gaps, as pandas writes them
@@ -88,10 +103,10 @@ def _label(record: Record, n_classes: int) -> int:
     return value
 
 
-def write_parquet(path: PathLike, given: TextSet, label_names: Sequence[str]) -> None:
-    """Write a set with canonical columns: text columns, `label`, `label_text`; sorted by class, stable.
+def write_parquet(path: PathLike, given: TextSet, label_names: Sequence[str], layout: Layout = Layout()) -> None:
+    """Write a set with its text columns, `label` and what `layout` adds or renames; sorted by class, stable.
 
-    Raises `UserError` for a text column of a reserved name.
+    Raises `UserError` for a text column of a reserved name, and for new names that are not those of other columns.
     """
     import pyarrow
     from pyarrow import parquet
@@ -100,15 +115,23 @@ def write_parquet(path: PathLike, given: TextSet, label_names: Sequence[str]) ->
         if column in (*LABEL_KEYS, LABEL_TEXT):
             raise UserError(f"text_columns: '{column}' is the name of a label column; rename the text column")
     order = sorted(range(len(given.labels)), key=lambda row: given.labels[row])
-    table = pyarrow.table(
-        {
-            **{
-                column: pyarrow.array([given.texts[row][place] for row in order], pyarrow.string())
-                for place, column in enumerate(given.columns)
-            },
-            "label": pyarrow.array([given.labels[row] for row in order], pyarrow.int64()),
-            LABEL_TEXT: pyarrow.array([label_names[given.labels[row]] for row in order], pyarrow.string()),
-        }
-    )
+    labels = [given.labels[row] for row in order]
+    columns = {
+        column: pyarrow.array([given.texts[row][place] for row in order], pyarrow.string())
+        for place, column in enumerate(given.columns)
+    }
+    if layout.label_lists:
+        columns["label"] = pyarrow.array([[label] for label in labels], pyarrow.list_(pyarrow.int64()))
+    else:
+        columns["label"] = pyarrow.array(labels, pyarrow.int64())
+    if layout.label_text:
+        columns[LABEL_TEXT] = pyarrow.array([label_names[label] for label in labels], pyarrow.string())
+    for name in layout.names:
+        if name not in columns:
+            raise UserError(f"rename: no column '{name}'; the set has {', '.join(columns)}")
+    renamed = [layout.names.get(name, name) for name in columns]
+    if len(set(renamed)) != len(renamed):
+        raise UserError(f"rename: two columns would have one name ({', '.join(renamed)}); give different names")
+    table = pyarrow.table(dict(zip(renamed, columns.values())))
     with atomic_path(path) as temporary:
         parquet.write_table(table, temporary, compression="none")

@@ -96,6 +96,10 @@ class Reader:
             self._last = (prefix.cache, [list(query) for query in queries], states)
         return states
 
+    def forget(self) -> None:
+        """Let go of the states kept last, and of the cache behind them."""
+        self._last = None
+
     def write(self, prefix: Prefix, queries: Sequence[str], max_new_tokens: int) -> list[str]:
         """Return what the model writes behind each query, the likeliest token each time.
 

@@ -147,7 +147,7 @@ def _finetune_settings(settings: WarmupSettings) -> Any:
 
 def _encode(loaded: LoadedModel, pair: tuple[str, str], max_tokens: int) -> dict[str, list[int]] | None:
     """Return an example's ids and labels, None if no token of it is to be learnt."""
-    from scripts.lm.finetune import MASKED
+    from scripts.lm.collator import MASKED
     from scripts.lm.generate import encode_prompts
 
     prompt = encode_prompts(loaded, [pair[0]])[0]
@@ -163,7 +163,7 @@ def _loss(model: Any, rows: Sequence[dict[str, list[int]]]) -> torch.Tensor:
     """Return the mean negative log-likelihood per learnt token of a few examples, in nats."""
     import torch
 
-    from scripts.lm.finetune import Collator
+    from scripts.lm.collator import Collator
     from scripts.lm.trainer import response_loss
 
     batch = Collator(0)(rows)  # padding is masked

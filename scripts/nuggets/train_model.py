@@ -55,6 +55,7 @@ class TrainSettings:
     max_tokens: int
     save_steps: int
     lora: Mapping[str, Any]
+    adam_epsilon_rule: str = "after_correction"
 
     def for_finetune(self, dtype: str) -> FinetuneSettings:
         """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""

@@ -92,9 +92,12 @@ def with_answers(
 
 
 def count_answers(
-    rows: Sequence[Mapping[str, Any]], read: Sequence[Answer], format_name: str, source: str
+    rows: Sequence[Mapping[str, Any]], read: Sequence[Answer], format_name: str, source: str, blanks: str = "compared"
 ) -> dict[str, Any]:
-    """Return how well the answers could be read and how often they are right. Raises `UserError` if none could."""
+    """Return how well the answers could be read and how often they are right. Raises `UserError` if none could.
+
+    blanks: whether those around a text label are `compared` or `ignored`.
+    """
     faults = {fault: sum(one.fault == fault for one in read) for fault in FAULTS}
     n_faulty = sum(faults.values())
     if n_faulty == len(read):
@@ -114,8 +117,8 @@ def count_answers(
         "n_labels_not_among_options": sum(
             bool(row["options"]) and row["llm_label"] not in row["options"] for row in rows
         ),
-        "accuracy": accuracy(metric, told, labels),
-        "n_correct": sum(correct_rows(metric, told, labels)),
+        "accuracy": accuracy(metric, told, labels, blanks),
+        "n_correct": sum(correct_rows(metric, told, labels, blanks)),
     }
 
 

@@ -97,7 +97,8 @@ def report_of(answers: Sequence[str], rows: Sequence[Mapping[str, Any]], format_
     read = [parse(text, format_name, "strict") for text in answers]
     faults = {fault: sum(one.fault == fault for one in read) for fault in FAULTS}
     n_read = len(read) - sum(faults.values())
-    right = correct_rows(find_format(format_name).metric, [one.label for one in read], [row["label"] for row in rows])
+    metric, told = find_format(format_name).metric, [one.label for one in read]
+    right = correct_rows(metric, told, [row["label"] for row in rows], "ignored")  # labels read strictly have no blanks
     level = logging.WARNING if n_read < len(read) / 2 else logging.INFO
     LOG.log(level, "%d of %d answers can be read, %d are right", n_read, len(read), sum(right))
     return {

@@ -44,10 +44,13 @@ SHOWN = 3  # labels named in a warning
 class OwnData:
     """The rows of one data set below `data_dir`, with the reasons and labels of `llm` (palm, gpt, generic or none).
 
+    blanks: whether those around labels count when these are compared for the report, as in `PrepareSettings`.
     options: how one's own rows are read, as in `read_raw`: columns, labels, header, delimiter, quoting.
     """
 
-    def __init__(self, data_dir: Path, dataset: str, llm: str, parser: str, **options: Any) -> None:
+    def __init__(
+        self, data_dir: Path, dataset: str, llm: str, parser: str, blanks: str = "compared", **options: Any
+    ) -> None:
         if dataset not in DATASETS:
             raise UserError(
                 f"--dataset: unknown data set '{dataset}'{did_you_mean(dataset, DATASETS)}; "
@@ -55,7 +58,7 @@ class OwnData:
             )
         if not data_dir.is_dir():
             raise UserError(f"--data_dir: no folder {data_dir}; name the folder that holds your files")
-        self.data_dir, self.dataset, self.llm, self.parser = data_dir, dataset, llm, parser
+        self.data_dir, self.dataset, self.llm, self.parser, self.blanks = data_dir, dataset, llm, parser, blanks
         self.options = options
         self.reports: dict[str, dict[str, Any]] = {}
 
@@ -91,7 +94,7 @@ class OwnData:
         answers = read_answers(self._answers(dataset, split))
         rows = align(rows, answers, split, source)
         rows, read = with_answers(rows, answers, format_name=dataset, parser=self.parser, teacher=self.llm)
-        self.reports[f"{dataset}_{split}"] = count_answers(rows, read, dataset, source)
+        self.reports[f"{dataset}_{split}"] = count_answers(rows, read, dataset, source, self.blanks)
         return rows
 
     def find(self, dataset: str, split: str) -> list[Path]:

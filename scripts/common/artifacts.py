@@ -125,8 +125,9 @@ class Artifact:
         return None
 
     def count(self, setting: str, metric: str) -> int | None:
-        """Return what a metric's values were averaged over (the first value's n)."""
-        return next((int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)), None)
+        """Return what a metric's values were averaged over: the largest n, where some methods have fewer."""
+        found = [int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)]
+        return max(found, default=None)
 
     def published_note(self, model: str, dataset: str) -> list[str]:
         """Say from where the published values are, and for which model if it is another one than the run's."""

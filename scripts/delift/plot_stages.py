@@ -11,12 +11,13 @@ from scripts.common.artifacts import reason_of
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import draw_points, method_label, new_figure
+from scripts.common.plotting import draw_points, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import spreads_by
 from scripts.delift.comparison import Comparison, label_of_pair, setting_of
 from scripts.delift.figures import parse_figure_args
 from scripts.delift.labels import LEARNING_LABELS, METRICS
+from scripts.selection.methods import method_label
 
 ARTIFACT = "figure_stages"
 COLUMNS = (

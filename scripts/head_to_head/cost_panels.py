@@ -12,11 +12,12 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import Artifact
 from scripts.common.figures import SPREAD_COLUMNS, spread_cells
-from scripts.common.plotting import FAINT, draw_points, method_label, method_style
+from scripts.common.plotting import FAINT, draw_points
 from scripts.common.point_labels import label_points
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.head_to_head.comparison import Selection, setting_of
+from scripts.selection.methods import method_label, method_style
 
 COLUMNS = ("panel", "method", "cost", "unit", *SPREAD_COLUMNS)
 

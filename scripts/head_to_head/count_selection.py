@@ -20,6 +20,7 @@ from scripts.data.schemas import read_examples
 from scripts.head_to_head.columns import OPERATION_COLUMNS
 from scripts.lm.flops import ModelShape, shape_of
 from scripts.lm.prompts import Prompt, fill, plain_ids
+from scripts.selection.methods import COSTS, NOTHING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +177,8 @@ COUNTS: Mapping[str, Callable[[Counter], float]] = {
     "embedding": Counter.embedding,
     "finetune": Counter.finetune,
 }
+if uncounted := set(COSTS) - {NOTHING, *COUNTS}:
+    raise ValueError(f"scripts.head_to_head.count_selection: no count of {', '.join(sorted(uncounted))}")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

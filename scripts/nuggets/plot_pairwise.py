@@ -9,8 +9,9 @@ from scripts.common.artifacts import add_output_flags, reasons
 from scripts.common.errors import run_step
 from scripts.common.figures import save
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import FAINT, INK, method_label, new_figure
+from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.common.spread import Spread, spreads_by
+from scripts.selection.methods import method_label
 
 COLUMNS = ("method", "outcome", "share", "low", "high", "n_seeds", "note")
 OUTCOMES = {"win": ("#0072b2", "white"), "tie": ("#d9d9d9", INK), "loss": ("#d55e00", "white")}

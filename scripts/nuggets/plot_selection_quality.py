@@ -10,8 +10,9 @@ from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import FAINT, MethodStyle, draw_bars, method_label, method_style, new_figure
+from scripts.common.plotting import FAINT, MethodStyle, draw_bars, new_figure
 from scripts.common.spread import Spread, spreads_by
+from scripts.selection.methods import method_label, method_style
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {

@@ -69,7 +69,7 @@ class BaselineSettings:
     batch_tokens: tokens of one forward pass (speed and memory only).
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     selectit: Mapping[str, Any] | None
     less: Mapping[str, Any] | None
     ifd: bool
@@ -105,7 +105,7 @@ def score_selectit(
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
         texts = [
-            fill(choice.template, rating_prompt=request, prompt=prompt.query(row), response=row["output"].strip())
+            fill(choice.template, rating_prompt=request, prompt=prompt.query(row), response=prompt.response(row))
             for row in part
             for request in choice.rating_prompts
         ]
@@ -129,7 +129,7 @@ def score_less(
     choice = settings_of(LessSettings, settings.less, "--settings: less")
     warmup = dataclasses.asdict(choice)
     dimension = warmup.pop("dimension")
-    pairs, wanted = ([(prompt.query(row), row["output"].strip()) for row in part] for part in (rows, validation))
+    pairs, wanted = ([(prompt.query(row), prompt.response(row)) for row in part] for part in (rows, validation))
     checkpoints = warmup_gradients(
         loaded,
         pairs,
@@ -143,7 +143,7 @@ def score_less(
 
 
 def score_ifd(
-    loaded: LoadedModel, rows: Sequence[Mapping[str, str]], prompt: Mapping[str, str], batch_tokens: int
+    loaded: LoadedModel, rows: Sequence[Mapping[str, str]], prompt: Mapping[str, Any], batch_tokens: int
 ) -> list[float | None]:
     """Return the instruction-following difficulty of each row, None for an empty answer."""
     from scripts.lm.difficulty import DifficultySettings, score_difficulty

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
-from scripts.common.errors import UserError, did_you_mean
-from scripts.common.settings import parse_json
+from scripts.common.errors import UserError
+from scripts.common.settings import parse_json, settings_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,41 +15,55 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill."""
+    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill, and of the answer.
+
+    answer: text of the answer, with `{output}` as place. strip: whether white space at both ends of a field is dropped
+    before it is filled in; what the templates themselves hold always stays. A row without input is one whose input is
+    empty, after that.
+    """
 
     with_input: str
     without_input: str
+    answer: str = "{output}"
+    strip: bool = True
 
     @classmethod
-    def from_config(cls, templates: Mapping[str, str]) -> Prompt:
+    def from_config(cls, templates: Mapping[str, Any]) -> Prompt:
         """Build a prompt from the map of the config. Raises `UserError` for a missing or unknown key or place."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        for key in templates:
-            if key not in names:
-                raise UserError(f"prompt: unknown key '{key}'{did_you_mean(key, names)}; expected {', '.join(names)}")
-        places = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
-        for name in names:
-            if name not in templates:
-                raise UserError(f"prompt: key '{name}' is missing; expected {', '.join(names)}")
-            for place in places[name]:
-                if place not in templates[name]:
+        places = {
+            "with_input": ("{instruction}", "{input}"),
+            "without_input": ("{instruction}",),
+            "answer": ("{output}",),
+        }
+        prompt = settings_of(cls, templates, "prompt")
+        for name, needed in places.items():
+            for place in needed:
+                if place not in getattr(prompt, name):
                     raise UserError(f"prompt: template '{name}' has no place {place}; put it in")
-        return cls(**templates)
+        return prompt
+
+    def field(self, row: Mapping[str, str], name: str) -> str:
+        """Return a row's field as it is filled in."""
+        return row[name].strip() if self.strip else row[name]
 
     def query(self, row: Mapping[str, str]) -> str:
         """Return the text up to where the answer starts."""
-        given = row["input"].strip()
+        given = self.field(row, "input")
         before, _, after = (self.with_input if given else self.without_input).partition("{instruction}")
         # Filled in one place after the other: braces in the user's text are text, never places.
         if "{input}" in before:
             before = before.replace("{input}", given)
         elif given:
             after = after.replace("{input}", given)
-        return before + row["instruction"].strip() + after
+        return before + self.field(row, "instruction") + after
+
+    def response(self, row: Mapping[str, str]) -> str:
+        """Return the text of the answer."""
+        return self.answer.replace("{output}", self.field(row, "output"))
 
     def full(self, row: Mapping[str, str]) -> str:
         """Return the text with its answer."""
-        return self.query(row) + row["output"].strip()
+        return self.query(row) + self.response(row)
 
 
 def prompt_of_flag(text: str) -> Prompt:

@@ -41,7 +41,7 @@ class ScoreSettings:
     prompt: the templates themselves; batch_tokens: tokens of one forward pass; racing: a threshold, or None.
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     separator: str
     bos: str
     anchor_tokens: int | None

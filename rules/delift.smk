@@ -292,9 +292,7 @@ rule delift_select_subset:
         kernels=branch(delift_needs("utilities", "similarities"), then=delift_kernels),
         utilities=branch(delift_has_utilities, then="<results>/delift/kernels/{pair}/{model}"),
         embeddings=branch(delift_needs("embeddings"), then="<results>/delift/embeddings/{pair}"),
-        scores=branch(
-            delift_needs("ratings", "gradients", "difficulty"), then="<results>/delift/baselines/{pair}/{model}.csv"
-        ),
+        scores=branch(delift_needs("ratings", "gradients", "ifd"), then="<results>/delift/baselines/{pair}/{model}.csv"),
         truth=delift_truth,
         reference_truth=delift_reference_truth,
     output:

@@ -205,7 +205,7 @@ rule head_to_head_select_scored:
         code=code_of("scripts/nuggets/select_subset.py"),
         pool=choice_part("pool"),
         scores=branch(choice_needs("golden_scores"), then="<results>/head_to_head/scores/scores.csv"),
-        difficulty=branch(choice_needs("difficulty"), then="<results>/head_to_head/difficulty.csv"),
+        difficulty=branch(choice_needs("difficulty", "ifd"), then="<results>/head_to_head/difficulty.csv"),
     output:
         subsets=directory("<results>/head_to_head/subsets/{method}"),
     log:

@@ -200,7 +200,7 @@ rule nuggets_select_subset:
             then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
         ),
         difficulty=branch(
-            nuggets_needs("difficulty"),
+            nuggets_needs("difficulty", "ifd"),
             then="<results>/nuggets/difficulty/{dataset}/{model}.csv",
         ),
         embeddings=branch(

@@ -33,7 +33,7 @@ FLAGS = {
     "similarities": "--kernel",
     "reference_kernel": "--reference-kernel",
     "embeddings": "--embeddings",
-    **dict.fromkeys(("ratings", "gradients", "difficulty"), "--scores"),
+    **dict.fromkeys(("ratings", "gradients", "ifd"), "--scores"),
     "truth": "--truth",
 }
 """The flag that names each material a way may need."""

@@ -20,7 +20,12 @@ from scripts.selection.ways import choose
 
 logger = logging.getLogger(__name__)
 
-FLAGS = {"golden_scores": "--scores", "difficulty": "--difficulty", "embeddings": "--embeddings"}
+FLAGS = {
+    "golden_scores": "--scores",
+    "difficulty": "--difficulty",
+    "ifd": "--difficulty",
+    "embeddings": "--embeddings",
+}
 """The flag that names each material a way may need."""
 
 
@@ -53,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     method = parse_settings(Method, args.method, "--method")
     pool = read_examples(args.pool, "instruction")
-    materials = {"golden_scores": args.scores, "difficulty": args.difficulty, "embeddings": args.embeddings}
+    materials = {material: getattr(args, flag[2:]) for material, flag in FLAGS.items()}
     sources = Sources(args.pool, tuple(row["id"] for row in pool), "nuggets", materials, FLAGS)
     choices = choose(sources, method, [args.size_fraction], args.seeds, "--size-fraction")
     subsets = {seed: sorted(choice.rows) for (_, seed), choice in choices.items()}

@@ -30,7 +30,8 @@ __all__ = [
 
 MATERIALS = {
     "golden_scores": "how many anchors each example makes likelier (NUGGETS)",
-    "difficulty": "perplexity, IFD and length of each answer",
+    "difficulty": "perplexity and length of each answer",
+    "ifd": "how little each instruction helps its answer",
     "ratings": "the model's own marks (SelectIT)",
     "gradients": "influence of each example's gradient on the goal's (LESS)",
     "utilities": "how much each example helps with each target (DELIFT)",
@@ -43,8 +44,8 @@ NOTHING = "nothing"
 COSTS = ("golden_score", "utility", "perplexity", "ifd", "selectit", "less", "embedding", NOTHING)
 """How operations can be counted (`scripts.head_to_head.count_selection`); `nothing`: no model is asked."""
 OFFERED = {
-    "nuggets": ("golden_scores", "difficulty", "embeddings"),
-    "delift": ("utilities", "similarities", "ratings", "gradients", "difficulty", "embeddings", "truth"),
+    "nuggets": ("golden_scores", "difficulty", "ifd", "embeddings"),
+    "delift": ("utilities", "similarities", "ratings", "gradients", "ifd", "embeddings", "truth"),
 }
 """The materials that each paper's command brings: it can choose by every way that needs no others."""
 ENDS = ("highest", "lowest", "ask")
@@ -154,7 +155,7 @@ WAYS: dict[str, Way] = {
     ),
     "ifd": Way(
         function="by_column",
-        needs=("difficulty",),
+        needs=("ifd",),
         goal=False,
         options=("order",),
         end="highest",

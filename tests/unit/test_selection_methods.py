@@ -66,7 +66,7 @@ def test_what_the_papers_can_choose_by():
     assert ways_of("nuggets") == [
         "none", "all", "random", "golden_score", "perplexity", "ifd", "length", "deft_ucs", "herding", "k_center",
     ]  # fmt: skip
-    assert set(ways_of("delift")) == set(WAYS) - {"golden_score"}
+    assert set(ways_of("delift")) == set(WAYS) - {"golden_score", "perplexity", "length"}
     assert {name for name, way in WAYS.items() if way.random} == {"random", "only_good"}
     assert {name for name, way in WAYS.items() if way.goal} == {
         "golden_score", "less", "utility", "mean_utility", "embedding",
@@ -124,7 +124,7 @@ def test_an_ifd_of_1_or_more_is_never_one_of_the_hard_ones():
 def sources(tmp_path):
     rows = [{"id": f"r{i}", "ifd": f"{i / 10}", "less": f"{i}"} for i in range(10)]
     write_csv(tmp_path / "scores.csv", rows, ("id", "ifd", "less"))
-    materials = dict.fromkeys(("difficulty", "gradients"), str(tmp_path / "scores.csv"))
+    materials = dict.fromkeys(("ifd", "gradients"), str(tmp_path / "scores.csv"))
     return Sources("pool", tuple(row["id"] for row in rows), "tests", materials, {})
 
 

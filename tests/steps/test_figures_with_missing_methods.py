@@ -112,12 +112,26 @@ def mend_case(folder: Path, step: Any, name: str, methods: Sequence[str], *, not
     return Case(step.main, inputs, ["--settings", json.dumps(mend_results.SETTINGS)], methods, noted=noted)
 
 
+SHARES = {"shares": [0.5, 1.0]}
 STEP_BY_STEP = Plan(
-    datasets=["one", "two"], formats={"one": "cqa", "two": "generic"}, augment={}, teacher="palm", other_teacher="neox",
-    models=["small", "large"], runs=[0, 1], methods={}, figure_4={"shares": [0.5, 1.0]},
-    figure_5={"shares": [0.5, 1.0]}, figure_6={}, figure_7={"augmented_model": "small"}, figure_8={"models": ["small", "large"], "shares": [0.5, 1.0]},
-    figure_9={"models": ["small", "large"], "shares": [0.5, 1.0]}, table_1={}, table_2={}, known=["one"],
-)  # fmt: skip
+    datasets=["one", "two"],
+    formats={"one": "cqa", "two": "generic"},
+    augment={},
+    teacher="palm",
+    other_teacher="neox",
+    models=["small", "large"],
+    runs=[0, 1],
+    methods={},
+    figure_4=SHARES,
+    figure_5=SHARES,
+    figure_6={},
+    figure_7={"augmented_model": "small"},
+    figure_8={"models": ["small", "large"], **SHARES},
+    figure_9={"models": ["small", "large"], **SHARES},
+    table_1={},
+    table_2={},
+    known=["one"],
+)
 
 
 def step_by_step_case(folder: Path, step: Any, artifact: str) -> Case:

@@ -21,9 +21,10 @@ from scripts.data.registry import (
     references_split,
 )
 from scripts.report.estimate_resources import work_left
+from scripts.selection.methods import config_names
 
 update_config(config, typed(workflow.config_settings.config))
-check_config(config)
+check_config(config, config_names())
 release_stale_locks(".snakemake")
 
 

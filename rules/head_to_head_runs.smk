@@ -1,6 +1,6 @@
 # What the head-to-head compares, read from the config; the rules are in head_to_head.smk. It asks the papers' own
 # commands, and takes over what their runs have computed already.
-from scripts.head_to_head.comparison import COUNTED
+from scripts.selection.methods import NOTHING, needs, way_of
 
 HEAD_TO_HEAD = config["head_to_head"]
 CHOICES = HEAD_TO_HEAD["selection"]
@@ -38,9 +38,9 @@ def choices_of(paper):
     return [name for name in CHOICES["methods"] if HEAD_TO_HEAD["methods"][name]["paper"] == paper]
 
 
-def choice_needs(*ways):
-    """Return whether a method chooses by one of these ways, as a function of the wildcards."""
-    return lambda wildcards: choice_settings(wildcards.method)["by"] in ways
+def choice_needs(*materials):
+    """Return whether a method's way of choosing needs one of these, as a function of the wildcards."""
+    return lambda wildcards: needs(choice_settings(wildcards.method)["by"], *materials)
 
 
 def choice_part(name):
@@ -76,7 +76,7 @@ def choice_shards():
 
 def choice_kernel(wildcards):
     """Return the folder of the kernel that a method chooses by."""
-    embedding = choice_settings(wildcards.method)["by"] == "embedding"
+    embedding = needs(choice_settings(wildcards.method)["by"], "similarities")
     return f"<results>/delift/kernels/{CHOICES['pair']}/{'embedding' if embedding else CHOICES['model']}"
 
 
@@ -148,12 +148,13 @@ def choice_times():
         "embedding": [f"{tier}/delift/embeddings/{pair}.run.json"],
         **dict.fromkeys(("perplexity", "ifd"), [f"{ours}/difficulty.run.json"]),
         **dict.fromkeys(("selectit", "less"), [f"{ours}/baselines.run.json"]),
+        NOTHING: [],
     }
     found = []
     for method in CHOICES["methods"]:
-        what = COUNTED.get(choice_settings(method)["by"])
+        what = way_of(choice_settings(method)["by"]).cost
         part = f"{method}/scoring/{what}" if what in ("selectit", "less") else f"{method}/scoring"
-        found += [(path, part) for path in runs.get(what, [])]
+        found += [(path, part) for path in runs[what]]
         if method in choices_of("delift"):
             found.append((f"{ours}/subsets/{method}.run.json", f"{method}/choosing"))
     return found

@@ -196,15 +196,15 @@ rule nuggets_select_subset:
         code=code_of("scripts/nuggets/select_subset.py"),
         pool=lambda wildcards: nuggets_examples(wildcards.dataset),
         scores=branch(
-            lambda wildcards: nuggets_by(wildcards.method) == "golden_score",
+            nuggets_needs("golden_scores"),
             then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
         ),
         difficulty=branch(
-            lambda wildcards: nuggets_by(wildcards.method) in ("perplexity", "ifd", "length"),
+            nuggets_needs("difficulty", "ifd"),
             then="<results>/nuggets/difficulty/{dataset}/{model}.csv",
         ),
         embeddings=branch(
-            lambda wildcards: nuggets_by(wildcards.method) == "k_center",
+            nuggets_needs("embeddings"),
             then="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
         ),
     output:

@@ -1,4 +1,6 @@
 # Which models, subsets and answers NUGGETS compares, read from the config; the rules are in nuggets.smk.
+from scripts.selection.methods import needs
+
 NUGGETS = config["nuggets"]
 NUGGETS_POOL = f"{NUGGETS['dataset']}/{NUGGETS['model']}"
 NUGGETS_MAIN = f"{NUGGETS_POOL}/{NUGGETS['anchors']}"
@@ -106,9 +108,9 @@ def nuggets_rule(run):
     return NUGGETS["methods"][Path(run).name]
 
 
-def nuggets_by(method):
-    """Return what a method chooses by, e.g. golden_score."""
-    return NUGGETS["methods"][method]["by"]
+def nuggets_needs(*materials):
+    """Return whether a method's way of choosing needs one of these, as a function of the wildcards."""
+    return lambda wildcards: needs(NUGGETS["methods"][wildcards.method]["by"], *materials)
 
 
 def nuggets_anchor_sets():

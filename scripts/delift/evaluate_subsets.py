@@ -58,7 +58,7 @@ class EvaluateSettings:
     batch_tokens: tokens of one forward pass of the scorer.
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     shots: Mapping[str, Any]
     finetune: Mapping[str, Any]
     generate: Mapping[str, Any]
@@ -118,7 +118,7 @@ class Evaluation:
             prompts, shown = self._prompts_with_shots(loaded, rows)
         else:
             settings = self.finetune.for_finetune(self.model["dtype"])
-            pairs = [(self.prompt.query(row), row["output"].strip()) for row in rows]
+            pairs = [(self.prompt.query(row), self.prompt.response(row)) for row in rows]
             loaded = train_on(self.model, settings, pairs, seed) if pairs else self.base_model()
             room = prompt_room(loaded, self.generate, self.shots.max_tokens)
             prompts = [shortened(loaded, self.prompt.query(row), room) for row in self.test]
@@ -137,7 +137,7 @@ class Evaluation:
         """
         known = self.known_likelihoods if loaded is self.base else {}
         if tuple(prompts) not in known:
-            references = [row["output"] for row in self.test]
+            references = [self.prompt.response(row) for row in self.test]
             known[tuple(prompts)] = likelihood_after(loaded, prompts, references, self.batch_tokens)
         return known[tuple(prompts)]
 

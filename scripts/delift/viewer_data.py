@@ -11,11 +11,11 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl
-from scripts.common.plotting import method_label
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import Comparison, label_of_pair
-from scripts.delift.kernels import read_kernel
 from scripts.selection.facility_location import conditional_gain, facility_location, mutual_information, value_of
+from scripts.selection.kernels import read_kernel
+from scripts.selection.methods import method_label
 
 STAGES = {1: "instruction tuning", 2: "for a benchmark", 3: "beside data at hand"}
 

@@ -32,7 +32,7 @@ ROWS_AT_ONCE = 512  # bounds memory on large pools
 class DifficultySettings:
     """prompt: templates; batch_tokens: tokens of one forward pass."""
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     batch_tokens: int
 
 
@@ -48,7 +48,7 @@ def encode_pairs(
     context = (*before, *query_ids)
     answer = tuple(answer_ids[: max(0, loaded.window - len(context))])
     start = tuple(before) or _end_of_text(loaded)
-    alone = tuple(plain_ids(loaded.tokenizer, row["output"].strip())[: loaded.window - len(start)])
+    alone = tuple(plain_ids(loaded.tokenizer, prompt.response(row))[: loaded.window - len(start)])
     return ((context, answer), (start, alone)) if answer and alone else None
 
 
@@ -92,7 +92,7 @@ def score_difficulty(
                         "id": row["id"],
                         "perplexity": None if given is None else _exp(given),
                         "ifd": None if given is None or alone is None else _exp(given - alone),
-                        "length": len(row["output"].strip()),
+                        "length": len(prompt.field(row, "output")),
                     }
                 )
             progress.advance(len(part))

@@ -6,8 +6,8 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, Mapping
 
-from scripts.common.errors import UserError, did_you_mean
-from scripts.common.settings import parse_json
+from scripts.common.errors import UserError
+from scripts.common.settings import parse_json, settings_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,32 +15,37 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill.
+    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill, and of the answer.
 
-    chat: the templates are the user's turn, which `of` puts into the chat template of a model's tokenizer.
+    answer: text of the answer, with `{output}` as place. strip: whether white space at both ends of a field is dropped
+    before it is filled in; what the templates themselves hold always stays. A row without input is one whose input is
+    empty, after that. chat: the templates are the user's turn, which `of` puts into the chat template of a tokenizer.
     """
 
     with_input: str
     without_input: str
+    answer: str = "{output}"
+    strip: bool = True
     chat: bool = False
 
     @classmethod
     def from_config(cls, templates: Mapping[str, Any]) -> Prompt:
         """Build a prompt from the map of the config. Raises `UserError` for a missing or unknown key or place."""
-        names = ["with_input", "without_input"]
-        for key in templates:
-            if key not in (*names, "chat"):
-                raise UserError(f"prompt: unknown key '{key}'{did_you_mean(key, names)}; expected {', '.join(names)}")
-        if not isinstance(templates.get("chat", False), bool):
-            raise UserError(f"prompt: chat is {templates['chat']!r}; give true or false")
-        places = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
-        for name in names:
-            if name not in templates:
-                raise UserError(f"prompt: key '{name}' is missing; expected {', '.join(names)}")
-            for place in places[name]:
-                if place not in templates[name]:
+        places = {
+            "with_input": ("{instruction}", "{input}"),
+            "without_input": ("{instruction}",),
+            "answer": ("{output}",),
+        }
+        prompt = settings_of(cls, templates, "prompt")
+        for name, needed in places.items():
+            for place in needed:
+                if place not in getattr(prompt, name):
                     raise UserError(f"prompt: template '{name}' has no place {place}; put it in")
-        return cls(**templates)
+        return prompt
+
+    def field(self, row: Mapping[str, str], name: str) -> str:
+        """Return a row's field as it is filled in."""
+        return row[name].strip() if self.strip else row[name]
 
     def of(self, tokenizer: PreTrainedTokenizerBase) -> Prompt:
         """Return the prompt as texts for a tokenizer's model: with `chat` in its chat template, else as it is.
@@ -54,7 +59,7 @@ class Prompt:
                 "prompt: chat is asked for, but the model's tokenizer has no chat template; choose another prompt, or "
                 "a model tuned to instructions"
             )
-        return ChatPrompt(self.with_input, self.without_input, True, tokenizer)
+        return ChatPrompt(**dataclasses.asdict(self), tokenizer=tokenizer)
 
     def of_model(self, source: str) -> Prompt:
         """Return `of` the tokenizer of a model's folder or hub id, which is read only where `chat` asks for it."""
@@ -66,18 +71,22 @@ class Prompt:
 
     def query(self, row: Mapping[str, str]) -> str:
         """Return the text up to where the answer starts; of a chat that no tokenizer has yet, the user's turn."""
-        given = row["input"].strip()
+        given = self.field(row, "input")
         before, _, after = (self.with_input if given else self.without_input).partition("{instruction}")
         # Filled in one place after the other: braces in the user's text are text, never places.
         if "{input}" in before:
             before = before.replace("{input}", given)
         elif given:
             after = after.replace("{input}", given)
-        return before + row["instruction"].strip() + after
+        return before + self.field(row, "instruction") + after
+
+    def response(self, row: Mapping[str, str]) -> str:
+        """Return the text of the answer."""
+        return self.answer.replace("{output}", self.field(row, "output"))
 
     def full(self, row: Mapping[str, str]) -> str:
         """Return the text with its answer."""
-        return self.query(row) + row["output"].strip()
+        return self.query(row) + self.response(row)
 
     def shown(self, row: Mapping[str, str]) -> str:
         """Return the text with its answer as it stands before another text: a chat's turn is closed."""
@@ -113,7 +122,7 @@ class ChatPrompt(Prompt):
         """Return both turns, closed as the template closes them."""
         turns = [
             {"role": "user", "content": super().query(row)},
-            {"role": "assistant", "content": row["output"].strip()},
+            {"role": "assistant", "content": self.response(row)},
         ]
         return self._rendered(turns, add_generation_prompt=False)
 

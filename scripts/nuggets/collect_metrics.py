@@ -30,8 +30,8 @@ from scripts.nuggets.selection_quality import (
     precision_at_k,
     roc_points,
     spearman,
-    subset_size,
 )
+from scripts.selection.sizes import subset_size
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ ROC_COLUMNS = ("method", "false_positive_rate", "true_positive_rate")
 SCORES = ("golden_score", "mean_gain", "perplexity", "ifd", "length")
 NO_TRUTH = "it is not known which examples of this pool are good: only a synthetic pool has a truth file"
 UNJUDGED = "no answer could be judged: the reference judge needs reference answers, and the benchmark has none"
+NEVER_CHOSEN = "no example can be chosen by this score"
 RACED = "scores were made with racing on, so not every candidate was run against every anchor"
 
 
@@ -149,7 +150,7 @@ def collect_quality(
     sizes = {"k_known_good": int(good.sum()), "k_subset_size": subset_size(len(good), settings.subset_fraction)}
     points = []
     for name, column in values.items():
-        scores = oriented(column, settings.order(name))
+        scores = oriented(column, settings.order(name), name)
         for setting, chosen in [("all", np.ones(len(good), dtype=bool))] + [
             (f"fault_{fault}", good | np.array([row["fault"] == fault for row in truth])) for fault in faults
         ]:
@@ -158,8 +159,11 @@ def collect_quality(
             out.add("table_selection_quality", setting, name, settings.seed, "auc", area, n)
             out.add("table_selection_quality", setting, name, settings.seed, "auc_standard_error", error, n)
         for setting, k in sizes.items():
-            value = precision_at_k(scores, good, k)
-            out.add("table_selection_quality", setting, name, settings.seed, "precision_at_k", value, k)
+            if not np.isfinite(scores).any():
+                out.note("table_selection_quality", setting, name, NEVER_CHOSEN)
+                continue
+            value, n = precision_at_k(scores, good, k)
+            out.add("table_selection_quality", setting, name, settings.seed, "precision_at_k", value, n)
         for false_rate, true_rate in zip(*roc_points(scores, good)):
             points.append(dict(zip(ROC_COLUMNS, (name, f"{false_rate:.9g}", f"{true_rate:.9g}"))))
     return points

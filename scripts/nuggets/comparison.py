@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Mapping
 
+from scripts.selection.methods import check_methods
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -28,6 +30,9 @@ class Comparison:
     figure_pairwise: Mapping[str, Any]
     figure_anchor_sizes: Mapping[str, Any]
     table_racing: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_methods(self.methods, "nuggets.methods")
 
     def order(self, score: str) -> str:
         """Return whether the highest or the lowest values of a score are the chosen ones, as the methods say."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.settings import parse_settings
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 class EmbedSettings:
     """prompt: templates; pooling: `mean_with_padding`, `mean` or `first`; max_tokens: longer texts are cut to this."""
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     pooling: str
     max_tokens: int
     batch_tokens: int

@@ -41,9 +41,10 @@ class ScoreSettings:
     """What a golden score depends on besides model and data; the keys of `nuggets.score` in the config.
 
     prompt: the templates themselves; batch_tokens: tokens of one forward pass; racing: a threshold, or None.
+    pad_word: whether the vocabulary gets the word `[PAD]` as in the released code (`add_pad_word`).
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     separator: str
     bos: str
     anchor_tokens: int | None
@@ -53,6 +54,7 @@ class ScoreSettings:
     momentum: float
     racing: float | None
     batch_tokens: int
+    pad_word: bool = False
 
     def __post_init__(self) -> None:
         Prompt.from_config(self.prompt)
@@ -63,6 +65,20 @@ class ScoreSettings:
             check_threshold("racing", self.racing)
         if isinstance(self.batch_tokens, bool) or not isinstance(self.batch_tokens, int) or self.batch_tokens < 1:
             raise UserError(f"batch_tokens: {self.batch_tokens}; give a whole number of at least 1")
+
+
+def add_pad_word(loaded: LoadedModel) -> None:
+    """Add the word `[PAD]` to vocabulary and model, its vectors the means of all others, as the released code does.
+
+    It is never read, but as a further word that could come next it takes a little probability from all others.
+    """
+    n_before = len(loaded.tokenizer)
+    if not loaded.tokenizer.add_special_tokens({"pad_token": "[PAD]"}):
+        return
+    loaded.model.resize_token_embeddings(len(loaded.tokenizer), mean_resizing=False)
+    for layer in (loaded.model.get_input_embeddings(), loaded.model.get_output_embeddings()):
+        rows = layer.weight.data
+        rows[n_before:] = rows[:n_before].mean(dim=0, keepdim=True)
 
 
 class GoldenScorer:

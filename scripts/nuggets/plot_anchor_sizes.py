@@ -13,7 +13,8 @@ from scripts.common.artifacts import add_output_flags, reason_of
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import method_style, new_figure
+from scripts.common.plotting import new_figure
+from scripts.selection.methods import method_style
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (

@@ -10,7 +10,8 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
-from scripts.common.plotting import FAINT, INK, method_style, new_figure
+from scripts.common.plotting import FAINT, INK, new_figure
+from scripts.selection.methods import method_style
 
 COLUMNS = ("series", "golden_score", "n_examples")
 

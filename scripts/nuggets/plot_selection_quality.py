@@ -10,8 +10,9 @@ from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
-from scripts.common.plotting import FAINT, MethodStyle, draw_bars, method_label, method_style, new_figure
+from scripts.common.plotting import FAINT, MethodStyle, draw_bars, new_figure
 from scripts.common.spread import Spread, spreads_by
+from scripts.selection.methods import method_label, method_style
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {
@@ -35,6 +36,9 @@ def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str,
     rows = []
     for name, (like, label) in SCORE_LABELS.items():
         curve = [p for p in points if p["method"] == name]
+        if not curve or name not in areas:
+            rows.append(dict(zip(COLUMNS, ("roc", name, "", "", "", "", 0, "not measured in this run"))))
+            continue
         x = [float(point["false_positive_rate"]) for point in curve]
         y = [float(point["true_positive_rate"]) for point in curve]
         style: MethodStyle = method_style(like)
@@ -56,6 +60,13 @@ def draw_models(
     """Draw one bar per subset: the model fine-tuned on it, mean over seeds; return the rows drawn."""
     metric, label = next((m for m in MEASURES if any((name, m[0]) in spreads for name in methods)), MEASURES[0])
     rows = []
+    if not any((name, metric) in spreads for name in methods):
+        reasons_of = [missing.get(name, missing.get("", "not measured in this run")) for name in methods]
+        say_unavailable(axes, reasons_of[0])
+        return [
+            dict(zip(COLUMNS, (metric, name, place, "", "", "", 0, reason)))
+            for place, (name, reason) in enumerate(zip(methods, reasons_of))
+        ]
     for place, method in enumerate(methods):
         value = spreads.get((method, metric))
         draw_bars(axes, [place], [value], method, width=0.72)

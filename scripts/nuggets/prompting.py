@@ -9,7 +9,7 @@ Departures from the paper's wording, or from plain care, that the released code 
 # DEVIATION: the zero-shot run has no beginning-of-sequence token while the one-shot run has one (`bos: both` adds it).
 # DEVIATION: anchors are cut to 200 tokens, so one with a query of that length has an empty answer (`anchor_tokens`).
 Departures from the released code that we make:
-# DEVIATION: it adds a `[PAD]` word to the vocabulary, whose mean embedding takes a little probability; we pad nothing.
+# DEVIATION: it adds a `[PAD]` word to the vocabulary, which takes a little probability; we do so by `pad_word` only.
 # DEVIATION: it runs demonstrations past the context window; we refuse, cut or skip them (`too_long`).
 """
 

@@ -23,7 +23,14 @@ from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
-from scripts.nuggets.golden import GoldenScorer, ScoreSettings, describe_anchors, summarise, summarise_skipped
+from scripts.nuggets.golden import (
+    GoldenScorer,
+    ScoreSettings,
+    add_pad_word,
+    describe_anchors,
+    summarise,
+    summarise_skipped,
+)
 from scripts.nuggets.prompting import describe_fits
 
 if TYPE_CHECKING:
@@ -117,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
 
     loaded = load_model(**model_options(args))
+    if settings.pad_word:
+        add_pad_word(loaded)
     candidates = pool[args.start : args.stop]
     begin = time.perf_counter()
     rows, raw, scratch = score_shard(loaded, candidates, anchors, settings, args.scores_out)

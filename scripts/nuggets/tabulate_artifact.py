@@ -9,9 +9,9 @@ from typing import Callable, Sequence
 
 from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, tabulate
 from scripts.common.errors import run_step
-from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column, Missing
 from scripts.nuggets.comparison import Comparison
+from scripts.selection.methods import method_label
 
 NO_SUBSET = "The model as it is: not fine-tuned."
 SCORE_LABELS = {
@@ -159,8 +159,13 @@ def table_selection_quality(artifact: Artifact, settings: Comparison) -> Table:
             row[setting] = artifact.number(setting, score, "precision_at_k")
         row.update({name: artifact.number(name, score, "auc") for name in faults})
         rows.append(row)
+    notes = [
+        f"{labels.get(r['method']) or SCORE_LABELS[r['method']]}: only {r['n']} examples can be chosen by it, so its"
+        " precision is theirs."
+        for r in artifact.measured
+        if r["metric"] == "precision_at_k" and int(r["n"]) < (artifact.count(r["setting"], "precision_at_k") or 0)
+    ]
     caption = f"How well each score tells good from bad examples of {settings.dataset} (scored by {settings.model})"
-    notes = []
     total, good = artifact.count("all", "auc"), artifact.count("k_known_good", "precision_at_k")
     if total and good:
         notes.append(

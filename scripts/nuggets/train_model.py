@@ -215,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             continue
         for seed, rows in subset.rows.items():
             seed_all(seed)
-            pairs = [(prompt.query(row), row["output"]) for row in rows]
+            pairs = [(prompt.query(row), prompt.response(row)) for row in rows]
             logger.info("%s, seed %d: %d examples", subset.run, seed, len(pairs))
             folders[subset.run][seed], loaded = train_seed(model_options(args), loaded, pairs, engine, seed, kept)
     if not is_first_process():

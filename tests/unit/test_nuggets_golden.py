@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.nuggets.golden import GoldenScorer, ScoreSettings, describe_anchors, summarise, summarise_skipped
+from scripts.nuggets.golden import (
+    GoldenScorer,
+    ScoreSettings,
+    add_pad_word,
+    describe_anchors,
+    summarise,
+    summarise_skipped,
+)
 from tests.unit.nuggets_tiny import instruction_rows, plain_scores, score_settings, tiny
 
 ANCHORS = instruction_rows(12, seed=1, prefix="anchor")
@@ -210,3 +219,24 @@ def test_second_readings_need_room_for_both() -> None:
 def test_settings_out_of_range_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         ScoreSettings(**{**vars(score_settings()), **changes})
+
+
+def test_the_pad_word_takes_its_share_of_every_probability():
+    """A further word whose logit is the mean of all others', as its output vector is the mean of theirs."""
+    rows = instruction_rows(4, seed=3)
+    plain, padded = tiny(), copy.deepcopy(tiny())
+    n_words = len(plain.tokenizer)
+    add_pad_word(padded)
+    assert padded.model.get_output_embeddings().weight.shape[0] == n_words + 1
+    scorer = GoldenScorer(padded, rows, score_settings())
+    for anchor, found in zip(scorer.anchors, scorer.zero_shot):
+        ids = torch.tensor([[*anchor.query_ids, *anchor.answer_ids]])
+        with torch.inference_mode():
+            logits = plain.model(ids).logits[0, :, :n_words].double()
+        wide = torch.cat([logits, logits.mean(dim=1, keepdim=True)], dim=1).log_softmax(dim=1)
+        start = len(anchor.query_ids)
+        whole = sum(float(wide[at - 1, ids[0, at]]) for at in range(start, ids.shape[1]))
+        assert found == pytest.approx(whole, abs=1e-4)
+    bare = GoldenScorer(tiny(), rows, score_settings())
+    assert (scorer.zero_shot < bare.zero_shot).all()
+    assert plain.model.get_output_embeddings().weight.shape[0] == n_words  # only where it is asked for

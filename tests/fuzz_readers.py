@@ -103,9 +103,11 @@ def text_of(value: Any) -> str:
     return json.dumps(value)
 
 
-FITS = {"alpaca_json": [0, 2, 3], "seed_tasks_jsonl": [9], "user_oriented": [9], "t0_jsonl": [12], "alpaca_eval_json": [13],
-        "vicuna80": [8], "mt_bench_questions": [8], "dilm_synthetic": [1], "gsm8k_jsonl": [7], "nli_pairs": [5],
-        "cos_e": [6], "svamp": [10], "generic_json": [11]}  # fmt: skip
+FITS = {
+    **{"alpaca_json": [0, 2, 3], "seed_tasks_jsonl": [9], "user_oriented": [9], "t0_jsonl": [12]},
+    **{"alpaca_eval_json": [13], "vicuna80": [8], "mt_bench_questions": [8], "dilm_synthetic": [1]},
+    **{"gsm8k_jsonl": [7], "nli_pairs": [5], "cos_e": [6], "svamp": [10], "generic_json": [11]},
+}
 """Rows of ROWS that a reader can read."""
 
 

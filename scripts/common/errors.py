@@ -11,9 +11,16 @@ import logging
 import sys
 from typing import Callable, Sequence
 
+# What would break a line or steer a terminal, where a value of the user's file stands in a message.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127, 0x85)}
+_CONTROL |= {10: "\\n", 13: "\\r", 9: "\\t", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
 
 class UserError(Exception):
     """A fault in what the user gave: names the file or key and says what to do about it, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.translate(_CONTROL))
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import logging
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from scripts.common.errors import did_you_mean
+from scripts.common.json_text import JsonFault, decode
 
 LOG = logging.getLogger(__name__)
 
@@ -47,11 +48,13 @@ class ChatFault(Exception):
 def turns_of(values: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the turns that a row holds under one of the usual columns, None where it holds no conversation.
 
-    TRL's rows of `prompt` and `completion` as lists of messages are one conversation.
+    TRL's rows of `prompt` and `completion` as lists of messages are one conversation. A table keeps the list as JSON
+    text.
     """
     for name in COLUMNS:
-        if is_conversation(values.get(name)):
-            return values[name]
+        value = _from_text(values.get(name))
+        if is_conversation(value) or value == []:
+            return value
     prompt, completion = values.get("prompt"), values.get("completion")
     if is_conversation(prompt) and is_conversation(completion):
         return [*prompt, *completion]
@@ -63,8 +66,18 @@ def is_conversation(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and _speaker(one) for one in value)
 
 
+def _from_text(value: Any) -> Any:
+    """Return what a JSON list in text form holds, any other value as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return decode(value)
+    except JsonFault:
+        return value
+
+
 def _speaker(turn: Mapping[str, Any]) -> str | None:
-    return "role" if "role" in turn else "from" if "from" in turn else None
+    return next((name for name in ("role", "from") if turn.get(name) is not None), None)
 
 
 def read_turns(values: Sequence[Mapping[str, Any]], system: Any = None) -> list[Turn]:
@@ -81,7 +94,7 @@ def read_turns(values: Sequence[Mapping[str, Any]], system: Any = None) -> list[
                 f"turn {number} is of '{name!s:.40}'{did_you_mean(str(name), list(ROLES))}; name it user, assistant, "
                 "system or tool"
             )
-        said = one.get("content", one.get("value", one.get("text")))
+        said = next((one[key] for key in ("content", "value", "text") if one.get(key) is not None), None)
         text = _said(said, number)
         if text.strip() or not (one.get("tool_calls") or one.get("function_call")):
             turns.append(Turn(role, text))

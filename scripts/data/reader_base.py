@@ -12,7 +12,7 @@ from typing import Any, Callable, Mapping, Sequence, TypeVar
 
 from scripts.common.errors import Faults, RowFault, UserError, did_you_mean
 from scripts.common.files import PathLike
-from scripts.data.chat import ChatFault, is_conversation, read_turns, told_of, turns_of
+from scripts.data.chat import COLUMNS, ChatFault, read_turns, told_of, turns_of
 from scripts.data.labels import LabelFault, label_text, plain_text, text_of_number
 from scripts.data.rows import Record
 from scripts.data.schemas import Field, Schema
@@ -108,6 +108,8 @@ def _field_value(
     value = value_of(record, columns.get(name, name))
     if value is None and field.default is not None:
         return field.default
+    if value is None and name == "id" and name not in columns:
+        return str(number)
     if name in LABEL_FIELDS:
         try:
             return label_text(value, labels)
@@ -194,13 +196,11 @@ def _told(record: Record, columns: Mapping[str, str], turns: str) -> tuple[Recor
     A record that has its instruction under that name, or under the column that is named for it, stays as it is.
     """
     column = columns.get("instruction")
-    named = record.values.get(column) if column is not None else None
-    if is_conversation(named):
-        said = named
-    elif column is None and "instruction" not in record.values:
+    said = None
+    if column is not None:
+        said = turns_of({COLUMNS[0]: record.values.get(column)})
+    elif "instruction" not in record.values:
         said = turns_of(record.values)
-    else:
-        said = None
     if said is None:
         return record, columns, False
     try:

@@ -39,9 +39,8 @@ def _check_label(row: Mapping[str, Any]) -> str | None:
         return "field 'options' names one label twice; list each label once"
     if options and row["output"] not in options:
         shown = ", ".join(options[:5]) + (", ..." if len(options) > 5 else "")
-        return (
-            f"field 'output' is '{row['output']}', not one of options ({shown}); mend the label or the list of labels"
-        )
+        named = f"field 'output' is '{row['output']:.60}', not one of options ({shown})"
+        return f"{named}; mend the label or the list of labels"
     return None
 
 

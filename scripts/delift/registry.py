@@ -25,7 +25,7 @@ from scripts.common.checksums import check_beside
 from scripts.common.errors import RowFault, UserError, did_you_mean
 from scripts.common.files import PathLike, read_json
 from scripts.common.settings import check_choice
-from scripts.data.chat import WAYS, ChatFault, is_conversation, read_turns, told_of
+from scripts.data.chat import COLUMNS, WAYS, ChatFault, read_turns, told_of, turns_of
 from scripts.data.labels import plain_text
 from scripts.data.reader_base import each, value_of
 from scripts.data.rows import Layout, Record, read_rows
@@ -245,8 +245,8 @@ def _row(record: Record, entry: Entry) -> tuple[dict[str, str], bool]:
 
     Where only one of instruction and input is there, it becomes the instruction.
     """
-    said = record.values.get(entry.columns.get("output", ""))
-    if is_conversation(said):
+    said = turns_of({COLUMNS[0]: record.values.get(entry.columns.get("output", ""))})
+    if said is not None:
         try:
             told = told_of(read_turns(said, record.values.get("system")), entry.turns)
         except ChatFault as fault:

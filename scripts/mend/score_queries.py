@@ -1,8 +1,8 @@
 """Answer queries with distilled demonstrations: vectors from `scripts.mend.distill_demonstrations`, a model, queries.
 
 Each row of `--queries` is {"input": ..., "options": [...]}, in any form that `scripts.data.rows` reads; without
-options, the labels of the demonstrations are the choices. A row may have its right answer, `output`, which must be
-one of them: then the accuracy is told. Each line of the answer adds `prediction` and `scores`, the options' mean
+options, the labels of the demonstrations are the choices. A row may have its right answer, `output`, which must be one
+of them: then the accuracy is told. Each line of the answer adds `prediction` and `scores`, the options' mean
 log-probabilities per token in nats.
 """
 

@@ -56,6 +56,22 @@ def test_greetings_tools_and_named_columns(tmp_path):
     assert read(tmp_path, {"conversations": greeting}, columns=paths)[0]["output"] == "Yes."
 
 
+def test_a_table_keeps_turns_as_text_and_parquet_fills_them_up(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    with open(tmp_path / "x.csv", "w", newline="") as stream:
+        csv.writer(stream).writerows([["messages"], [json.dumps(MESSAGES["messages"])]])
+    assert read_raw(tmp_path / "x.csv", "csv", "instruction")[0]["output"] == "Yes."
+    mixed = [*MESSAGES["messages"][1:2], *CONVERSATIONS["conversations"][2:3]]
+    parquet.write_table(pyarrow.Table.from_pylist([{"id": None, "messages": mixed}]), tmp_path / "x.parquet")
+    assert read_raw(tmp_path / "x.parquet", "parquet", "instruction") == [
+        {"id": "0", "instruction": "Hi?", "input": "", "output": "Yes."}
+    ]
+    with pytest.raises(UserError, match="the conversation has no user's turn"):
+        read(tmp_path, {"messages": []})
+
+
 def test_what_cannot_be_read_is_counted(tmp_path):
     rows = [
         {"messages": [{"role": "user", "content": "a"}]},

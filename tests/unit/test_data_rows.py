@@ -43,8 +43,9 @@ JSON_FORMS = {
     "objects with commas": ",\n".join(json.dumps(row) for row in ROWS),
     "under data": json.dumps({"version": "1.1", "data": ROWS}),
     "under the only key": json.dumps({"reviews": ROWS}, indent=1),
-    "the hub's row service": json.dumps({"features": [{"name": "text"}], "rows": [{"row_idx": i, "row": row} for i, row in
-                                         enumerate(ROWS)]}),
+    "the hub's row service": json.dumps(
+        {"features": [{"name": "text"}], "rows": [{"row_idx": i, "row": row} for i, row in enumerate(ROWS)]}
+    ),
     "pandas by columns": json.dumps(by_columns),
     "pandas split": json.dumps(split_form),
 }  # fmt: skip

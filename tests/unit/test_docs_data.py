@@ -1,4 +1,4 @@
-"""Each form in docs/data.md is read as the page says: the example, by each reader, and what becomes of several turns."""
+"""Each form in docs/data.md is read as the page says: the example, by each reader, and its turns."""
 
 from __future__ import annotations
 

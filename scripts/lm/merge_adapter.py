@@ -25,12 +25,16 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         state = load_file(weights)
         _resize(model, state)
         config = PeftConfig.from_pretrained(str(folder))
+        if config.is_prompt_learning:
+            raise ValueError(f"{config.peft_type} adds vectors before a text and changes no weight")
         config.inference_mode = True
         adapted = get_peft_model(model, config)
         report = set_peft_model_state_dict(adapted, state)
-        own = [key for key in report.missing_keys if config.is_prompt_learning or adapted.prefix in key]
-        if own or report.unexpected_keys:
-            told = f"lacks {own[0]}" if own else f"{report.unexpected_keys[0]} has no place in the model"
+        lacking, foreign = (
+            [key for key in keys if adapted.prefix in key] for keys in (report.missing_keys, report.unexpected_keys)
+        )
+        if lacking or foreign:
+            told = f"lacks {lacking[0]}" if lacking else f"{foreign[0]} has no place in the model"
             raise UserError(f"{weights}: {told}; these adapters are not of this base model")
         return adapted.merge_and_unload(safe_merge=True).eval()
     except UserError:

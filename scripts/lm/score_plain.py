@@ -38,7 +38,9 @@ class PlainEngine:
                 f"model type '{self._model.config.model_type}': it has no output layer; load the model with its"
                 " language-model head"
             )
-        if not torch.allclose(logits[0, :3], logits[1, :3], atol=1e-3, equal_nan=True):
+        changed = (logits[0] - logits[1]).abs().float().nan_to_num().amax(dim=-1)  # by place; only the last id differs
+        noise = 1e-5 if self._model.dtype == torch.float32 else 1e-2
+        if changed[:3].max() > noise * changed[3]:
             raise UserError(
                 f"model type '{self._model.config.model_type}': its tokens see later ones, so it predicts none; take a"
                 " causal model"

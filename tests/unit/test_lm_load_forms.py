@@ -100,7 +100,6 @@ def test_a_broken_file_is_one_line(folder: Path, file: str, text: str) -> None:
         {"hidden_act": "no_such_function"},
         {"rope_parameters": "x"},
         {"num_hidden_layers": 3},
-        {"torch_dtype": "float7"},
         {"max_position_embeddings": "far"},
     ],
     ids=str,

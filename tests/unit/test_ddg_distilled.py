@@ -145,7 +145,7 @@ def test_a_task_reads_columns_and_class_numbers(tmp_path):
     task = read_task(tmp_path / "x.jsonl", ["premise", "hypothesis"])
     assert task.texts == (("a  b", "c"), ("d", "e"))  # blanks within a text stay, as in the originals
     assert (task.labels, task.label_names, task.rows_of(1)) == ((1, 1), ("no", "yes"), [0, 1])
-    assert read_task(tmp_path / "x.jsonl", ["text"]).texts[0] == ("a b c",)
+    assert read_task(tmp_path / "x.jsonl", ["text"]).texts[0] == ("a  b\nc",)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pytest
 from scripts.common import plotting
 from scripts.common.errors import UserError
 from scripts.common.files import write_csv
+from scripts.common.sizes import subset_size
 from scripts.head_to_head.comparison import Selection
 from scripts.selection import methods, ways
 from scripts.selection.choosing import Choice, Method, Sources
 from scripts.selection.methods import COSTS, MATERIALS, OFFERED, WAYS, Way, check_methods, needs, way_of, ways_of
 from scripts.selection.scores import best, eligible
-from scripts.selection.sizes import subset_size
 
 FACTS = {field.name: getattr(WAYS["random"], field.name) for field in dataclasses.fields(Way)}
 OPTIONS = [field.name for field in dataclasses.fields(Method)]

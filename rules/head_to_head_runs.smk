@@ -1,5 +1,6 @@
 # What the head-to-head compares, read from the config; the rules are in head_to_head.smk. It asks the papers' own
 # commands, and takes over what their runs have computed already.
+from scripts.common.sizes import subset_size
 from scripts.selection.methods import NOTHING, needs, way_of
 
 HEAD_TO_HEAD = config["head_to_head"]
@@ -165,7 +166,7 @@ def choice_count_settings():
     score, baselines = config["nuggets"]["score"], DELIFT["baselines"]
     theirs, ours = config["prompts"][DELIFT["prompt"]], config["prompts"][score["prompt"]]
     tuned = DELIFT["finetune"][CHOICES["learning"]]
-    n_examples = delift_rows(CHOICES["pair"], "pool") * max(CHOICES["percents"]) // 100
+    n_examples = subset_size(delift_rows(CHOICES["pair"], "pool"), max(CHOICES["percents"]) / 100)
     return {
         "golden": {"prompt": ours, "separator": score["separator"], "anchor_tokens": score["anchor_tokens"]},
         "difficulty": {"prompt": ours},

@@ -11,6 +11,7 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl
+from scripts.common.sizes import subset_size
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import Comparison, label_of_pair
 from scripts.selection.facility_location import conditional_gain, facility_location, mutual_information, value_of
@@ -166,7 +167,7 @@ def sizes_of(subsets: Iterable[Mapping[str, Any]], percents: Sequence[int], n_po
         widest = first[max(first)]
         if widest["gains"] is not None:
             for percent in percents:
-                size = max(1, int(percent * n_pool / 100))
+                size = subset_size(n_pool, percent / 100)
                 if percent not in sizes and size <= widest["n"]:
                     sizes[percent] = list(widest["ids"][:size])
     return dict(sorted(sizes.items()))

@@ -16,6 +16,7 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.seeding import generator, seed_all
+from scripts.common.sizes import subset_size
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +96,10 @@ def warmup_gradients(
         if not known:
             raise UserError("pool: no example has a token to learn; raise less.max_tokens")
         drawn = generator(seed, "less", "warm-up").permutation(len(known))
-        chosen = [known[row] for row in sorted(drawn[: max(1, round(settings.warmup_fraction * len(known)))])]
+        chosen = [
+            known[row]
+            for row in sorted(drawn[: subset_size(len(known), settings.warmup_fraction, "less.warmup_fraction")])
+        ]
         optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, weight_decay=0.0)
         result = []
         for epoch in range(settings.epochs):

@@ -18,6 +18,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, read_json, write_csv
 from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
+from scripts.common.sizes import subset_size
 from scripts.common.tensors import read_tensors
 from scripts.data.schemas import read_examples
 from scripts.nuggets.benchmarks import JUDGED_COLUMNS
@@ -31,7 +32,6 @@ from scripts.nuggets.selection_quality import (
     roc_points,
     spearman,
 )
-from scripts.selection.sizes import subset_size
 
 logger = logging.getLogger(__name__)
 

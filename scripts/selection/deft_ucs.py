@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from scripts.common.errors import UserError
+from scripts.common.sizes import whole_part
 from scripts.selection.distances import check_points, squared_distances
 from scripts.selection.kmeans import fit_kmeans
 
@@ -34,7 +35,7 @@ def deft_ucs(
     chosen = []
     for rows, centre, quota in zip(members, centres, even_quotas([len(rows) for rows in members], n)):
         order = rows[np.argsort(squared_distances(points[rows], centre), kind="stable")]
-        n_near = round(near_share * quota)
+        n_near = whole_part(quota, near_share)  # as the release rounds its half
         chosen.extend(order[:n_near])
         chosen.extend(order[len(order) - (quota - n_near) :])
     return np.sort(np.array(chosen, dtype=np.int64))

@@ -13,6 +13,7 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv
 from scripts.common.seeding import generator
+from scripts.common.sizes import subset_size
 from scripts.common.tensors import read_embeddings
 from scripts.selection.choosing import STAGE_OBJECTIVES, Choice, Method, Sources
 from scripts.selection.facility_location import (
@@ -26,7 +27,6 @@ from scripts.selection.facility_location import (
 from scripts.selection.kernels import read_kernel
 from scripts.selection.methods import WAYS, way_of
 from scripts.selection.scores import best, eligible
-from scripts.selection.sizes import subset_size
 
 logger = logging.getLogger(__name__)
 

@@ -213,7 +213,7 @@ def test_the_subset_of_the_precision_has_the_size_that_is_chosen():
     truth = [{"good": n < 2, "fault": "" if n < 2 else "empty"} for n in range(5)]
     collect_quality(out, SETTINGS, {"golden_score": [0.9, 0.8, 0.7, 0.2, 0.1]}, truth)
     sizes = {row["setting"]: row["n"] for row in out.rows if row["metric"] == "precision_at_k"}
-    assert sizes["k_subset_size"] == 2  # half of 5, by the rule of `scripts.selection.sizes` as `select_subset` does
+    assert sizes["k_subset_size"] == 2  # half of 5, by the rule of `scripts.common.sizes` as `select_subset` does
 
 
 def test_the_precision_of_ifd_is_that_of_its_subset():

@@ -10,12 +10,12 @@ import pytest
 from scripts.common import plotting
 from scripts.common.errors import UserError
 from scripts.common.files import write_csv
+from scripts.common.sizes import subset_size, whole_part
 from scripts.head_to_head.comparison import Selection
 from scripts.selection import methods, ways
 from scripts.selection.choosing import Choice, Method, Sources
 from scripts.selection.methods import COSTS, MATERIALS, OFFERED, WAYS, Way, check_methods, needs, way_of, ways_of
 from scripts.selection.scores import best, eligible
-from scripts.selection.sizes import subset_size
 
 FACTS = {field.name: getattr(WAYS["random"], field.name) for field in dataclasses.fields(Way)}
 OPTIONS = [field.name for field in dataclasses.fields(Method)]
@@ -103,6 +103,11 @@ def test_needs_of_a_way():
 )  # fmt: skip
 def test_the_one_rule_for_sizes(n_pool, fraction, size):
     assert subset_size(n_pool, fraction) == size
+
+
+def test_parts_of_a_row_are_dropped_wherever_a_share_is_taken():
+    assert [whole_part(n, 0.5) for n in range(8)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [whole_part(100, percent / 100) for percent in (29, 57, 58)] == [29, 57, 58]
 
 
 @pytest.mark.parametrize("fraction", [0.0, -0.1, 1.01, float("nan")])

@@ -6,7 +6,12 @@ import math
 
 from scripts.common.errors import UserError
 
-SLACK = 1e-9  # 0.29 of 100 is 28.999999999999996 in floating point, and 29 rows
+SLACK = 1e-9  # else 0.29 of 100 is 28.999999999999996 in floating point, and 29 rows
+
+
+def whole_part(n: int, share: float) -> int:
+    """Return the whole rows in a share of `n`: parts of a row, halves too, are dropped."""
+    return math.floor(share * n + SLACK)
 
 
 def subset_size(n_pool: int, fraction: float, flag: str = "--fractions") -> int:
@@ -18,4 +23,4 @@ def subset_size(n_pool: int, fraction: float, flag: str = "--fractions") -> int:
     """
     if not 0 < fraction <= 1:
         raise UserError(f"{flag} {fraction:g}: outside (0, 1]; a size of 0 or above the pool chooses nothing")
-    return max(1, math.floor(fraction * n_pool + SLACK))
+    return max(1, whole_part(n_pool, fraction))

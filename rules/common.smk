@@ -145,7 +145,7 @@ def memory(wildcards, attempt):
 
 
 def raw_file(dataset, split):
-    """Return the path of a split's raw file: generated, downloaded, or inside the mirror."""
+    """Return the path of a split's raw file: generated, downloaded, or inside the mirror; of one's own perhaps several."""
     return raw_path(
         DATASETS,
         dataset,
@@ -157,10 +157,16 @@ def raw_file(dataset, split):
     )
 
 
+def raw_files(pairs):
+    """Return the paths of the raw files of all (dataset, split)."""
+    files = [raw_file(*pair) for pair in pairs]
+    return [path for file in files for path in ([file] if isinstance(file, str) else file)]
+
+
 def references_file(wildcards):
     """Return the raw file with the reference answers of a split, if it has one of its own."""
     split = references_split(DATASETS, wildcards.dataset, wildcards.split)
-    return [raw_file(wildcards.dataset, split)] if split else []
+    return raw_files([(wildcards.dataset, split)]) if split else []
 
 
 def downloadable():

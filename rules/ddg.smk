@@ -161,7 +161,7 @@ rule ddg_import_sets:
     input:
         script="scripts/ddg/import_sets.py",
         code=code_of("scripts/ddg/import_sets.py"),
-        files=lambda wildcards: [raw_file(*place) for place in ddg_released(wildcards.task).values()],
+        files=lambda wildcards: raw_files(ddg_released(wildcards.task).values()),
     output:
         sets=directory("<results>/ddg/sets/{task}/{method}"),
     log:

@@ -243,7 +243,7 @@ rule report:
 rule download:
     """Fetch all data and models of the tier, so that compute nodes need no network, but for a judge at an endpoint."""
     input:
-        [raw_file(*file) for paper in config["papers"] for file in globals()[f"{paper}_raw_files"]()],
+        raw_files(file for paper in config["papers"] for file in globals()[f"{paper}_raw_files"]()),
         [
             f"{DOWNLOADS}/models/{model}"
             for paper in config["papers"]

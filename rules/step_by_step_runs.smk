@@ -35,8 +35,7 @@ SBS_TEACHER_SPLITS = [
 
 def sbs_raw(dataset, split):
     """Return the raw files that together are one split, in their order."""
-    files = [raw_file(dataset, part) for part in split_parts(DATASETS, dataset, split)]
-    return [path for file in files for path in ([file] if isinstance(file, str) else file)]
+    return raw_files((dataset, part) for part in split_parts(DATASETS, dataset, split))
 
 
 def sbs_teacher_files(wildcards):

@@ -140,13 +140,7 @@ def to_rows(
     faults: collects faulty rows, each of which becomes None; without it they are refused here.
     Raises `UserError` for a column that is not there or a class number without label.
     """
-    for name in columns:
-        if name not in schema.fields:
-            raise UserError(
-                f"columns: '{name}' is not a field of schema {schema.name}"
-                f"{did_you_mean(name, list(schema.fields))}; fields: {', '.join(schema.fields)}"
-            )
-    _check_labels(labels)
+    _check_names(schema, columns, labels)
     own = faults if faults is not None else Faults("", len(records))
     n_left_out = 0
     rows: list[dict[str, Any] | None] = []
@@ -184,7 +178,13 @@ def _file_of(records: Sequence[Record]) -> str:
     return records[0].place.partition(": row")[0].rstrip("0123456789").rstrip(":")
 
 
-def _check_labels(labels: Sequence[str] | None) -> None:
+def _check_names(schema: Schema, columns: Mapping[str, str], labels: Sequence[str] | None) -> None:
+    for name in columns:
+        if name not in schema.fields:
+            raise UserError(
+                f"columns: '{name}' is not a field of schema {schema.name}"
+                f"{did_you_mean(name, list(schema.fields))}; fields: {', '.join(schema.fields)}"
+            )
     for name in labels or ():
         if not isinstance(name, str):
             raise UserError(f"labels: {name!r} is not text; put each name in quotes")

@@ -261,3 +261,31 @@ def test_local_models_in_another_form_are_converted(tmp_path):
         "own": "d/own",
     }
     assert registry.model_settings(rows, "own") == {"name": "own", "local": "own.gguf"}
+
+
+def test_own_files_may_be_a_folder_a_pattern_or_packed(tmp_path, monkeypatch, repo_root):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set/data").mkdir(parents=True)
+    for name in ("train-00000-of-00002.parquet", "train-00001-of-00002.parquet", "validation-00000-of-00001.parquet"):
+        (tmp_path / "set/data" / name).write_bytes(b"")
+    (tmp_path / "test.csv.zst").write_bytes(b"")
+    (tmp_path / "mine.yaml").write_text(
+        "own: {schema: instruction, reader: any, origin: local, quoting: yes, turns: last, splits: {\n"
+        "  train: {file: set}, valid: {file: set}, part: {file: 'set/data/train-*.parquet'}, test: {file: test.csv},\n"
+        "  none: {file: set}, other: {file: 'x*.json'}}}\n"
+    )
+    rows = registry.load_registry("datasets", [tmp_path / "mine.yaml"], folder=repo_root / "config")
+
+    def path(split):
+        return registry.raw_path(rows, "own", split, source="hub", mirror=None, **ROOTS)
+
+    shards = [f"set/data/train-0000{number}-of-00002.parquet" for number in (0, 1)]
+    assert path("train") == path("part") == shards
+    assert path("valid") == ["set/data/validation-00000-of-00001.parquet"]
+    assert path("test") == "test.csv.zst"
+    with pytest.raises(UserError, match="dataset 'own': splits.none.file: folder set has no file of 'none'"):
+        path("none")
+    with pytest.raises(UserError, match=r"splits.other.file: no file matches x\*.json; check the pattern"):
+        path("other")
+    settings = registry.prepare_settings(rows, "own", "train")
+    assert (settings["quoting"], settings["turns"], "delimiter" in settings) == ("yes", "last", False)

@@ -56,7 +56,8 @@ def test_faulty_templates_are_refused(templates: dict[str, str], message: str) -
 
 
 def test_demonstration_has_the_special_tokens_and_the_anchor_has_none(prompt: Prompt) -> None:
-    demonstration = encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=99, too_long="error")
+    made = encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=99, too_long="error")
+    demonstration = made.ids
     (anchor,) = anchors([ROW], prompt)
     assert demonstration is not None
     assert demonstration[0] == BOS
@@ -66,7 +67,7 @@ def test_demonstration_has_the_special_tokens_and_the_anchor_has_none(prompt: Pr
 
 def test_separator_ends_the_demonstration(prompt: Prompt) -> None:
     ids = [
-        encode_demonstration(tokenizer(), prompt, ROW, separator=text, max_tokens=99, too_long="error")
+        encode_demonstration(tokenizer(), prompt, ROW, separator=text, max_tokens=99, too_long="error").ids
         for text in ("", "\n|")
     ]
     assert ids[1] == (*ids[0], *plain_ids(tokenizer(), "\n|"))

@@ -56,7 +56,8 @@ def test_faulty_templates_are_refused(templates: dict[str, str], message: str) -
 
 
 def test_demonstration_has_the_special_tokens_and_the_anchor_has_none(prompt: Prompt) -> None:
-    demonstration = encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=99, too_long="error").ids
+    made = encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=99, too_long="error")
+    demonstration = made.ids
     (anchor,) = anchors([ROW], prompt)
     assert demonstration is not None
     assert demonstration[0] == BOS

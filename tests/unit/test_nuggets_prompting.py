@@ -145,7 +145,7 @@ def test_too_long_demonstrations_are_refused_cut_or_skipped(prompt: Prompt) -> N
         assert encode(len(ids), policy) == (ids, "whole")
     with pytest.raises(UserError, match=r"candidate 'a': 10 tokens.*set too_long to truncate or skip"):
         encode(len(ids) - 1, "error")
-    n_query = len(plain_ids(tokenizer(), prompt.query(ROW)))
+    n_query = len(default_ids(tokenizer(), prompt.query(ROW)))
     assert len(ids) - n_query >= 2
     assert encode(len(ids) - 1, "truncate") == (ids[:-1], "cut")
     assert encode(n_query + 1, "truncate") == (ids[: n_query + 1], "cut")

@@ -14,6 +14,7 @@ from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.registry import (
     file_settings,
+    is_as_it_is,
     load_registry,
     model_settings,
     model_source,
@@ -23,9 +24,10 @@ from scripts.data.registry import (
 )
 from scripts.report.estimate_resources import work_left
 from scripts.report.manifest import paper_name
+from scripts.selection.methods import config_names
 
 update_config(config, typed(workflow.config_settings.config))
-check_config(config)
+check_config(config, config_names())
 release_stale_locks(".snakemake")
 
 
@@ -181,7 +183,7 @@ def memory(wildcards, attempt):
 
 
 def raw_file(dataset, split):
-    """Return the path of a split's raw file: generated, downloaded, or inside the mirror."""
+    """Return the path of a split's raw file: generated, downloaded, or inside the mirror; of one's own perhaps several."""
     return raw_path(
         DATASETS,
         dataset,
@@ -193,10 +195,16 @@ def raw_file(dataset, split):
     )
 
 
+def raw_files(pairs):
+    """Return the paths of the raw files of all (dataset, split)."""
+    files = [raw_file(*pair) for pair in pairs]
+    return [path for file in files for path in ([file] if isinstance(file, str) else file)]
+
+
 def references_file(wildcards):
     """Return the raw file with the reference answers of a split, if it has one of its own."""
     split = references_split(DATASETS, wildcards.dataset, wildcards.split)
-    return [raw_file(wildcards.dataset, split)] if split else []
+    return raw_files([(wildcards.dataset, split)]) if split else []
 
 
 def downloadable():
@@ -244,5 +252,5 @@ def paper_files(paper):
     else:
         raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
         more = globals().get(f"{paper}_downloads", list)()
-    fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not MODELS[model]["local"]]
-    return [*(raw_file(*file) for file in raw), *fetched, *more]
+    fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not is_as_it_is(MODELS[model])]
+    return [*raw_files(raw), *fetched, *more]

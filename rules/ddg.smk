@@ -161,7 +161,7 @@ rule ddg_import_sets:
     input:
         script="scripts/ddg/import_sets.py",
         code=code_of("scripts/ddg/import_sets.py"),
-        files=lambda wildcards: [raw_file(*place) for place in ddg_released(wildcards.task).values()],
+        files=lambda wildcards: raw_files(ddg_released(wildcards.task).values()),
     output:
         sets=directory("<results>/ddg/sets/{task}/{method}"),
     log:
@@ -177,16 +177,16 @@ rule ddg_import_sets:
         module=as_py_module(),
         places=lambda wildcards: list(ddg_released(wildcards.task)),
         columns=lambda wildcards: DDG["tasks"][wildcards.task]["text_columns"],
-        labels=lambda wildcards: DATASETS[DDG["tasks"][wildcards.task]["dataset"]]["labels"],
+        labels=ddg_label_flags,
     shell:
         "python -m {params.module}"
         " --places {params.places:q} --files {input.files:q}"
-        " --labels {params.labels:q} --text-columns {params.columns:q} --sets-out {output.sets:q}"
+        " {params.labels:q} --text-columns {params.columns:q} --sets-out {output.sets:q}"
         " > {log:q} 2>&1"
 
 
 rule ddg_convert_sets:
-    """Convert sets from JSON lines to parquet with canonical columns."""
+    """Convert sets from JSON lines to parquet with the columns that LongICLBench's script for the task reads."""
     input:
         script="scripts/ddg/convert_sets.py",
         code=code_of("scripts/ddg/convert_sets.py"),
@@ -204,10 +204,11 @@ rule ddg_convert_sets:
     params:
         module=as_py_module(),
         columns=lambda wildcards: DDG["tasks"][wildcards.task]["text_columns"],
-        labels=lambda wildcards: DATASETS[DDG["tasks"][wildcards.task]["dataset"]]["labels"],
+        labels=ddg_label_flags,
+        layout=lambda wildcards: ddg_layout(wildcards.task),
     shell:
         "python -m {params.module}"
-        " --sets {input.sets:q} --labels {params.labels:q} --text-columns {params.columns:q}"
+        " --sets {input.sets:q} {params.labels:q} --text-columns {params.columns:q} {params.layout:q}"
         " --converted-out {output.converted:q}"
         " > {log:q} 2>&1"
 
@@ -455,7 +456,7 @@ rule ddg_table_examples:
         script="scripts/ddg/tabulate_examples.py",
         code=code_of("scripts/ddg/tabulate_examples.py"),
         sets=expand(
-            "<results>/ddg/converted/{task}/{method}",
+            "<results>/ddg/sets/{task}/{method}",
             task=DDG["table_examples"]["tasks"],
             method=DDG["table_examples"]["method"],
         ),
@@ -470,6 +471,7 @@ rule ddg_table_examples:
     params:
         module=as_py_module(),
         titles=[DDG["tasks"][task]["title"] for task in DDG["table_examples"]["tasks"]],
+        labels=json_text([DATASETS[DDG["tasks"][task]["dataset"]]["labels"] for task in DDG["table_examples"]["tasks"]]),
         seed=DDG["seeds"][0],
         dpc=max(DDG["sets"]["dpcs"]),
         method=DDG["table_examples"]["method"],
@@ -477,6 +479,7 @@ rule ddg_table_examples:
         tier=config["tier"],
     shell:
         "python -m {params.module} --sets {input.sets:q} --titles {params.titles:q} --method {params.method:q}"
+        " --labels {params.labels:q}"
         " --seed {params.seed} --dpc {params.dpc} --texts {params.n_texts} --tier {params.tier}"
         " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
         " > {log:q} 2>&1"

@@ -175,6 +175,12 @@ def ddg_split(task, role):
     return f"<results>/data/examples/{row['dataset']}/{row[role]}{sample}.jsonl"
 
 
+def ddg_label_flags(wildcards):
+    """Return the flag with the names of a task's classes; none where the registry leaves them to the rows."""
+    labels = DATASETS[DDG["tasks"][wildcards.task]["dataset"]]["labels"]
+    return ["--labels", *labels] if labels else []
+
+
 def ddg_released(task):
     """Return {"<seed>/<dpc>/<draw>": (dataset, split)} of the released sets of a task."""
     source, draws = DDG["tasks"][task]["released"], DDG["sets"]["draws"]
@@ -214,6 +220,19 @@ def ddg_pretraining(wildcards):
     }
 
 
+def ddg_layout(task):
+    """Return the flags on the columns of a task's converted sets."""
+    layout = DDG["converted"]
+    names = [f"{old}={new}" for old, new in layout["names"].get(task, {}).items()]
+    return [
+        "--label-text",
+        "yes" if layout["label_text"] else "no",
+        "--label-lists",
+        "yes" if task in layout["label_lists"] else "no",
+        *(["--rename", *names] if names else []),
+    ]
+
+
 def ddg_sampling(task):
     """Return how a task's texts are drawn."""
     return {
@@ -250,10 +269,11 @@ def ddg_sets(wildcards):
         "text_columns": DDG["tasks"][wildcards.task]["text_columns"],
         "dpcs": DDG["sets"]["dpcs"],
         "draws": DDG["sets"]["draws"],
+        "draw_seeds": DDG["sets"]["draw_seeds"],
         "reading": ddg_reading(),
     }
     if row["by"] == "coreset":
-        return {**common, "method": row["select"]}
+        return {**common, "method": row["select"], "herding_order": DDG["sets"]["herding_order"]}
     return {
         **common,
         "over_sample": DDG["sets"]["over_sample"],

@@ -289,10 +289,10 @@ rule delift_select_subset:
         script="scripts/delift/select_subset.py",
         code=code_of("scripts/delift/select_subset.py"),
         pool="<results>/delift/data/{pair}/pool.jsonl",
-        kernels=branch(delift_needs("utility", "embedding", "mean_utility"), then=delift_kernels),
+        kernels=branch(delift_needs("utilities", "similarities"), then=delift_kernels),
         utilities=branch(delift_has_utilities, then="<results>/delift/kernels/{pair}/{model}"),
-        embeddings=branch(delift_needs("deft_ucs", "herding", "k_center"), then="<results>/delift/embeddings/{pair}"),
-        scores=branch(delift_needs("selectit", "less", "ifd"), then="<results>/delift/baselines/{pair}/{model}.csv"),
+        embeddings=branch(delift_needs("embeddings"), then="<results>/delift/embeddings/{pair}"),
+        scores=branch(delift_needs("ratings", "gradients", "ifd"), then="<results>/delift/baselines/{pair}/{model}.csv"),
         truth=delift_truth,
         reference_truth=delift_reference_truth,
     output:

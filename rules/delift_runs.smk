@@ -2,6 +2,7 @@
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.delift.comparison import Comparison, pair_faults
+from scripts.selection.methods import needs
 
 DELIFT = config["delift"]
 DELIFT_TABLES = [
@@ -115,14 +116,14 @@ def delift_by(wildcards):
     return DELIFT["methods"][wildcards.method]["by"]
 
 
-def delift_needs(*ways):
-    """Return whether a method chooses by one of these ways, as a function of the wildcards."""
-    return lambda wildcards: delift_by(wildcards) in ways
+def delift_needs(*materials):
+    """Return whether a method's way of choosing needs one of these, as a function of the wildcards."""
+    return lambda wildcards: needs(delift_by(wildcards), *materials)
 
 
 def delift_kernels(wildcards):
     """Return the folder of the kernel that a method chooses by."""
-    kind = "embedding" if delift_by(wildcards) == "embedding" else wildcards.model
+    kind = "embedding" if needs(delift_by(wildcards), "similarities") else wildcards.model
     return f"<results>/delift/kernels/{wildcards.pair}/{kind}"
 
 
@@ -203,7 +204,7 @@ def delift_embedder(wildcards):
 def delift_uses_utility(pair, model):
     """Return whether some method chooses by the utilities of a pair and model."""
     chosen = DELIFT_COMPARED.chosen(pair, model)
-    return any(DELIFT["methods"][method]["by"] in ("utility", "mean_utility") for method in chosen)
+    return any(needs(DELIFT["methods"][method]["by"], "utilities") for method in chosen)
 
 
 def delift_has_utilities(wildcards):

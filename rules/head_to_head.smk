@@ -160,11 +160,9 @@ rule head_to_head_select_subset:
         script="scripts/delift/select_subset.py",
         code=code_of("scripts/delift/select_subset.py"),
         pool=choice_part("pool"),
-        kernels=branch(choice_needs("utility", "embedding", "mean_utility"), then=choice_kernel),
-        embeddings=branch(
-            choice_needs("deft_ucs", "herding", "k_center"), then=f"<results>/delift/embeddings/{CHOICES['pair']}"
-        ),
-        scores=branch(choice_needs("selectit", "less"), then="<results>/head_to_head/baselines.csv"),
+        kernels=branch(choice_needs("utilities", "similarities"), then=choice_kernel),
+        embeddings=branch(choice_needs("embeddings"), then=f"<results>/delift/embeddings/{CHOICES['pair']}"),
+        scores=branch(choice_needs("ratings", "gradients"), then="<results>/head_to_head/baselines.csv"),
     output:
         subsets=directory("<results>/head_to_head/subsets/{method}"),
         run="<results>/head_to_head/subsets/{method}.run.json",
@@ -206,8 +204,8 @@ rule head_to_head_select_scored:
         script="scripts/nuggets/select_subset.py",
         code=code_of("scripts/nuggets/select_subset.py"),
         pool=choice_part("pool"),
-        scores=branch(choice_needs("golden_score"), then="<results>/head_to_head/scores/scores.csv"),
-        difficulty=branch(choice_needs("perplexity", "ifd", "length"), then="<results>/head_to_head/difficulty.csv"),
+        scores=branch(choice_needs("golden_scores"), then="<results>/head_to_head/scores/scores.csv"),
+        difficulty=branch(choice_needs("difficulty", "ifd"), then="<results>/head_to_head/difficulty.csv"),
     output:
         subsets=directory("<results>/head_to_head/subsets/{method}"),
     log:

@@ -1,6 +1,7 @@
 # What the head-to-head compares, read from the config; the rules are in head_to_head.smk. It asks the papers' own
 # commands, and takes over what their runs have computed already.
-from scripts.head_to_head.comparison import COUNTED
+from scripts.common.sizes import subset_size
+from scripts.selection.methods import NOTHING, needs, way_of
 
 HEAD_TO_HEAD = config["head_to_head"]
 CHOICES = HEAD_TO_HEAD["selection"]
@@ -38,9 +39,9 @@ def choices_of(paper):
     return [name for name in CHOICES["methods"] if HEAD_TO_HEAD["methods"][name]["paper"] == paper]
 
 
-def choice_needs(*ways):
-    """Return whether a method chooses by one of these ways, as a function of the wildcards."""
-    return lambda wildcards: choice_settings(wildcards.method)["by"] in ways
+def choice_needs(*materials):
+    """Return whether a method's way of choosing needs one of these, as a function of the wildcards."""
+    return lambda wildcards: needs(choice_settings(wildcards.method)["by"], *materials)
 
 
 def choice_part(name):
@@ -76,7 +77,7 @@ def choice_shards():
 
 def choice_kernel(wildcards):
     """Return the folder of the kernel that a method chooses by."""
-    embedding = choice_settings(wildcards.method)["by"] == "embedding"
+    embedding = needs(choice_settings(wildcards.method)["by"], "similarities")
     return f"<results>/delift/kernels/{CHOICES['pair']}/{'embedding' if embedding else CHOICES['model']}"
 
 
@@ -148,12 +149,13 @@ def choice_times():
         "embedding": [f"{tier}/delift/embeddings/{pair}.run.json"],
         **dict.fromkeys(("perplexity", "ifd"), [f"{ours}/difficulty.run.json"]),
         **dict.fromkeys(("selectit", "less"), [f"{ours}/baselines.run.json"]),
+        NOTHING: [],
     }
     found = []
     for method in CHOICES["methods"]:
-        what = COUNTED.get(choice_settings(method)["by"])
+        what = way_of(choice_settings(method)["by"]).cost
         part = f"{method}/scoring/{what}" if what in ("selectit", "less") else f"{method}/scoring"
-        found += [(path, part) for path in runs.get(what, [])]
+        found += [(path, part) for path in runs[what]]
         if method in choices_of("delift"):
             found.append((f"{ours}/subsets/{method}.run.json", f"{method}/choosing"))
     return found
@@ -164,7 +166,7 @@ def choice_count_settings():
     score, baselines = config["nuggets"]["score"], DELIFT["baselines"]
     theirs, ours = config["prompts"][DELIFT["prompt"]], config["prompts"][score["prompt"]]
     tuned = DELIFT["finetune"][CHOICES["learning"]]
-    n_examples = delift_rows(CHOICES["pair"], "pool") * max(CHOICES["percents"]) // 100
+    n_examples = subset_size(delift_rows(CHOICES["pair"], "pool"), max(CHOICES["percents"]) / 100)
     return {
         "golden": {"prompt": ours, "separator": score["separator"], "anchor_tokens": score["anchor_tokens"]},
         "difficulty": {"prompt": ours},
@@ -229,6 +231,7 @@ def shown_evaluate_settings():
         "seeds": list(range(shown_n_sets())),
         "max_test": 0,
         "metric_of": {},
+        **{key: config["mend"][key] for key in ("f1", "ties")},
         "batch_tokens": config["compute"]["batch_tokens"],
     }
 

@@ -66,7 +66,7 @@ rule data_split_prepared_tasks:
     input:
         script="scripts/data/split_prepared_tasks.py",
         code=code_of("scripts/data/split_prepared_tasks.py"),
-        rows=[raw_file(*file) for file in mend_raw_files() if file[0] == MEND["tasks"]["prepared"]],
+        rows=raw_files(file for file in mend_raw_files() if file[0] == MEND["tasks"]["prepared"]),
     output:
         tasks=directory("<results>/data/metaicl_prepared"),
     log:
@@ -340,7 +340,7 @@ rule mend_evaluate_methods:
                 "metric_of": MEND_TASKS.metric_of(mend_test_tasks(wildcards.train_set)),
                 "shots": MEND["shots"],
                 "seeds": MEND["seeds"],
-                "max_test": MEND["max_test"],
+                **{key: MEND[key] for key in ("max_test", "f1", "ties")},
                 "batch_tokens": config["compute"]["batch_tokens"],
             }
         ),

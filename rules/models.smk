@@ -3,10 +3,11 @@ include: "mini_world_runs.smk"
 
 
 rule models_download:
-    """Fetch one model's safetensors, tokenizer and config at its pinned revision."""
+    """Fetch one model's weights, tokenizer and config, or convert local ones, into a folder of safetensors."""
     input:
-        script="scripts/data/download.py",
-        code=code_of("scripts/data/download.py"),
+        script="scripts/data/download_model.py",
+        code=code_of("scripts/data/download_model.py"),
+        local=lambda wildcards: MODELS[wildcards.model]["local"] or [],
     output:
         model=directory(f"{DOWNLOADS}/models/{{model}}"),
     log:
@@ -16,13 +17,13 @@ rule models_download:
     retries: 3
     localrule: True
     conda:
-        "../envs/data.yaml"
+        "../envs/lm.yaml"
     params:
         module=as_py_module(),
         settings=lambda wildcards: json_text(model_settings(MODELS, wildcards.model)),
         checksums=f"{DOWNLOADS}/checksums.json",
     shell:
-        "python -m {params.module} model"
+        "python -m {params.module}"
         " --settings {params.settings:q} --checksums {params.checksums:q}"
         " --model-out {output.model:q}"
         " > {log:q} 2>&1"

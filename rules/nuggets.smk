@@ -202,15 +202,15 @@ rule nuggets_select_subset:
         code=code_of("scripts/nuggets/select_subset.py"),
         pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
         scores=branch(
-            lambda wildcards: NUGGETS_PLAN.by(wildcards.method) == "golden_score",
+            lambda wildcards: NUGGETS_PLAN.method_needs(wildcards.method, "golden_scores"),
             then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
         ),
         difficulty=branch(
-            lambda wildcards: NUGGETS_PLAN.by(wildcards.method) in ("perplexity", "ifd", "length"),
+            lambda wildcards: NUGGETS_PLAN.method_needs(wildcards.method, "difficulty", "ifd"),
             then="<results>/nuggets/difficulty/{dataset}/{model}.csv",
         ),
         embeddings=branch(
-            lambda wildcards: NUGGETS_PLAN.by(wildcards.method) == "k_center",
+            lambda wildcards: NUGGETS_PLAN.method_needs(wildcards.method, "embeddings"),
             then="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
         ),
     output:

@@ -35,7 +35,7 @@ SBS_TEACHER_SPLITS = [
 
 def sbs_raw(dataset, split):
     """Return the raw files that together are one split, in their order."""
-    return [raw_file(dataset, part) for part in split_parts(DATASETS, dataset, split)]
+    return raw_files((dataset, part) for part in split_parts(DATASETS, dataset, split))
 
 
 def sbs_teacher_files(wildcards):
@@ -57,10 +57,10 @@ def sbs_prepare_settings(wildcards):
         "parser": SBS["parser"],
         "split": wildcards.split,
         "unparsed": SBS["unparsed"],
+        "blanks": SBS["blanks"],
     }
-    return json_text(
-        {**settings, **{key: row[key] for key in ("reader", "columns", "labels", "header") if row.get(key)}}
-    )
+    how = ("reader", "columns", "labels", "header", "delimiter", "quoting")
+    return json_text({**settings, **{key: row[key] for key in how if row.get(key)}})
 
 
 def sbs_teacher(dataset, teacher):
@@ -109,6 +109,7 @@ def sbs_job_settings(wildcards):
     if kind == "single_task":
         train["gen_max_len"] = SBS["gen_max_len_rationale"]
     train.update(method=kind, form=form, metric=FORMATS[form].metric)
+    train.update({name: SBS[name] for name in ("blanks", "unknown_words")})
     return json_text({"train": train, "together": SBS["together"], "dropout": SBS["dropout"]})
 
 

@@ -66,14 +66,15 @@ def running() -> Iterator[Faulty]:
         server.server_close()
 
 
-def good(text: str | None = "[[7]]"):
+def good(text: object = "[[7]]", finish: str = "stop"):
     """A well-formed chat completion."""
     message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    choice = {"index": 0, "finish_reason": finish, "message": message}
     body = {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]}
     return 200, {}, json.dumps(body).encode()
 
 
-def bad(status: int, message: str = "no", *, code: str | None = None, **headers: str):
+def bad(status: int, message: str = "no", *, code: str | None = None, param: str | None = None, **headers: str):
     """An error as OpenAI's own endpoint words it."""
-    return status, headers, json.dumps({"error": {"message": message, "type": "x", "code": code}}).encode()
+    error = {"message": message, "type": "x", "code": code, **({"param": param} if param else {})}
+    return status, headers, json.dumps({"error": error}).encode()

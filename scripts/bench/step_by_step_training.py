@@ -141,6 +141,7 @@ def make_work(shape: Shape, rows: list[dict[str, str]], text: str) -> Work:
     settings = TrainSettings(
         method="task_prefix", label_type="gt", alpha=0.5, max_steps=MAX_STEPS, eval_steps=MAX_STEPS,
         batch_size=shape.batch_size, grad_steps=1, lr=5e-5, form="cqa",
+        adam_epsilon_rule="after_correction",  # as the Trainer of today, which this is held against
     )  # fmt: skip
     return Work(shape, text, loaded, rows, settings)
 
@@ -151,7 +152,7 @@ class Ours:
     def __init__(self, work: Work, n_runs: int | None = None) -> None:
         import torch
 
-        from scripts.step_by_step.students import SingleStudent, StackedStudents
+        from scripts.step_by_step.students import SingleStudent, StackedStudents, make_optimizer
         from scripts.step_by_step.training import Feeder
 
         loaded = dataclasses.replace(work.loaded, model=copy.deepcopy(work.loaded.model))
@@ -163,7 +164,7 @@ class Ours:
         )
         tasks = encode(work)
         self.feeder = Feeder([tasks] * runs, work.settings, [SEED] * runs, self.student.pad)
-        self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=work.settings.lr, weight_decay=0.0, fused=True)
+        self.optimizer = make_optimizer(self.student, work.settings)
         self.weights = torch.tensor([[0.5] * runs, [0.5] * runs])
 
     def run(self, steps: int) -> tuple[float, list[float]]:

@@ -96,14 +96,8 @@ class Artifact:
         value = self.spreads.get((setting, name, method, metric))
         if value is not None:
             return value
-        for note in self.notes:
-            if (
-                note["setting"] in ("", setting)
-                and note["method"] in ("", method)
-                and (model is None or note["model"] in ("", model))
-            ):
-                return Missing(sentence(note["reason"]))
-        return Missing(otherwise)
+        reason = reason_for(self.notes, setting, method, model)
+        return Missing(otherwise if reason is None else sentence(reason))
 
     def number(
         self, setting: str, method: str, metric: str, otherwise: str = NOT_MEASURED, model: str | None = None
@@ -128,8 +122,9 @@ class Artifact:
         return None
 
     def count(self, setting: str, metric: str) -> int | None:
-        """Return what a metric's values were averaged over (the first value's n)."""
-        return next((int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)), None)
+        """Return what a metric's values were averaged over: the largest n, where some methods have fewer."""
+        found = [int(r["n"]) for r in self.measured if (r["setting"], r["metric"]) == (setting, metric)]
+        return max(found, default=None)
 
     def published_note(self, model: str, dataset: str) -> list[str]:
         """Say from where the published values are, and for which model if it is another one than the run's."""
@@ -148,6 +143,15 @@ class Artifact:
 def reasons(notes: PathLike, artifact: str) -> list[dict[str, str]]:
     """Return the notes on one artifact: what is missing from it and why."""
     return [row for row in read_csv(notes, NOTE_COLUMNS) if row["artifact"] == artifact]
+
+
+def reason_for(notes: Sequence[Mapping[str, str]], setting: str, method: str, model: str | None) -> str | None:
+    """Return the first reason why one value is missing, None if no note is about it. model: None = whatever model."""
+    for note in notes:
+        about = note["setting"] in ("", setting) and note["method"] in ("", method)
+        if about and (model is None or note["model"] in ("", model)):
+            return note["reason"]
+    return None
 
 
 def reason_of(notes: PathLike, artifact: str, otherwise: str = "not measured in this run") -> str:

@@ -1,7 +1,8 @@
 """The check of the merged config and of the registries: every fault at once, one line each, with what to do about it.
 
-JSON Schema (config/schemas/) says which keys there are and what they may hold. Two keywords of our own tie a value to
-other places: `registry` names the registry in which it must stand, `keyOf` the map of the config.
+JSON Schema (config/schemas/) says which keys there are and what they may hold. Three keywords of our own tie a value to
+other places: `registry` names the registry in which it must stand, `keyOf` the map of the config, `named` a list of
+names that whoever calls the check brings along, because it stands in code of a higher floor.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, read_text
@@ -27,12 +28,13 @@ KINDS = {
 }
 
 
-def check_config(config: Mapping[str, Any], root: PathLike = ".") -> None:
+def check_config(config: Mapping[str, Any], names: Mapping[str, Sequence[str]], root: PathLike = ".") -> None:
     """Print every fault of the config and the registries to stderr and end with status 1 if there is one.
 
+    names: the lists that the schemas call by `named`. root: as for `config_faults`.
     It ends the program itself because Snakemake would wrap an exception in the code that raised it.
     """
-    faults = config_faults(config, root)
+    faults = config_faults(config, names, root)
     if faults:
         print("\n".join(faults), file=sys.stderr)  # noqa: T201
         sys.exit(1)
@@ -58,10 +60,11 @@ def typed(value: Any) -> Any:
     return found if found is None or isinstance(found, (bool, int, float)) else value
 
 
-def config_faults(config: Mapping[str, Any], root: PathLike = ".") -> list[str]:
+def config_faults(config: Mapping[str, Any], names: Mapping[str, Sequence[str]], root: PathLike = ".") -> list[str]:
     """Return the faults of the merged config and of the registries it names, one line each, none if all is well.
 
-    root: folder of the project, which holds config/ and to which relative paths of the config are relative.
+    names: the lists that the schemas call by `named`. root: folder of the project, which holds config/ and to which
+    relative paths of the config are relative.
     """
     base = Path(root)
     registries: dict[str, dict[str, Any]] = {}
@@ -70,7 +73,7 @@ def config_faults(config: Mapping[str, Any], root: PathLike = ".") -> list[str]:
         registries[kind], found = read_registry(kind, _extra_files(config, kind), base)
         registry_faults += found
     schema = read_schema(base)
-    faults = [f"config: {line}" for line in schema_faults(config, schema, registries)]
+    faults = [f"config: {line}" for line in schema_faults(config, schema, registries, names)]
     faults += [f"config: {line}" for line in source_faults(config, schema, registries["datasets"], base)]
     return faults + registry_faults
 
@@ -110,9 +113,17 @@ def read_registry(kind: str, extra: Iterable[str], root: Path) -> tuple[dict[str
     return rows, faults
 
 
-def schema_faults(value: Any, schema: Mapping[str, Any], registries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return where `value` breaks the schema, one line each in the order of the paths: path, fault, remedy."""
-    errors = _validator(schema, value, registries).iter_errors(value)
+def schema_faults(
+    value: Any,
+    schema: Mapping[str, Any],
+    registries: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """Return where `value` breaks the schema, one line each in the order of the paths: path, fault, remedy.
+
+    names: the lists that the schema calls by `named`. Raises ValueError if it calls one that is not given.
+    """
+    errors = _validator(schema, value, registries, names or {}).iter_errors(value)
     lines = {(tuple(map(str, error.absolute_path)), line) for error in errors for line in _lines_of(error)}
     return [line.replace("\n", "\\n") for _, line in sorted(lines)]
 
@@ -176,8 +187,13 @@ def _registry_names(value: Any, schema: Mapping[str, Any], kind: str, path: str)
             yield from _registry_names(child, schema.get("items", {}), kind, f"{path}[{index}]")
 
 
-def _validator(schema: Mapping[str, Any], config: Any, registries: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return a validator of `schema` that also knows `registry` and `keyOf`."""
+def _validator(
+    schema: Mapping[str, Any],
+    config: Any,
+    registries: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, Sequence[str]],
+) -> Any:
+    """Return a validator of `schema` that also knows `registry`, `keyOf` and `named`."""
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
 
@@ -192,7 +208,13 @@ def _validator(schema: Mapping[str, Any], config: Any, registries: Mapping[str, 
         if isinstance(value, str) and isinstance(known, Mapping) and value not in known:
             yield ValidationError(place, validator="keyOf", validator_value=[str(key) for key in known])
 
-    return extend(Draft202012Validator, {"registry": registry, "keyOf": key_of})(schema)
+    def named(validator: Any, which: str, value: Any, rule: Any) -> Iterator[ValidationError]:
+        if which not in names:
+            raise ValueError(f"schema: the check was not given the names '{which}'")
+        if isinstance(value, str) and value not in names[which]:
+            yield ValidationError(which, validator="enum", validator_value=list(names[which]))
+
+    return extend(Draft202012Validator, {"registry": registry, "keyOf": key_of, "named": named})(schema)
 
 
 def path_text(parts: Iterable[Any]) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import io
 import json
 import os
 import shutil
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
 
-from scripts.common.errors import UserError
+from scripts.common.errors import Faults, UserError
+from scripts.common.json_text import JsonFault, decode, decode_named
+from scripts.common.packed import open_bytes, read_bytes
 
 PathLike = Union[str, "os.PathLike[str]"]
+LONGEST_CELL = 2**31 - 1
+"""Letters of a CSV cell; Python's own limit of 131,072 is below what a document has."""
 
 
 @contextlib.contextmanager
@@ -66,69 +68,71 @@ def _umask() -> int:
 
 
 def open_text(path: PathLike) -> io.TextIOBase:
-    """Open a UTF-8 text file for reading, unpacking it if its name ends in .gz; a missing file is a `UserError`."""
-    source = Path(path)
-    if not source.is_file():
-        raise UserError(f"{source}: no such file; check the path")
-    if source.suffix == ".gz":
-        return gzip.open(source, "rt", encoding="utf-8-sig", newline="")  # type: ignore[return-value]
-    return open(source, encoding="utf-8-sig", newline="")
+    """Open a UTF-8 text file for reading, unpacked if it is packed; a missing file is a `UserError`."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def read_text(path: PathLike) -> str:
-    """Return the whole text of a file (UTF-8, unpacked if .gz). Raises `UserError` on other encodings or a cut gzip."""
+    """Return the whole text of a file (UTF-8), unpacked if it is packed in a way that `scripts.common.packed` knows.
+
+    Raises `UserError` for a missing or damaged file and for other encodings.
+    """
+    return text_of(read_bytes(path), path)
+
+
+def text_of(content: bytes, path: PathLike) -> str:
+    """Return the text that bytes hold in UTF-8, without a byte order mark. Raises `UserError` naming `path`."""
     try:
-        with open_text(path) as stream:
-            return stream.read()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        kind = ""
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            kind = " (it looks like UTF-16)"
         raise UserError(
-            f"{path}: not UTF-8 text at byte {error.start}{_foreign_lines(path)}; convert it to UTF-8"
+            f"{path}: not UTF-8 text at byte {error.start}{_foreign_lines(content)}{kind}; convert it to UTF-8"
         ) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise UserError(f"{path}: damaged or incomplete gzip file; fetch it again") from None
 
 
-def _foreign_lines(path: PathLike) -> str:
+def _foreign_lines(content: bytes) -> str:
     """Return how many lines of a file are not UTF-8, where it has several: a few come from mixed encodings."""
-    opener = gzip.open if Path(path).suffix == ".gz" else open
-    with opener(path, "rb") as stream:
-        lines = stream.read().split(b"\n")
+    lines = content.split(b"\n")
     foreign = [number for number, line in enumerate(lines, start=1) if line.decode("utf-8", "replace").encode() != line]
     total = len(lines) - (not lines[-1])
     return f" ({len(foreign)} of {total} lines, first line {foreign[0]})" if total > 1 and foreign else ""
 
 
 def read_json(path: PathLike) -> Any:
-    """Return the content of a JSON file. Raises `UserError` naming line and column where it breaks."""
+    """Return the content of a JSON file; NaN is null. Raises `UserError` naming line and column where it breaks."""
     text = read_text(path)
     if not text.strip():
         raise UserError(f"{path}: the file is empty; expected JSON")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}:{error.lineno}: broken JSON ({error.msg}, column {error.colno}); mend or remove that line"
-        ) from None
+    return decode_named(text, str(path))
 
 
 def numbered_jsonl(path: PathLike) -> list[tuple[int, dict[str, Any]]]:
     """Return (line number, object) of each line of a JSON-lines file, empty lines skipped.
 
-    Raises `UserError` naming the line that breaks.
+    Raises `UserError` naming the first line that breaks, and how many there are.
     """
+    return numbered_objects(read_text(path), path)
+
+
+def numbered_objects(text: str, path: PathLike) -> list[tuple[int, dict[str, Any]]]:
+    """Return (line number, object) of each line of a text that is not empty. Raises `UserError` naming the lines."""
     rows: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    faults = Faults(path, len(lines), what="lines")
+    for number, line in lines:
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{path}:{number}: broken JSON ({error.msg}, column {error.colno}); mend or remove that line"
-            ) from None
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
-        rows.append((number, row))
+            row = decode(line)
+        except JsonFault as fault:
+            faults.add(f"{path}:{number}", f"broken JSON ({fault.told()}); mend or remove that line")
+            continue
+        if isinstance(row, dict):
+            rows.append((number, row))
+        else:
+            faults.add(f"{path}:{number}", f"expected a JSON object, found {type(row).__name__}")
+    faults.refuse()
     return rows
 
 
@@ -162,6 +166,7 @@ def write_text(path: PathLike, text: str) -> None:
 
 def read_csv(path: PathLike, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
     """Return the rows of a CSV file with header as strings. Raises `UserError` if one of `columns` is missing."""
+    csv.field_size_limit(LONGEST_CELL)
     rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
     missing = [name for name in columns or () if name not in (rows.fieldnames or ())]
     if missing:

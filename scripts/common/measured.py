@@ -123,8 +123,9 @@ class Measured:
         return any((row["setting"], row["metric"]) == (setting, metric) for row in self.published)
 
     def count(self, setting: str, metric: str) -> int | None:
-        """Return what a metric's values were averaged over (the first value's n)."""
-        return next((int(r["n"]) for r in self.rows if (r["setting"], r["metric"]) == (setting, metric)), None)
+        """Return what a metric's values were averaged over: the largest n, where some methods have fewer."""
+        found = [int(r["n"]) for r in self.rows if (r["setting"], r["metric"]) == (setting, metric)]
+        return max(found, default=None)
 
     def published_note(self, model: str, dataset: str) -> list[str]:
         """Say from where the published values are, and for which model if it is another one than the run's."""

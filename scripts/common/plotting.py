@@ -83,6 +83,7 @@ class MethodStyle:
     label: str
 
 
+# Ways of choosing have theirs in `scripts.selection.methods`, which adds them here (`add_styles`).
 # Hues of Okabe and Ito and of Paul Tol's "muted" scheme, told apart under the common colour-vision deficiencies; the
 # marker tells them apart in black and white too. Reference points are black and grey, a paper's own method has one hue.
 _METHODS: dict[str, tuple[str, str, str]] = {
@@ -91,24 +92,16 @@ _METHODS: dict[str, tuple[str, str, str]] = {
     "initial": ("#9a9a9a", "o", "base model"),
     "zero_shot": ("#9a9a9a", "o", "zero-shot"),
     "full": ("#000000", "s", "full data"),
-    "random": ("#666666", "X", "random"),
     # NUGGETS
     "nuggets": ("#0072b2", "o", "NUGGETS"),
     "top": ("#0072b2", "o", "NUGGETS, highest scores"),
     "bottom": ("#d55e00", "v", "NUGGETS, lowest scores"),
     "mean_gain": ("#a65e2e", "D", "mean gain"),
-    "perplexity": ("#cc79a7", "D", "low perplexity"),
-    "ifd": ("#009e73", "P", "IFD"),
-    "length": ("#e69f00", "^", "longest answers"),
-    "k_center": ("#882255", "h", "k-center"),
     "kmeans": ("#332288", "s", "k-means"),
     # DELIFT
     "delift": ("#d55e00", "s", "DELIFT"),
     "delift_se": ("#e69f00", "^", "DELIFT (SE)"),
     "delift_fl": ("#a65e2e", "<", "DELIFT, FL only"),
-    "selectit": ("#56b4e9", "D", "SelectIT"),
-    "less": ("#332288", "v", "LESS"),
-    "deft_ucs": ("#999933", ">", "DEFT-UCS"),
     # Distilling Step-by-Step
     "distilling_step_by_step": ("#0072b2", "o", "Distilling Step-by-Step"),
     "standard_finetuning": ("#d55e00", "s", "standard fine-tuning"),
@@ -130,7 +123,6 @@ _METHODS: dict[str, tuple[str, str, str]] = {
     "dilm": ("#332288", "D", "DiLM"),
     "vanilla_lm": ("#e69f00", "^", "vanilla LM"),
     "k_centers": ("#882255", "h", "K-centers"),
-    "herding": ("#44aa99", "P", "herding"),
     "bm25": ("#999933", "<", "BM25"),
     "self_icl": ("#117733", "d", "self-written"),
     "knn": ("#56b4e9", ">", "nearest neighbours"),
@@ -142,6 +134,17 @@ _THRESHOLD = re.compile(r"(gt|le)_(\d+(?:\.\d+)?)")
 _ABOVE_SCALE = ("#9ecae1", "#6baed6", "#3f90c5", "#2171b5", "#08519c", "#08306b")
 _BELOW_SCALE = ("#8c2d04", "#d55e00", "#fd8d3c")
 _THRESHOLD_MARKERS = ("o", "^", "D", "s", "P", "h")
+
+
+def add_styles(styles: Mapping[str, tuple[str, str, str]]) -> None:
+    """Make the colours, markers and titles known that a registry on a higher floor holds, by name.
+
+    Raises ValueError for a name that looks otherwise already: a name looks the same in every figure.
+    """
+    for name, style in styles.items():
+        if _METHODS.setdefault(name, style) != style:
+            raise ValueError(f"{name}: has the style {_METHODS[name]} already, not {style}")
+    method_style.cache_clear()
 
 
 @functools.cache

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any, Mapping, Sequence, Type, TypeVar
 
 from scripts.common.errors import UserError, did_you_mean
+from scripts.common.json_text import JsonFault, decode
 
 T = TypeVar("T")
 
@@ -19,9 +19,9 @@ def parse_json(flag: str, text: str, kind: Type[T]) -> T:
     kind: dict or list.
     """
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{flag}: broken JSON ({error.msg}, column {error.colno})") from None
+        value = decode(text)
+    except JsonFault as fault:
+        raise UserError(f"{flag}: broken JSON ({fault.told()})") from None
     if not isinstance(value, kind):
         raise UserError(f"{flag}: expected a JSON {JSON_KINDS[kind]}, found {type(value).__name__}")
     return value

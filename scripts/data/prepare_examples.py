@@ -1,4 +1,4 @@
-"""Turn one raw file, in whatever upstream format, into canonical examples (JSON lines) of one split."""
+"""Turn one raw file (or its parts), in whatever upstream format, into canonical examples (JSON lines) of one split."""
 
 from __future__ import annotations
 
@@ -26,15 +26,24 @@ class PrepareSettings:
     columns: Mapping[str, str]
     labels: Sequence[str] | None
     header: Sequence[str] | None
-    task: str
+    task: str | None
     limit: int | None
     seed: int
+    delimiter: str | None = None
+    quoting: str | None = None
+    turns: str | None = None
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--raw", required=True, type=Path, help="the upstream file, .gz or not")
+    parser.add_argument(
+        "--raw",
+        required=True,
+        nargs="+",
+        type=Path,
+        help="the upstream file, packed or not, or its parts in their order",
+    )
     parser.add_argument("--references", type=Path, help="reference answers, only for MT-Bench")
     parser.add_argument("--settings", required=True, help="JSON: scripts.data.registry.prepare_settings")
     parser.add_argument("--examples-out", required=True, type=Path)
@@ -52,8 +61,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         columns=settings.columns,
         labels=settings.labels,
         header=settings.header,
-        task=settings.task,
+        task=settings.task or "",
         references=args.references,
+        delimiter=settings.delimiter,
+        quoting=settings.quoting,
+        turns=settings.turns,
     )
     kept = sample(rows, settings.limit, settings.seed)
     write_examples(args.examples_out, kept, settings.schema)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.common.errors import UserError
+from scripts.common.errors import RowFault, UserError
 from scripts.common.files import PathLike
-from scripts.data.reader_base import Record, json_records, value_of
+from scripts.data.reader_base import each, value_of
+from scripts.data.rows import Record, read_rows
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -16,50 +17,57 @@ def task_instances(path: PathLike) -> list[Record]:
 
     An id is the task's, with the instance's number behind it where a task has several instances.
     """
+    return [record for group in each(read_rows(path), path, _instances) for record in group]
+
+
+def _instances(record: Record) -> list[Record]:
+    instances = value_of(record, "instances")
+    if not isinstance(instances, list) or not all(isinstance(item, dict) for item in instances):
+        raise RowFault(record.place, "field 'instances' must be a list of objects; mend the row")
     records = []
-    for record in json_records(path):
-        instances = value_of(record, "instances")
-        if not isinstance(instances, list) or not all(isinstance(item, dict) for item in instances):
-            raise UserError(f"{record.place}: field 'instances' must be a list of objects; mend the row")
-        for number, instance in enumerate(instances):
-            values = {**record.values, **instance}
-            if len(instances) > 1:
-                values["id"] = f"{record.values.get('id', '')}_{number}"
-            records.append(Record(record.place, values))
+    for number, instance in enumerate(instances):
+        values = {**record.values, **instance}
+        if len(instances) > 1:
+            values["id"] = f"{record.values.get('id', '')}_{number}"
+        records.append(Record(record.place, values))
     return records
 
 
 def prompted_tasks(path: PathLike) -> list[Record]:
     """Read T0/P3 examples as prompt and completion, without the end-of-text mark that closes each completion."""
-    records = []
-    for record in json_records(path):
-        completion = value_of(record, "completion")
-        if isinstance(completion, str):
-            completion = completion.removesuffix(END_OF_TEXT)
-        prompt = value_of(record, "prompt")
-        prompt = prompt.strip() if isinstance(prompt, str) else prompt
-        records.append(Record(record.place, {**record.values, "prompt": prompt, "completion": completion}))
-    return records
+    return each(read_rows(path), path, _prompted)
 
 
-def _reference_turns(record: Record) -> list[str]:
-    choices = value_of(record, "choices")
+def _prompted(record: Record) -> Record:
+    completion, prompt = value_of(record, "completion"), value_of(record, "prompt")
+    if isinstance(completion, str):
+        completion = completion.removesuffix(END_OF_TEXT)
+    prompt = prompt.strip() if isinstance(prompt, str) else prompt
+    return Record(record.place, {**record.values, "prompt": prompt, "completion": completion})
+
+
+def _reference_turns(record: Record) -> tuple[str, list[str]]:
+    choices, question = value_of(record, "choices"), _question_id(record)
     try:
-        turns = choices[0]["turns"]
+        return question, choices[0]["turns"]
     except (KeyError, IndexError, TypeError):
-        raise UserError(f"{record.place}: no turns under 'choices'; expected MT-Bench's reference answers") from None
-    return turns
+        raise RowFault(record.place, "no turns under 'choices'; expected MT-Bench's reference answers") from None
+
+
+def _question_id(record: Record) -> str:
+    value = value_of(record, "question_id")
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise RowFault(record.place, f"question_id {value!r:.40} is neither number nor text; mend the row")
+    return str(value)
 
 
 def dialogues(path: PathLike, references: PathLike | None = None) -> list[Record]:
     """Read MT-Bench's questions and, where the file is given, the reference answers of some of them by question id."""
     answers: dict[Any, list[str]] = {}
     if references is not None:
-        answers = {value_of(record, "question_id"): _reference_turns(record) for record in json_records(references)}
-    records = []
-    for record in json_records(path):
-        known = answers.pop(value_of(record, "question_id"), [])
-        records.append(Record(record.place, {**record.values, "references": known}))
+        answers = dict(each(read_rows(references), references, _reference_turns))
+    asked = each(read_rows(path), path, lambda record: (_question_id(record), record))
+    records = [Record(record.place, {**record.values, "references": answers.pop(id_, [])}) for id_, record in asked]
     if answers:
         raise UserError(
             f"{references}: holds an answer to question {next(iter(answers))}, which {path} does not ask; "

@@ -1,21 +1,26 @@
 """Readers by name: from the formats in which data sets are published to the canonical schemas.
 
-`read_raw` is the one entry. Every reader accepts UTF-8 text, unpacked or as .gz, and names file, line and remedy where
-a file is not what it should be.
+`read_raw` is the one entry. Every reader accepts UTF-8 text or parquet, plain or packed (`scripts.common.packed`), rows
+in any form that `scripts.data.rows` knows unless its format is one of them, and names file, line and remedy where a
+file is not what it should be.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.checksums import check_beside
-from scripts.common.errors import UserError, did_you_mean
+from scripts.common.errors import Faults, UserError, did_you_mean
 from scripts.common.files import PathLike
-from scripts.data.reader_base import Record, json_records, parquet_records, table_records, to_rows
+from scripts.common.settings import check_choice
+from scripts.data.chat import WAYS
+from scripts.data.reader_base import to_rows
 from scripts.data.reader_instructions import dialogues, prompted_tasks, task_instances
 from scripts.data.reader_labelled import ag_news, distilled_sets, go_emotions, grade_school_math
-from scripts.data.reader_reasoning import REASONING_READERS, model_outputs
+from scripts.data.reader_reasoning import REASONING_READERS, asdiv_problems, model_outputs
+from scripts.data.rows import Layout, Record, read_rows
 from scripts.data.schemas import find_schema, validate
 
 
@@ -30,24 +35,37 @@ class Reader:
     """Column names of a table without header line; None where the file, or the registry, names them."""
 
 
-def _csv(path: PathLike, header: Sequence[str] | None) -> list[Record]:
-    return table_records(path, delimiter=",", quoted=True, header=header)
+def _json(path: PathLike) -> list[Record]:
+    return read_rows(path, "json")
 
 
-def _tsv(path: PathLike, header: Sequence[str] | None) -> list[Record]:
-    return table_records(path, delimiter="\t", quoted=False, header=header)
+def _parquet(path: PathLike) -> list[Record]:
+    return read_rows(path, "parquet")
+
+
+def _csv(path: PathLike, layout: Layout) -> list[Record]:
+    return read_rows(path, "csv", layout)
+
+
+def _tsv(path: PathLike, layout: Layout) -> list[Record]:
+    return read_rows(path, "tsv", layout)
+
+
+def _any(path: PathLike, layout: Layout) -> list[Record]:
+    return read_rows(path, layout=layout)
 
 
 _LABELLED = {"classification": {"input": "text", "output": "label"}}
 
 READERS: dict[str, Reader] = {
     # one's own files, in any schema
-    "json": Reader(json_records),
+    "json": Reader(_json),
     "csv": Reader(_csv),
     "tsv": Reader(_tsv),
-    "parquet": Reader(parquet_records),
+    "parquet": Reader(_parquet),
+    "any": Reader(_any),
     # instructions and benchmarks
-    "alpaca_json": Reader(json_records, {"instruction": {}}),
+    "alpaca_json": Reader(_any, {"instruction": {}}),
     "seed_tasks_jsonl": Reader(
         task_instances, {"instruction": {}, "evaluation": {"group": "name", "reference": "output"}}
     ),
@@ -56,14 +74,14 @@ READERS: dict[str, Reader] = {
     ),
     "t0_jsonl": Reader(prompted_tasks, {"instruction": {"instruction": "prompt", "output": "completion"}}),
     "alpaca_eval_json": Reader(
-        json_records, {"evaluation": {"group": "dataset", "baseline_output": "output"}, "instruction": {}}
+        _any, {"evaluation": {"group": "dataset", "baseline_output": "output"}, "instruction": {}}
     ),
-    "vicuna80": Reader(json_records, {"evaluation": {"id": "question_id", "group": "category", "instruction": "text"}}),
+    "vicuna80": Reader(_any, {"evaluation": {"id": "question_id", "group": "category", "instruction": "text"}}),
     "mt_bench_questions": Reader(dialogues, {"dialogue": {"id": "question_id"}}),
     # labelled text
     "sst2_tsv": Reader(_tsv, _LABELLED, header=("text", "label")),
     "banking77_csv": Reader(_csv, {"classification": {"input": "text", "output": "category"}}),
-    "ag_news_csv": Reader(ag_news, {"classification": {"input": "{title}\n{description}", "output": "label"}}),
+    "ag_news_csv": Reader(ag_news, {"classification": {"input": "{title} {description}", "output": "label"}}),
     "cola_tsv": Reader(
         _tsv,
         {"classification": {"input": "sentence", "output": "label"}},
@@ -88,21 +106,28 @@ def find_reader(name: str) -> Reader:
     return READERS[name]
 
 
-def _records(path: PathLike, name: str, header: Sequence[str] | None, references: PathLike | None) -> list[Record]:
+NO_TABLE = (_json, _parquet, asdiv_problems, model_outputs, dialogues, task_instances, prompted_tasks, distilled_sets,
+            grade_school_math)  # fmt: skip
+"""Readers of formats that are no tables: delimiter and quoting mean nothing there."""
+
+
+def _records(path: PathLike, name: str, layout: Layout, references: PathLike | None) -> list[Record]:
     reader = find_reader(name)
     if references is not None and reader.records is not dialogues:
         raise UserError(f"reader '{name}': takes no file of reference answers; only mt_bench_questions does")
-    if header is not None and reader.records not in (_csv, _tsv):
+    if layout.header is not None and reader.records not in (_csv, _tsv) and name != "any":
         raise UserError(f"reader '{name}': takes no 'header'; only csv and tsv files lack column names")
     if reader.records is dialogues:
         return dialogues(path, references)
-    if reader.records in (_csv, _tsv):
-        return reader.records(path, header if header is not None else reader.header)
-    return reader.records(path)
+    if reader.records in NO_TABLE:
+        if layout.delimiter is not None or layout.quoting is not None:
+            raise UserError(f"reader '{name}': takes neither 'delimiter' nor 'quoting'; its files are no tables")
+        return reader.records(path)
+    return reader.records(path, layout if layout.header is not None else layout._replace(header=reader.header))
 
 
 def read_raw(
-    path: PathLike,
+    path: PathLike | Sequence[PathLike],
     reader: str,
     schema: str,
     *,
@@ -111,21 +136,61 @@ def read_raw(
     header: Sequence[str] | None = None,
     task: str = "",
     references: PathLike | None = None,
+    delimiter: str | None = None,
+    quoting: str | None = None,
+    turns: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Read a raw file into validated canonical rows.
+    """Read a raw file, or the parts of one in their order, into validated canonical rows.
 
-    reader, schema: keys of READERS and SCHEMAS; columns: field -> column or "{a} {b}" template, over the reader's own;
-    labels: names of the classes 0, 1, ...; header: column names of a CSV or TSV file without header line; task: what
-    classification rows call their task; references: MT-Bench's reference answers.
-    Raises `UserError` naming file, line or row, field and remedy.
+    reader, schema: keys of READERS and SCHEMAS; columns: field -> column, path or "{a} {b}" template, over the reader's
+    own; labels: names of the classes 0, 1, ...; header: column names of a CSV or TSV file without header line; task:
+    what classification rows call their task; references: MT-Bench's reference answers; delimiter, quoting: of a table,
+    found by looking if None (`scripts.data.rows.Layout`); turns: first or last, which answer of a conversation is read.
+    Raises `UserError` naming file, line or row, field and remedy; all faulty rows are counted.
     """
+    pairs = read_raw_pairs(
+        path,
+        reader,
+        schema,
+        columns=columns,
+        labels=labels,
+        header=header,
+        task=task,
+        references=references,
+        delimiter=delimiter,
+        quoting=quoting,
+        turns=turns,
+    )
+    return [row for _, row in pairs]
+
+
+def read_raw_pairs(
+    path: PathLike | Sequence[PathLike],
+    reader: str,
+    schema: str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+    task: str = "",
+    references: PathLike | None = None,
+    turns: str | None = None,
+    **table: Any,
+) -> list[tuple[Record, dict[str, Any]]]:
+    """Return (record, canonical row) of each row: what `read_raw` returns beside what the file has; same arguments."""
     own = find_reader(reader).columns
     target = find_schema(schema)
     if own and schema not in own:
         raise UserError(f"reader '{reader}': gives schema {' or '.join(own)}, not {schema}; change one of the two")
-    for file in (path, references):
+    check_choice("turns", turns or WAYS[0], WAYS)
+    layout = Layout(**table).checked()
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    path = paths[0]
+    for file in (*paths, references):
         if file is not None:
             check_beside(file)
-    records = _records(path, reader, header, references)
-    rows = to_rows(records, target, {**own.get(schema, {}), **(columns or {})}, labels, task)
-    return validate(rows, schema, path, [record.place for record in records])
+    records = [record for part in paths for record in _records(part, reader, layout, references)]
+    faults = Faults(path, len(records))
+    ways = {**own.get(schema, {}), **(columns or {})}
+    rows = to_rows(records, target, ways, labels, task, turns=turns or WAYS[0], faults=faults)
+    checked = validate(rows, schema, path, [record.place for record in records], faults)
+    return list(zip(records, checked))

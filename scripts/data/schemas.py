@@ -10,7 +10,7 @@ import dataclasses
 import math
 from typing import Any, Callable, Mapping, Sequence
 
-from scripts.common.errors import UserError, did_you_mean
+from scripts.common.errors import Faults, UserError, did_you_mean
 from scripts.common.files import PathLike, numbered_jsonl, write_jsonl
 
 
@@ -40,9 +40,8 @@ def _check_label(row: Mapping[str, Any]) -> str | None:
         return "field 'options' names one label twice; list each label once"
     if options and row["output"] not in options:
         shown = ", ".join(options[:5]) + (", ..." if len(options) > 5 else "")
-        return (
-            f"field 'output' is '{row['output']}', not one of options ({shown}); mend the label or the list of labels"
-        )
+        named = f"field 'output' is '{row['output']:.60}', not one of options ({shown})"
+        return f"{named}; mend the label or the list of labels"
     return None
 
 
@@ -172,7 +171,8 @@ def _fault_of_value(name: str, field: Field, value: Any) -> str | None:
         return f"field '{name}' must be {_KIND_NAMES[field.kind]}, found {found}; mend the row or the column mapping"
     if field.filled and not (value.strip() if isinstance(value, str) else value):
         return f"field '{name}' is empty; fill it or remove the row"
-    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+    texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    if any("\ud800" <= letter <= "\udfff" for text in texts for letter in text):
         return f"field '{name}' holds half of a surrogate pair, which UTF-8 cannot store; mend the text"
     return None
 
@@ -195,32 +195,41 @@ def fault_of_row(row: Mapping[str, Any], schema: Schema) -> str | None:
 
 
 def validate(
-    rows: Sequence[Mapping[str, Any]], schema: str, source: PathLike, places: Sequence[str] | None = None
+    rows: Sequence[Mapping[str, Any] | None],
+    schema: str,
+    source: PathLike,
+    places: Sequence[str] | None = None,
+    faults: Faults | None = None,
 ) -> list[dict[str, Any]]:
     """Check rows against a canonical schema and return them with their fields in the schema's order.
 
-    rows: examples; schema: a key of SCHEMAS; source: the file to name in errors; places: where each row stands
-    (`file:line`), by default `source` and the row's number counted from 1.
-    Raises `UserError` for an empty sequence, a missing, unknown, empty or wrongly typed field, a repeated id or a
-    label that is not among the options.
+    rows: examples, None where `faults` has the row already; schema: a key of SCHEMAS; source: the file to name in
+    errors; places: where each row stands (`file:line`), by default `source` and the row's number counted from 1.
+    Raises `UserError` for an empty sequence, and for all rows that have a missing, unknown, empty or wrongly typed
+    field, a repeated id or a label that is not among the options: they are counted, the first few are named.
     """
     known = find_schema(schema)
     if not rows:
         raise UserError(f"{source}: holds no examples; expected at least one row of schema {schema}")
+    faults = faults if faults is not None else Faults(source, len(rows))
     checked, seen = [], {}
     for number, row in enumerate(rows):
+        if row is None:
+            continue
         place = places[number] if places is not None else f"{source}:{number + 1}"
         fault = fault_of_row(row, known)
         if fault:
-            raise UserError(f"{place}: {fault}")
+            faults.add(place, fault, number)
+            continue
         if known.unique:
             value = row[known.unique]
             if value in seen:
-                raise UserError(
-                    f"{place}: field '{known.unique}' repeats '{value}' of {seen[value]}; give each row its own"
-                )
+                same = f"field '{known.unique}' repeats '{value}' of {seen[value]}; give each row its own"
+                faults.add(place, same, number)
+                continue
             seen[value] = place
         checked.append({name: row[name] for name in known.fields})
+    faults.refuse()
     return checked
 
 

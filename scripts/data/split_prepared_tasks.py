@@ -14,7 +14,8 @@ from typing import Any, Mapping, Sequence
 from scripts.common.checksums import check_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.settings import parse_json
-from scripts.data.reader_base import Record, json_records, parquet_records, value_of
+from scripts.data.reader_base import value_of
+from scripts.data.rows import Record, read_rows
 from scripts.data.schemas import validate, write_examples
 
 LOG = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ COLUMNS = ("task", "input", "output", "options")
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", required=True, nargs="+", type=Path, help="parquet or JSON lines files")
+    parser.add_argument("--rows", required=True, nargs="+", type=Path, help="files of rows, in any form")
     parser.add_argument("--draws", required=True, help='JSON: {task: {"meta_train" | "meta_test": {"k", "seeds"}}}')
     parser.add_argument("--tasks-out", required=True, type=Path, help="folder, gets one folder per task")
     return parser.parse_args(argv)
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for path in args.rows:
         check_beside(path)
-        for record in parquet_records(path) if path.suffix == ".parquet" else json_records(path):
+        for record in read_rows(path):
             task, seed, split = (str(value_of(record, name)) for name in ("task", "seed", "split"))
             groups.setdefault((task, seed, split), []).append(record)
     for task, draws in draws_of.items():

@@ -10,6 +10,7 @@ import re
 from typing import Any, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
+from scripts.data.labels import plain_text
 from scripts.data.task_rows import ROW_FUNCTIONS, SHUFFLE_SEED
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ def fill(template: str, row: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
 
     def text(match: re.Match[str]) -> str:
         value = column(row, match.group(1))
+        if value is None:
+            raise UserError(f"column '{match.group(1)}': the value is missing; mend the row")
         joined = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         return _replaced(joined, spec) if match.group(1) in spec.get("replace_in", [match.group(1)]) else joined
 
@@ -64,7 +67,11 @@ def label_name(spec: Mapping[str, Any], value: Any) -> str | None:
     """Return the name of a class number (or of a class given by its name), None if rows of that class are left out."""
     names = spec["names"]
     names = dict(zip(map(str, range(len(names))), names)) if isinstance(names, list) else names
-    key = str(int(value)) if isinstance(value, (bool, float)) else str(value)
+    if value is None:
+        raise UserError(f"column '{spec['label']}': the label is missing; mend the row")
+    key = str(int(value)) if isinstance(value, bool) else str(plain_text(value))
+    if not isinstance(value, (str, int, float, bool)):
+        raise UserError(f"column '{spec['label']}': the label is {type(value).__name__}; mend the row")
     if key in map(str, spec.get("skip", ())):
         return None
     if key not in names and value not in names.values():
@@ -87,12 +94,13 @@ def right_choice(spec: Mapping[str, Any], row: Mapping[str, Any], choices: Seque
         wanted = _replaced(str(answer), spec).strip()
         place = choices.index(wanted) if wanted in choices else -1
     elif by == "letter":
-        place = ord(str(answer)) - ord("A")
+        place = ord(str(answer)) - ord("A") if len(str(answer)) == 1 else -1
     elif by == "key":
         keys = column(row, spec["keys"])
-        place = keys.index(answer) if answer in keys else -1
+        place = keys.index(answer) if isinstance(keys, list) and answer in keys else -1
     else:
-        place = int(answer) - (by == "number")
+        number = str(plain_text(answer)).strip()
+        place = int(number) - (by == "number") if number.isascii() and number.isdecimal() and len(number) < 10 else -1
     if not 0 <= place < len(choices):
         raise UserError(
             f"column '{spec['answer']}': answer {answer!r} names none of {len(choices)} choices; mend the row"

@@ -64,8 +64,8 @@ def diverse_batches(
 ) -> list[list[int]]:
     """Return `n_batches` batches of `size` rows, each with size / clusters rows of every K-means cluster.
 
-    A cluster that runs out begins again; rows of a batch stand in the order of the clusters. Where texts coincide so
-    much that clusters stay empty, the others give more.
+    A cluster that runs out begins again; a batch takes one row of every cluster in turn. Where texts coincide so much
+    that clusters stay empty, the others give more.
 
     # DEVIATION: DiLM's K-means is not seeded here; ours is.
     """
@@ -74,7 +74,12 @@ def diverse_batches(
     filled = [own for own in members if len(own)]
     shares = [size // len(filled) + (place < size % len(filled)) for place in range(len(filled))]
     return [
-        [int(own[(batch * share + i) % len(own)]) for own, share in zip(filled, shares) for i in range(share)]
+        [
+            int(own[(batch * share + i) % len(own)])
+            for i in range(max(shares))
+            for own, share in zip(filled, shares)
+            if i < share
+        ]
         for batch in range(n_batches)
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Mapping, Sequence
 
+from scripts.selection.methods import WAYS
+
 SCORE = "score_percent"
 DIFFERENCE = "difference_percent"
 METRIC_NAMES = {
@@ -19,6 +21,7 @@ SCORER_NAMES = {
     "learner": "learner",
 }
 LABELS = {
+    **{name: WAYS[name].title for name in ("random", "herding")},  # chosen sets are called as everywhere
     "ddg": "DDG as described (teacher: moving average)",
     "dilm": "DiLM, DDG as released (no teacher)",
     "ddg_independent": "DDG, teacher's classifier drawn on its own",

@@ -16,8 +16,9 @@ from torch import Tensor
 from scripts.common.errors import UserError
 from scripts.ddg.batches import Shuffled
 from scripts.ddg.learners import FULL_MASK, Encoded, Learner, Start, batches_by_length, head_seed
-from scripts.ddg.optimizing import step_share
+from scripts.ddg.optimizing import rate_share
 from scripts.ddg.settings import Optimizer
+from scripts.lm.optimizing import decay_groups, decaying, make_adamw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +50,9 @@ def train_together(
         raise ValueError(f"sets of different sizes in one group: {sorted(sizes)}")
     weights = _stacked_start(learner, start, runs)
     names = [name for name, value in weights.items() if value.is_floating_point()]
-    groups = [
-        {"params": [weights[name] for name in names if weights[name].ndim > 2], "weight_decay": optimizer.weight_decay},
-        {"params": [weights[name] for name in names if weights[name].ndim <= 2], "weight_decay": 0.0},
-    ]
-    adamw = torch.optim.AdamW(groups, lr=optimizer.learning_rate, fused=True)
+    decayed = decaying(learner, optimizer.weight_decay_on)
+    groups = decay_groups({name: weights[name] for name in names}, decayed, optimizer.weight_decay)
+    adamw = make_adamw(groups, optimizer.learning_rate, epsilon_rule=optimizer.adam_epsilon_rule)
     batches = [Shuffled(len(run.rows), batch_size, run.seed, "set batches") for run in runs]
     learner.train(dropout)
 
@@ -74,7 +73,7 @@ def train_together(
             # vmap may return transposed gradients, which the fused AdamW of a CPU would read in the wrong order.
             weights[name].grad = gradients[name].contiguous()
         for group in adamw.param_groups:
-            group["lr"] = optimizer.learning_rate * step_share(step, steps, optimizer)
+            group["lr"] = optimizer.learning_rate * rate_share(step, steps, optimizer)
         adamw.step()
     learner.eval()
     return {name: value.detach() for name, value in weights.items()}

@@ -23,6 +23,7 @@ from scripts.common.files import write_csv, write_json, write_jsonl
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import named_values, parse_settings
+from scripts.data.label_names import check_label_names
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.intervals import wilson
 from scripts.ddg.prompting import Prompt, read_prompt
@@ -130,31 +131,30 @@ class Evaluation:
                 order = generator(arm.seed, "prompt order", arm.method, arm.draw, number).permutation(len(chosen))
                 chosen = [chosen[place] for place in order]
             prefix = self.reader.extend(self.demonstrations(protocol, given, chosen), prefix)
-            self.ask(protocol, arm, number, [prefix] * len(self.texts))
+            rows = range(len(self.texts))
+            for scorer in protocol.scorers:
+                found = self.answer(protocol.prompt, scorer, prefix, rows)
+                self.keep(protocol, scorer, arm, number, found, len(prefix.ids))
 
     def evaluate_retrieval(self, protocol: Protocol, arm: Arm, pool: Task, ranked: Sequence[Sequence[int]]) -> None:
-        """Evaluate demonstrations retrieved for each query: ranked rows of the pool, the nearest first."""
+        """Evaluate demonstrations retrieved for each query: ranked rows of the pool, the nearest first.
+
+        A query is asked with every scorer before the next one's demonstrations run: one cache is held at a time.
+        """
         given = TextSet(pool.columns, pool.texts, pool.labels)
         for number in self.settings.retrieval_rounds:
-            n_shown = number * len(self.names)
-            prefixes = [
-                self.reader.extend(self.demonstrations(protocol, given, list(reversed(rows[:n_shown]))))
-                for rows in ranked
-            ]
-            self.ask(protocol, arm, number, prefixes)
-
-    def ask(self, protocol: Protocol, arm: Arm, number: int, prefixes: Sequence[Prefix]) -> None:
-        """Ask all queries behind their prefixes with every scorer of the protocol."""
-        groups: dict[int, list[int]] = {}
-        for row, prefix in enumerate(prefixes):
-            groups.setdefault(id(prefix), []).append(row)
-        for scorer in protocol.scorers:
-            found = [""] * len(self.texts)
-            for rows in groups.values():
-                answers = self.answer(protocol.prompt, scorer, prefixes[rows[0]], rows)
-                for row, answer in zip(rows, answers):
-                    found[row] = answer
-            self.keep(protocol, scorer, arm, number, found, prefixes)
+            n_shown, n_tokens = number * len(self.names), 0
+            found: dict[str, list[str]] = {scorer: [] for scorer in protocol.scorers}
+            for row, nearest in enumerate(ranked):
+                chosen = list(reversed(nearest[:n_shown]))
+                prefix = self.reader.extend(self.demonstrations(protocol, given, chosen))
+                for scorer, answers in found.items():
+                    answers += self.answer(protocol.prompt, scorer, prefix, [row])
+                n_tokens += len(prefix.ids)
+                del prefix  # or it would live on beside the next one
+                self.reader.forget()
+            for scorer, answers in found.items():
+                self.keep(protocol, scorer, arm, number, answers, n_tokens / len(ranked))
 
     def answer(self, prompt: Prompt, scorer: str, prefix: Prefix, rows: Sequence[int]) -> list[str]:
         """Return one label (or, written freely, any text) for each of the queries `rows`."""
@@ -177,15 +177,14 @@ class Evaluation:
         arm: Arm,
         number: int,
         found: Sequence[str],
-        prefixes: Sequence[Prefix],
+        prefix_tokens: float,
     ) -> None:
-        """Keep one accuracy with its interval, and the answers it comes from."""
+        """Keep one accuracy with its interval, and the answers it comes from; prefix_tokens: of a query, on average."""
         right = [protocol.prompt.plain(self.names[label]) for label in self.right]
         n_right = sum(answer == label for answer, label in zip(found, right))
         low, high = wilson(n_right, len(right))
-        tokens = sum(len(prefix.ids) for prefix in prefixes) / len(prefixes)
         key = (protocol.name, scorer, arm.method, number, arm.seed, arm.draw)
-        values = (f"{n_right / len(right):.9g}", f"{low:.9g}", f"{high:.9g}", len(right), f"{tokens:.9g}")
+        values = (f"{n_right / len(right):.9g}", f"{low:.9g}", f"{high:.9g}", len(right), f"{prefix_tokens:.9g}")
         self.rows.append(dict(zip(CONTEXT_COLUMNS, (*key, *values))))
         self.answers.append({**dict(zip(CONTEXT_COLUMNS, key)), "answers": list(found), "right": right})
 
@@ -211,8 +210,8 @@ def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: 
         points = np.asarray(embeddings_of(encoder, given, reading), dtype=np.float64)
         return points / np.linalg.norm(points, axis=1, keepdims=True)
 
-    likeness = directions(texts) @ directions(pool.texts).T
-    return np.argsort(-likeness, axis=1, kind="stable")[:, :k].tolist()
+    asked, shown = directions(texts), directions(pool.texts)
+    return [np.argsort(-(shown @ one), kind="stable")[:k].tolist() for one in asked]  # a row of likeness at a time
 
 
 @contextlib.contextmanager
@@ -258,17 +257,21 @@ def read_protocols(given: Sequence[str], settings: InContextSettings) -> list[Pr
 
 
 def read_arms(
-    sets: dict[str, str], settings: InContextSettings, args: argparse.Namespace, n_classes: int
+    sets: dict[str, str], settings: InContextSettings, args: argparse.Namespace, test: Task
 ) -> list[tuple[Arm, TextSet]]:
-    """Return the sets to evaluate. Raises `UserError` for a round that asks for more texts than the sets hold."""
+    """Return the sets to evaluate.
+
+    Raises `UserError` for a round that asks for more texts than the sets hold, and for sets of other classes.
+    """
     if args.round and max(args.round) > settings.dpc:
         raise UserError(f"--round {max(args.round)}: the sets hold {settings.dpc} texts a class; take a larger dpc")
     found = []
     for method, folder in sets.items():
+        check_label_names(folder, test.label_names, args.test)
         for seed in args.seeds:
             for draw in range(settings.draws):
                 path = set_path(Path(folder), seed, settings.dpc, draw)
-                found.append((Arm(method, seed, draw), read_set(path, settings.text_columns, n_classes)))
+                found.append((Arm(method, seed, draw), read_set(path, settings.text_columns, test.n_classes)))
     return found
 
 
@@ -346,9 +349,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_settings(InContextSettings, args.settings)
     test = read_task(args.test, settings.text_columns)
     protocols = read_protocols(args.prompts, settings)
-    arms = read_arms(named_values("--sets", args.sets), settings, args, test.n_classes)
+    arms = read_arms(named_values("--sets", args.sets), settings, args, test)
     queries = select_queries(test.labels, settings.turns, read_n_queries(args.test_number))
     retrievers = read_retrievers(args)
+    pool = read_task(args.examples, settings.text_columns) if retrievers else None
+    if pool is not None and pool.label_names != test.label_names:
+        raise UserError(f"{args.examples}: its labels are not those of {args.test}; list them under 'labels' in the "
+                        "registry and prepare both alike")  # fmt: skip
     if args.self_write and not args.writing:
         raise UserError("--writing: missing; self-written demonstrations need its settings")
     from scripts.ddg.in_context import Reader
@@ -356,7 +363,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     reader = Reader(load_model(**model_options(args)), settings.batch_tokens)
     evaluation = Evaluation(reader, test, queries, settings)
-    pool = read_task(args.examples, settings.text_columns) if retrievers else None
     seconds: dict[str, float] = {}
     with Progress(len(protocols) * len(arms), "sets", parts=10) as progress:
         for protocol in protocols:

@@ -18,6 +18,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import derive_seed
 from scripts.common.settings import parse_settings
+from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.monitors import distinct_n, distinct_texts
 from scripts.ddg.settings import Reading, Sampling, check_choice, check_whole, nested
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SELECTIONS = ("k_centers", "none")
+DRAW_SEEDS = ("released", "named")
+RELEASED_SELECTION_SEED = 42
+"""K-means' seed where DiLM selects among written texts, in every draw."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +44,8 @@ class SetSettings:
     """Stage C's settings; the papers' values stand in the config.
 
     dpcs: sizes of the sets, texts a class; draws: sets of each size; over_sample: texts written for each one kept (100
-    in DiLM); selection: k_centers or none; sampling, reading: see `scripts.ddg.settings`.
+    in DiLM); selection: k_centers or none; draw_seeds: whether K-means has DiLM's seed in every selection (released) or
+    one of its own for each seed and draw (named); sampling, reading: see `scripts.ddg.settings`.
     """
 
     text_columns: Sequence[str]
@@ -48,6 +53,7 @@ class SetSettings:
     draws: int
     over_sample: int
     selection: str
+    draw_seeds: str
     sampling: Any
     reading: Any
 
@@ -57,6 +63,7 @@ class SetSettings:
         check_sizes_wanted(self.dpcs, self.draws)
         check_whole("over_sample", self.over_sample, 1)
         check_choice("selection", self.selection, SELECTIONS)
+        check_choice("draw_seeds", self.draw_seeds, DRAW_SEEDS)
 
 
 def check_sizes_wanted(dpcs: Sequence[int], draws: int) -> None:
@@ -66,6 +73,15 @@ def check_sizes_wanted(dpcs: Sequence[int], draws: int) -> None:
         raise UserError(f"dpcs: {list(dpcs)!r}; give one or more different sizes")
     for dpc in dpcs:
         check_whole("dpcs", dpc, 1)
+
+
+def check_draw_seeds(draw_seeds: str, seeds: Sequence[int]) -> None:
+    """Raise `UserError` where several seeds of the pipeline would get the same coresets without a word."""
+    if draw_seeds == "released" and len(seeds) > 1:
+        raise UserError(
+            f"sets.draw_seeds: 'released' draws the same real texts for all of {len(seeds)} seeds; set it to 'named',"
+            " or name one seed and raise draws"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +129,13 @@ def choose(pool: Pool, dpc: int, settings: SetSettings, name: str, seed: int, th
     return [different[row] for row in cluster_members(points, dpc, seed=seed, threads=threads)]
 
 
+def selection_seed(settings: SetSettings, seed: int, draw: int, dpc: int, label: int) -> int:
+    """Return K-means' seed for the selection of one class of one set."""
+    if settings.draw_seeds == "released":
+        return RELEASED_SELECTION_SEED
+    return derive_seed(seed, "selection", draw, dpc, label)
+
+
 def write_sets(
     generator: Generator,
     encoder: Learner | None,
@@ -130,7 +153,7 @@ def write_sets(
         pools = [write_pool(generator, encoder, label, wanted, settings, seed, draw) for label in range(task.n_classes)]
         for dpc in settings.dpcs:
             chosen = [
-                choose(pool, dpc, settings, name, derive_seed(seed, "selection", draw, dpc, label), threads)
+                choose(pool, dpc, settings, name, selection_seed(settings, seed, draw, dpc, label), threads)
                 for label, (pool, name) in enumerate(zip(pools, task.label_names))
             ]
             labels = tuple(label for label, own in enumerate(chosen) for _ in own)
@@ -178,6 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         encoder = load_learner(args.encoder, task.n_classes, settings.reading.pooling, seed=0, **options)
     reports = []
     with atomic_folder(args.sets_out) as temporary:
+        write_label_names(temporary, task.label_names)
         for seed in args.seeds:
             generator = load_generator(Path(args.generators) / f"seed_{seed}", task, **options)
             check_window(generator, settings.sampling.max_new_tokens + 1, "sampling.max_new_tokens")

@@ -83,7 +83,7 @@ class Generator:
                 parts.append([])
             else:
                 parts[-1].append(token)
-        texts = [" ".join(self.tokenizer.decode(part, skip_special_tokens=True).split()) for part in parts]
+        texts = [self.tokenizer.decode(part, skip_special_tokens=True).strip() for part in parts]
         texts = texts[: len(self.columns)]
         return tuple(texts) if len(texts) == len(self.columns) and all(texts) else None
 

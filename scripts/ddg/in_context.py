@@ -96,6 +96,10 @@ class Reader:
             self._last = (prefix.cache, [list(query) for query in queries], states)
         return states
 
+    def forget(self) -> None:
+        """Let go of the states kept last, and of the cache behind them."""
+        self._last = None
+
     def write(self, prefix: Prefix, queries: Sequence[str], max_new_tokens: int) -> list[str]:
         """Return what the model writes behind each query, the likeliest token each time.
 
@@ -181,4 +185,6 @@ def finite(scores: np.ndarray) -> np.ndarray:
 def cut_back(cache: PrefixCache, tokens: int) -> PrefixCache:
     """Return the beginning of a cache."""
     keys, values = ([part[:, :, :tokens] for part in parts] for parts in (cache.keys, cache.values))
+    if not cache.keys:  # kept as ids, of a model that is scored by its plain pass
+        return PrefixCache(ids=cache.ids[:tokens], next_position=tokens)
     return PrefixCache.from_tensors(keys, values)

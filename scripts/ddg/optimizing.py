@@ -10,32 +10,19 @@ from torch import Tensor, nn
 
 from scripts.common.errors import UserError
 from scripts.ddg.settings import Optimizer
+from scripts.lm.optimizer_options import step_share, warmup_length
+from scripts.lm.optimizing import decay_groups, decaying, make_adamw, named_trainable
 
 
-def step_share(step: int, n_steps: int, settings: Optimizer) -> float:
-    """Return the share of the peak learning rate that step 0, 1, ... of `n_steps` uses.
-
-    It rises linearly from 0 over the warm-up (step 0 has rate 0 if there is one), then falls to 0 (cosine, linear) or
-    stays (constant).
-    """
-    warmup = math.ceil(settings.warmup_ratio * n_steps)
-    if step < warmup:
-        return step / warmup
-    if settings.schedule == "constant":
-        return 1.0
-    progress = (step - warmup) / max(1, n_steps - warmup)
-    if settings.schedule == "linear":
-        return max(0.0, 1.0 - progress)
-    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+def rate_share(step: int, n_steps: int, settings: Optimizer) -> float:
+    """Return the share of the peak learning rate that step 0, 1, ... of `n_steps` uses."""
+    warmup = warmup_length(settings.warmup_ratio, n_steps, settings.warmup_rounding)
+    return step_share(step, n_steps, warmup, settings.schedule)
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the trainable parameters in two groups: matrices with weight decay, biases and norms without."""
-    trainable = [value for value in model.parameters() if value.requires_grad]
-    return [
-        {"params": [value for value in trainable if value.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [value for value in trainable if value.ndim < 2], "weight_decay": 0.0},
-    ]
+def parameter_groups(model: nn.Module, settings: Optimizer) -> list[dict[str, Any]]:
+    """Return the trainable parameters in two groups: those with weight decay and those without."""
+    return decay_groups(named_trainable(model), decaying(model, settings.weight_decay_on), settings.weight_decay)
 
 
 class Stepper:
@@ -43,9 +30,9 @@ class Stepper:
 
     def __init__(self, model: nn.Module, settings: Optimizer, n_steps: int, what: str) -> None:
         self.settings, self.n_steps, self.what, self.done = settings, n_steps, what, 0
-        groups = parameter_groups(model, settings.weight_decay)
+        groups = parameter_groups(model, settings)
         self.parameters = [value for group in groups for value in group["params"]]
-        self.adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.adamw = make_adamw(groups, settings.learning_rate, epsilon_rule=settings.adam_epsilon_rule)
 
     def step(self) -> float:
         """Clip, update, clear the gradients; return the gradient's norm before clipping.
@@ -60,7 +47,7 @@ class Stepper:
                 f" lower its learning_rate ({self.settings.learning_rate:g})"
             )
         for group in self.adamw.param_groups:
-            group["lr"] = self.settings.learning_rate * step_share(self.done, self.n_steps, self.settings)
+            group["lr"] = self.settings.learning_rate * rate_share(self.done, self.n_steps, self.settings)
         self.adamw.step()
         self.adamw.zero_grad(set_to_none=True)
         self.done += 1

@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for axes, title in zip(grid, ("learners", "in context", *[f"learners, {sweep['dpc']} a class"] * len(swept))):
         axes.set_title(title)
     grid[0].set_ylabel("score (%)")
-    legend_above(figure, grid[:1])
+    legend_above(figure, grid)
     save(figure, panels.rows, COLUMNS, args)
 
 

@@ -76,15 +76,17 @@ class Prompt:
     def read(self, written: str, columns: Sequence[str], text: Sequence[str]) -> str:
         """Return the label in what a model wrote behind the query of `text`, as it is compared: lower case, stripped.
 
-        Of query and answer together, what follows the text's last mention counts, then what follows the field's first
-        one, up to the next example, and of that the first line.
+        As LongICLBench reads: of query and answer together, what follows the text's last mention counts; of that, if it
+        names the field, what stands between the first and the second field, up to the next example; of that, the first
+        line. Without the field a next example on the same line is not cut off.
         """
         field = self.field.strip()
-        answer = (self.asked(columns, text) + written).rpartition(text[-1])[2]
-        answer = answer.partition(field)[2] if field and field in answer else answer
-        if self.next_field:
-            answer = answer.partition(self.next_field)[0]
-        return self.plain(next(iter(answer.strip().splitlines()), ""))
+        answer = (self.asked(columns, text) + written).split(text[-1])[-1]
+        parts = answer.split(field) if field else [answer]
+        answer = parts[0]
+        if len(parts) > 1:
+            answer = parts[1].split(self.next_field)[0] if self.next_field else parts[1]
+        return self.plain(answer.strip().split("\n")[0])
 
     def plain(self, label: str) -> str:
         """Return a label as it is compared."""

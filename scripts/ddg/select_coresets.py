@@ -1,9 +1,8 @@
 """Sets of real texts to compare distilled ones with: random, k-centers, herding.
 
-random: drawn from each class, small sets within the large ones of the same draw. k_centers: K-means members, draw k
-with K-means' seed k (DiLM). herding: greedy, the same for every draw.
-
-# DEVIATION: DiLM's herding returns its rows sorted and loses its order; ours keeps it.
+random: drawn from each class. k_centers: K-means members. herding: greedy, the same for every draw. With draw_seeds
+`released`, draw k is that of seed k in DiLM; with `named` each seed of the pipeline draws its own, and small random
+sets lie within the large ones of the same draw.
 """
 
 from __future__ import annotations
@@ -11,14 +10,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import random
 from pathlib import Path
 from typing import Any, Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.seeding import generator
+from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import parse_settings
+from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
-from scripts.ddg.generate_sets import check_sizes_wanted
+from scripts.ddg.generate_sets import DRAW_SEEDS, check_draw_seeds, check_sizes_wanted
 from scripts.ddg.settings import Reading, check_choice, nested
 from scripts.ddg.texts import Task, check_sizes, read_task
 from scripts.ddg.train_generator import add_device_flags
@@ -26,40 +27,58 @@ from scripts.ddg.train_generator import add_device_flags
 logger = logging.getLogger(__name__)
 
 METHODS = ("random", "k_centers", "herding")
+HERDING_ORDERS = ("rows", "chosen")
 
 
 @dataclasses.dataclass(frozen=True)
 class CoresetSettings:
-    """method: one of METHODS; dpcs: sizes, texts a class; draws: sets of each size; reading: how texts are embedded."""
+    """method: one of METHODS; dpcs: sizes, texts a class; draws: sets of each size; reading: how texts are embedded.
+
+    draw_seeds: released or named; herding_order: `rows`, as DiLM gives them, or `chosen`, in the order of the choice.
+    """
 
     text_columns: Sequence[str]
     method: str
     dpcs: Sequence[int]
     draws: int
     reading: Any
+    draw_seeds: str
+    herding_order: str
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reading", nested(Reading, self.reading, "reading"))
+        check_choice("draw_seeds", self.draw_seeds, DRAW_SEEDS)
+        check_choice("herding_order", self.herding_order, HERDING_ORDERS)
         check_choice("method", self.method, METHODS)
         check_sizes_wanted(self.dpcs, self.draws)
 
 
 def class_rows(
-    method: str, rows: Sequence[int], points: Any, dpc: int, seed: int, draw: int, label: int, threads: int
+    settings: CoresetSettings,
+    rows: Sequence[int],
+    points: Any,
+    dpc: int,
+    seed: int,
+    draw: int,
+    label: int,
+    threads: int,
 ) -> list[int]:
     """Return `dpc` of `rows`, the texts of one class. points: their embeddings, None for random."""
-    if method == "random":
+    released = settings.draw_seeds == "released"
+    if settings.method == "random":
+        if released:
+            return random.Random(draw).sample(list(rows), dpc)
         order = generator(seed, "random set", draw, label).permutation(len(rows))
         return [rows[place] for place in order[:dpc]]
-    if method == "herding":
+    if settings.method == "herding":
         from scripts.selection.herding import herding
 
-        return [rows[place] for place in herding(points, dpc)]
-    from scripts.common.seeding import derive_seed
+        chosen = herding(points, dpc)
+        return [rows[place] for place in (sorted(chosen) if settings.herding_order == "rows" else chosen)]
     from scripts.selection.cluster_members import cluster_members
 
-    found = cluster_members(points, dpc, seed=derive_seed(seed, "k-centers set", draw, label), threads=threads)
-    return [rows[place] for place in found]
+    own = draw if released else derive_seed(seed, "k-centers set", draw, label)
+    return [rows[place] for place in cluster_members(points, dpc, seed=own, threads=threads)]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Choose and write the sets of every seed."""
     args = parse_args(argv)
     settings = parse_settings(CoresetSettings, args.settings)
+    if settings.method != "herding":
+        check_draw_seeds(settings.draw_seeds, args.seeds)
     task = read_task(args.examples, settings.text_columns)
     check_sizes(task, max(settings.dpcs), "dpcs", args.examples)
     points = embed_classes(task, settings, args)
@@ -98,11 +119,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     rows = [task.rows_of(label) for label in range(task.n_classes)]
     with atomic_folder(args.sets_out) as temporary:
+        write_label_names(temporary, task.label_names)
         for seed in args.seeds:
             for dpc in settings.dpcs:
                 for draw in range(settings.draws):
                     chosen = [
-                        class_rows(settings.method, own, points[label], dpc, seed, draw, label, args.threads)
+                        class_rows(settings, own, points[label], dpc, seed, draw, label, args.threads)
                         for label, own in enumerate(rows)
                     ]
                     places = [place for own in chosen for place in own]

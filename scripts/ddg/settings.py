@@ -7,10 +7,10 @@ from typing import Any, Sequence, Type, TypeVar
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.settings import settings_of
+from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, SCHEDULES, WARMUP_ROUNDINGS
 
 T = TypeVar("T")
 
-SCHEDULES = ("cosine", "linear", "constant")
 LOSS_NORMS = ("padded", "tokens")
 POOLINGS = ("model", "first", "mean")
 
@@ -44,8 +44,10 @@ class Optimizer:
     """AdamW with a warm-up and a fall of the step size.
 
     learning_rate: peak step size; schedule: cosine, linear or constant after the warm-up; warmup_ratio: share of the
-    steps in which it rises from 0 (the first step has step size 0, as in DiLM); weight_decay: not on biases and norms;
-    clip_norm: largest 2-norm of the gradient, 0 = no clipping.
+    steps in which it rises from 0 (the first step has step size 0, as in DiLM); clip_norm: largest 2-norm of the
+    gradient, 0 = no clipping. weight_decay_on: which weights decay, warmup_rounding: how the steps of the warm-up are
+    counted, adam_epsilon_rule: where epsilon is added (`scripts.lm.optimizer_options`); DiLM: except_bert_norms, exact,
+    after_correction.
     """
 
     learning_rate: float
@@ -53,10 +55,16 @@ class Optimizer:
     warmup_ratio: float
     weight_decay: float
     clip_norm: float
+    weight_decay_on: str
+    warmup_rounding: str
+    adam_epsilon_rule: str
 
     def __post_init__(self) -> None:
         check_number("learning_rate", self.learning_rate, 0)
         check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("weight_decay_on", self.weight_decay_on, DECAY_RULES)
+        check_choice("warmup_rounding", self.warmup_rounding, WARMUP_ROUNDINGS)
+        check_choice("adam_epsilon_rule", self.adam_epsilon_rule, EPSILON_RULES)
         check_number("warmup_ratio", self.warmup_ratio, 0, 1)
         check_number("weight_decay", self.weight_decay, 0)
         check_number("clip_norm", self.clip_norm, 0)

@@ -10,9 +10,9 @@ from typing import Callable, Sequence
 
 from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
-from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column
 from scripts.ddg.comparison import DIFFERENCE, LABELS, METRIC_NAMES, SCORE, SCORER_NAMES, Comparison
+from scripts.selection.methods import method_label
 
 
 def label(method: str) -> str:

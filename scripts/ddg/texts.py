@@ -37,12 +37,12 @@ def class_token(label: int) -> str:
 
 
 def split_text(text: str, columns: Sequence[str], place: str) -> tuple[str, ...]:
-    """Return a canonical input as one string a column: of several columns each stands on a line of its own.
+    """Return a canonical input as one string a column, without the blanks around it, as DiLM and LongICLBench take it.
 
-    Of a single column, line breaks and runs of blanks become one blank (AG News: title and description).
+    Of several columns each stands on a line of its own. Blanks and line breaks within a text stay.
     Raises `UserError` if the number of lines is not that of the columns or one is empty.
     """
-    parts = [" ".join(text.split())] if len(columns) == 1 else [" ".join(part.split()) for part in text.split("\n")]
+    parts = [part.strip() for part in ([text] if len(columns) == 1 else text.split("\n"))]
     if len(parts) != len(columns):
         raise UserError(
             f"{place}: input has {len(parts)} lines for the text columns {', '.join(columns)}; give one line a column"

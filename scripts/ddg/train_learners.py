@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import write_csv
+from scripts.common.files import PathLike, write_csv
 from scripts.common.seeding import derive_seed
 from scripts.common.settings import named_values, parse_settings
+from scripts.data.label_names import check_label_names
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.generate_sets import check_sizes_wanted
 from scripts.ddg.run_columns import FULL
@@ -91,14 +92,20 @@ def metrics_of(predicted: Sequence[int], right: Sequence[int], n_classes: int) -
     return found
 
 
-def read_plans(sets: dict[str, Path], settings: LearnerSettings, seeds: Sequence[int], n_classes: int) -> list[Plan]:
-    """Return the learners to train on the sets of all methods. Raises `UserError` naming a missing or damaged set."""
+def read_plans(
+    sets: dict[str, Path], settings: LearnerSettings, seeds: Sequence[int], test: Task, source: PathLike
+) -> list[Plan]:
+    """Return the learners to train on the sets of all methods; source: the file of the test rows.
+
+    Raises `UserError` naming a missing or damaged set, or sets of other classes than the test rows.
+    """
     plans = []
     for method, folder in sets.items():
+        check_label_names(folder, test.label_names, source)
         for dpc in settings.dpcs:
             for seed in seeds:
                 for draw in range(settings.draws):
-                    texts = read_set(set_path(folder, seed, dpc, draw), settings.text_columns, n_classes)
+                    texts = read_set(set_path(folder, seed, dpc, draw), settings.text_columns, test.n_classes)
                     plans += [Plan(method, str(dpc), seed, draw, model, texts) for model in range(settings.models)]
     return plans
 
@@ -186,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     settings = parse_settings(LearnerSettings, args.settings)
     test = read_task(args.test, settings.text_columns)
-    plans = read_plans(read_pairs(args.sets), settings, args.seeds, test.n_classes)
+    plans = read_plans(read_pairs(args.sets), settings, args.seeds, test, args.test)
     if args.full_examples:
         full = read_task(args.full_examples, settings.text_columns)
         if full.label_names != test.label_names:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
+from scripts.selection.methods import check_methods
 
 TABLES = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_fft")
 """Artifacts with one row per subset and one column per pair, model, way of learning and metric."""
@@ -41,6 +42,9 @@ class Comparison:
     figure_subset_size: Mapping[str, Any]
     figure_laj: Mapping[str, Any]
     figure_stages: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_methods(self.methods, "delift.methods")
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -150,6 +154,7 @@ def pair_faults(
     """
     faults = []
     for pair in sorted({pair for pair, _ in compared.runs()}):
+        faults += _objective_faults(compared, pair)
         for place, part in _parts(pair, compared.pairs[pair]):
             name = part["dataset"]
             if name in datasets:
@@ -172,6 +177,18 @@ def pair_faults(
                     " to a file of delift.registries"
                 )
     return faults
+
+
+def _objective_faults(compared: Comparison, pair: str) -> list[str]:
+    """Return a line for each method whose objective sums over the benchmark while the pair's targets are others."""
+    targets = compared.pairs[pair]["targets"]
+    chosen = {method for one, model in compared.runs() if one == pair for method in compared.chosen(pair, model)}
+    return [
+        f"delift.pairs.{pair}.targets: '{targets}', but delift.methods.{method} maximises query_mutual_information,"
+        " which sums over the benchmark; set targets to reference, or choose another objective"
+        for method in sorted(chosen)
+        if compared.methods[method].get("objective") == "query_mutual_information" and targets != "reference"
+    ]
 
 
 def _parts(pair: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

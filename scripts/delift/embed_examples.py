@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import logging
 import time
-from typing import TYPE_CHECKING, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class EmbedSettings:
     batch_tokens: tokens of one forward pass (speed and memory only).
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     output: str
     pooling: str
     normalise: bool
@@ -68,7 +68,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def text_of(row: Mapping[str, str], prompt: Prompt, output: str) -> str:
     """Return the text that stands for a row."""
-    return prompt.query(row) + output.replace("{output}", row["output"].strip())
+    return prompt.query(row) + output.replace("{output}", prompt.field(row, "output"))
 
 
 def embed_rows(loaded: LoadedModel, rows: Sequence[Mapping[str, str]], settings: EmbedSettings) -> np.ndarray:

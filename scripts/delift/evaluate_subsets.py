@@ -58,7 +58,7 @@ class EvaluateSettings:
     batch_tokens: tokens of one forward pass of the scorer.
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     shots: Mapping[str, Any]
     finetune: Mapping[str, Any]
     generate: Mapping[str, Any]
@@ -79,7 +79,7 @@ class Evaluation:
     def __init__(self, args: argparse.Namespace, settings: EvaluateSettings) -> None:
         self.learning: str = args.learning
         self.model = model_options(args)
-        self.prompt = Prompt.from_config(settings.prompt)
+        self.prompt = Prompt.from_config(settings.prompt).of_model(self.model["source"])
         self.shots = settings_of(ShotSettings, settings.shots, "--settings: shots")
         self.finetune = settings_of(TrainSettings, settings.finetune, "--settings: finetune")
         self.generate = settings_of(AnswerSettings, settings.generate, "--settings: generate")
@@ -118,7 +118,7 @@ class Evaluation:
             prompts, shown = self._prompts_with_shots(loaded, rows)
         else:
             settings = self.finetune.for_finetune(self.model["dtype"])
-            pairs = [(self.prompt.query(row), row["output"].strip()) for row in rows]
+            pairs = [(self.prompt.query(row), self.prompt.response(row)) for row in rows]
             loaded = train_on(self.model, settings, pairs, seed) if pairs else self.base_model()
             room = prompt_room(loaded, self.generate, self.shots.max_tokens)
             prompts = [shortened(loaded, self.prompt.query(row), room) for row in self.test]
@@ -137,7 +137,7 @@ class Evaluation:
         """
         known = self.known_likelihoods if loaded is self.base else {}
         if tuple(prompts) not in known:
-            references = [row["output"] for row in self.test]
+            references = [self.prompt.response(row) for row in self.test]
             known[tuple(prompts)] = likelihood_after(loaded, prompts, references, self.batch_tokens)
         return known[tuple(prompts)]
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Sequence
+from typing import Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags
+from scripts.common.artifacts import add_output_flags, reason_for
+
+
+def why(notes: Sequence[Mapping[str, str]], setting: str, method: str, model: str) -> str:
+    """Return why one value of a figure is missing. notes: those on the figure (`scripts.common.artifacts.reasons`)."""
+    return reason_for(notes, setting, method, model) or "not measured in this run"
 
 
 def parse_figure_args(argv: Sequence[str] | None, about: str | None) -> argparse.Namespace:

@@ -15,7 +15,6 @@ from scripts.common.checksums import write_beside
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, atomic_path
 from scripts.common.settings import check_choice
-from scripts.common.tensors import map_array
 from scripts.selection.facility_location import new_kernel
 
 SCALES = ("own", "joint")
@@ -73,20 +72,6 @@ def _write(
         if at != shape[1]:
             raise UserError(f"{path}: {at} of {shape[1]} columns were given; score the missing ones")
         write_beside(path, sum_of=temporary)
-
-
-def read_kernel(path: PathLike, n_targets: int | None, n_candidates: int | None) -> np.ndarray:
-    """Return a kernel file's array, (targets, candidates), not read into memory.
-
-    n_targets, n_candidates: the sizes that it must have, None for any. Raises `UserError` if it has others.
-    """
-    kernel = map_array(path)
-    if kernel.ndim != 2 or kernel.dtype != np.float32:
-        raise UserError(f"{path}: holds {kernel.dtype} {kernel.shape}, not a float32 matrix; make it again")
-    for what, found, wanted in zip(("targets", "candidates"), kernel.shape, (n_targets, n_candidates)):
-        if wanted is not None and found != wanted:
-            raise UserError(f"{path}: {found} {what} where {wanted} are expected; it belongs to other data")
-    return kernel
 
 
 def split_columns(columns: Sequence[Sequence[str]], ids: Mapping[str, Sequence[str]], source: PathLike) -> None:

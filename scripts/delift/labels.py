@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.common.plotting import method_label
+from scripts.selection.methods import method_label
 
 LEARNING_LABELS = {"icl": "ICL", "peft": "PEFT", "fft": "full fine-tuning"}
 METRICS: dict[str, tuple[str, str, int]] = {

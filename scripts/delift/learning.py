@@ -131,7 +131,7 @@ def shot_prompt(
     """
     question = fill(shots.query, prompt=prompt.query(row))
     texts = [
-        fill(shots.example, number=str(number), prompt=prompt.query(example), response=example["output"].strip())
+        fill(shots.example, number=str(number), prompt=prompt.query(example), response=prompt.response(example))
         for number, example in enumerate(examples, start=1)
     ]
     while texts and _length(loaded, "".join(texts) + question) > room:
@@ -215,7 +215,7 @@ def likelihood_after(
 
     scorer = Scorer(loaded.model, batch_tokens=batch_tokens)
     end = loaded.tokenizer.eos_token_id
-    answers = loaded.tokenizer([text.strip() for text in references], add_special_tokens=False)["input_ids"]
+    answers = loaded.tokenizer(list(references), add_special_tokens=False)["input_ids"]
     rows = []
     for query, answer in zip(encode_prompts(loaded, list(prompts)), answers, strict=True):
         whole = [*answer, *([] if end is None else [end])]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import reason_of
+from scripts.common.artifacts import reason_of, reasons
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.metrics import read_metrics
@@ -12,7 +12,7 @@ from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.delift.comparison import GRADES, Comparison, label_of_pair, setting_of
-from scripts.delift.figures import parse_figure_args
+from scripts.delift.figures import parse_figure_args, why
 from scripts.delift.labels import LEARNING_LABELS, row_label
 
 COLUMNS = (
@@ -32,14 +32,21 @@ SHADES = ("#d55e00", "#f0a36b", "#e0e0e0", "#7fb8da", "#0072b2")  # worst to bes
 
 
 def bars(
-    spreads: dict[tuple[str, ...], Spread], compared: Comparison, pair: str, model: str, learning: str
+    spreads: dict[tuple[str, ...], Spread],
+    notes: Sequence[Mapping[str, str]],
+    compared: Comparison,
+    pair: str,
+    model: str,
+    learning: str,
 ) -> list[dict[str, Any]]:
-    """Return what is drawn of one panel: a row per method and grade."""
+    """Return what is drawn of one panel: a row per method and grade, or per method one that says why it is missing."""
     rows = []
     for method, percent in compared.rows("figure_laj"):
         setting = setting_of(pair, learning, percent)
         mean = spreads.get((setting, model, method, "judge_score"))
         if mean is None:
+            missing = (pair, model, learning, method, percent, "", "", "", 0, "", why(notes, setting, method, model))
+            rows.append(dict(zip(COLUMNS, missing)))
             continue
         for grade in GRADES:
             share = spreads[setting, model, method, f"share_of_grade_{grade}"]
@@ -54,14 +61,16 @@ def draw(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
     for place, (method, percent) in enumerate(names):
         left = 0.0
         members = [row for row in rows if (row["method"], row["percent"]) == (method, percent)]
+        if members[0]["note"]:
+            axes.text(0.01, place, f"— {members[0]['note']}", va="center", color=FAINT, fontsize=6, parse_math=False)
+            continue
         for row, shade in zip(members, SHADES):
-            label = f"grade {row['grade']}" if place == 0 else None
-            axes.barh(place, row["mean_share"], left=left, color=shade, height=0.75, label=label)
+            axes.barh(place, row["mean_share"], left=left, color=shade, height=0.75, label=f"grade {row['grade']}")
             left += row["mean_share"]
         axes.annotate(f"{members[0]['mean_grade']:.2f}", (1.01, place), va="center", fontsize=7, annotation_clip=False)
     axes.annotate("mean", (1.01, -0.62), va="center", fontsize=7, color=FAINT, annotation_clip=False)
     axes.set_yticks(range(len(names)), [row_label(method, percent) for method, percent in names])
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.4, -0.9)
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the answers")
     axes.grid(False)
@@ -76,18 +85,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     wanted = [(*run, learning) for run in compared.runs("figure_laj") for learning in compared.figure_laj["learnings"]]
     figure, grid = new_figure("double", 2.9, ncols=max(1, len(wanted)), squeeze=False)
     drawn: list[dict[str, Any]] = []
+    notes = reasons(args.notes, "figure_laj")
     for axes, (pair, model, learning) in zip(grid[0], wanted):
-        panel = bars(spreads, compared, pair, model, learning)
-        if panel:
+        panel = bars(spreads, notes, compared, pair, model, learning)
+        if any(not row["note"] for row in panel):
             draw(axes, panel)
-            axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}")
+        else:
+            say_unavailable(axes, panel[0]["note"] if panel else "no subset is asked for")
+        axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}")
         drawn += panel
-    if drawn:
-        legend_above(figure, grid[0])
-    else:
+    legend_above(figure, grid[0])
+    if not wanted:
         reason = reason_of(args.notes, "figure_laj")
         say_unavailable(grid[0][0], reason)
-        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
+    if not drawn:
+        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason_of(args.notes, "figure_laj")})
     save(figure, drawn, COLUMNS, args)
 
 

@@ -4,8 +4,9 @@ An entry names a dataset of the hub and its columns: `input`, `output` (needed),
 configuration, optional), `split_names` (or `split_name`): training, validation and test split separated by `|`, slices
 allowed (`train[:70%]|train[70%:90%]|train[90%:]`); a single split is cut 70 / 20 / 10 in order. Beyond the original:
 `files` maps a split to a file of one's own; a column may be a path into nested values (`answers.text.0`) or a template
-(`{context} {question}`). `special_processing` is let through with a warning: of such datasets only
-MT-Bench's judgments are known here.
+(`{context} {question}`); `output` may name a column that holds a conversation (`messages`), of which `turns`, first or
+last, says which answer is read; `delimiter` and `quoting` are those of a table. `special_processing` is let through
+with a warning: of such datasets only MT-Bench's judgments are known here.
 # DEVIATION: an entry without `input` takes its prompts from `instruction` (the released Magpie entry needs it); the
 # released code fails there. Rows keep their order; the released code shuffles benchmarks without a seed.
 # DEVIATION: of MT-Bench's human judgments the first decided one of each question and turn is kept; the released code
@@ -21,17 +22,22 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.checksums import check_beside
-from scripts.common.errors import UserError, did_you_mean
+from scripts.common.errors import RowFault, UserError, did_you_mean
 from scripts.common.files import PathLike, read_json
-from scripts.data.reader_base import Record, json_records, parquet_records, table_records
+from scripts.common.settings import check_choice
+from scripts.data.chat import COLUMNS, WAYS, ChatFault, read_turns, told_of, turns_of
+from scripts.data.labels import plain_text
+from scripts.data.reader_base import each, value_of
+from scripts.data.rows import Layout, Record, read_rows
 from scripts.data.schemas import validate
+from scripts.data.split_files import find_split_files, names_of
 
 logger = logging.getLogger(__name__)
 
-KEYS = ("input", "output", "instruction", "subset", "split_names", "split_name", "files", "special_processing")
+KEYS = ("input", "output", "instruction", "subset", "split_names", "split_name", "files", "special_processing",
+        "delimiter", "quoting", "turns")  # fmt: skip
 PARTS = ("train", "validation", "test")
 SINGLE_SPLIT = ("[:70%]", "[70%:90%]", "[90%:]")
-SUFFIXES = (".parquet", ".jsonl", ".json", ".csv", ".tsv")
 HUB_REVISION = "refs/convert/parquet"
 """Branch in which the hub keeps every dataset as parquet: <configuration>/<split>/<number>.parquet."""
 
@@ -67,6 +73,9 @@ class Entry:
     subset: str | None
     splits: Mapping[str, tuple[Slice, ...]]
     files: Mapping[str, str]
+    delimiter: str | None = None
+    quoting: str | None = None
+    turns: str = WAYS[0]
 
     @property
     def judged(self) -> bool:
@@ -102,8 +111,13 @@ def _entry(name: str, row: Any, place: str) -> Entry:
     judged = name.rsplit("/", 1)[-1] == "mt_bench_human_judgments"
     if row.get("special_processing") and not judged:
         logger.warning("%s.special_processing: is left out of account; give columns, a template or files", place)
-    for key in ("input", "output", "instruction", "subset", "split_names", "split_name"):
-        if key in row and row[key] is not None and not isinstance(row[key], str):
+    for key in KEYS:
+        if (
+            key not in ("files", "special_processing")
+            and key in row
+            and row[key] is not None
+            and not isinstance(row[key], str)
+        ):
             raise UserError(f"{place}.{key}: expected text, found {type(row[key]).__name__}")
     if not row.get("output") and not judged:
         raise UserError(f"{place}.output: is missing; name the column that holds the answers")
@@ -116,7 +130,11 @@ def _entry(name: str, row: Any, place: str) -> Entry:
     if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
         raise UserError(f'{place}.files: expected paths by split; give {{"train": "my.jsonl"}}')
     columns = {key: row[key] for key in ("input", "output", "instruction") if row.get(key)}
-    return Entry(name, place, columns, row.get("subset"), _splits(written, f"{place}.split_names"), files)
+    layout = Layout(None, row.get("delimiter"), row.get("quoting")).checked(f"{place}.")
+    turns = row.get("turns") or WAYS[0]
+    check_choice(f"{place}.turns", turns, WAYS)
+    splits = _splits(written, f"{place}.split_names")
+    return Entry(name, place, columns, row.get("subset"), splits, files, layout.delimiter, layout.quoting, turns)
 
 
 def _splits(written: str, place: str) -> dict[str, tuple[Slice, ...]]:
@@ -141,9 +159,8 @@ def parse_slice(text: str, place: str) -> Slice:
 def split_files(entry: Entry, split: str, mirror: PathLike) -> list[Path]:
     """Return the files of one upstream split: those of `files`, else those in the mirror folder.
 
-    In the mirror: <id>/<subset>/<split> or <id>/<split> with one of the known endings (packed as .gz or not), a folder
-    of parquet parts of that name, or parts <split>-00000-of-0000n.parquet (also below data/); <id> with or without
-    owner.
+    In the mirror: <id>/<subset>/<split> or <id>/<split> as `find_split_files` knows them (any form, packed or not,
+    parts <split>-00000-of-0000n.parquet, also below data/); <id> with or without owner.
     Raises `UserError` naming the places that were looked at.
     """
     if entry.files:
@@ -155,18 +172,9 @@ def split_files(entry: Entry, split: str, mirror: PathLike) -> list[Path]:
     folders = [Path(mirror) / name for name in (entry.dataset, entry.dataset.rsplit("/", 1)[-1])]
     places = [place for folder in folders for place in (folder / entry.subset if entry.subset else folder, folder)]
     for place in dict.fromkeys(places):
-        for suffix in SUFFIXES:
-            for path in (place / f"{split}{suffix}", place / f"{split}{suffix}.gz"):
-                if path.is_file():
-                    return [path]
-        for folder, pattern in (
-            (place / split, "*.parquet"),
-            (place, f"{split}-*.parquet"),
-            (place / "data", f"{split}-*.parquet"),
-        ):
-            parts = sorted(folder.glob(pattern))
-            if parts:
-                return parts
+        found = find_split_files(place, names_of(split))
+        if found:
+            return found
     raise UserError(
         f"{entry.source}: split '{split}' is not in {' or '.join(map(str, dict.fromkeys(places)))}; put {split}.jsonl"
         " (.json, .csv, .tsv, .parquet) there, or name your file under 'files'"
@@ -207,60 +215,65 @@ def read_part(entry: Entry, part: str, mirror: PathLike | None, downloads: PathL
             paths = fetch_split(entry, piece.name, downloads or "")
         else:
             paths = split_files(entry, piece.name, mirror or "")
-        records = [record for path in paths for record in _records(path)]
-        found = judged_rows(records) if entry.judged else [_row(record, entry) for record in records]
+        records = [record for path in paths for record in _records(path, entry)]
+        found = judged_rows(records) if entry.judged else _rows(records, entry, paths[0])
         for number in piece.rows(len(found)):
             rows.append({"id": f"{piece.name}_{number}", **found[number]})
             places.append(records[number].place if not entry.judged else f"{paths[0]}, judgment {number}")
     return validate(rows, "instruction", entry.source, places)
 
 
-def _records(path: Path) -> list[Record]:
+def _records(path: Path, entry: Entry) -> list[Record]:
     check_beside(path)
-    name = path.name.removesuffix(".gz")
-    if name.endswith(".parquet"):
-        return parquet_records(path)
-    if name.endswith((".csv", ".tsv")):
-        return table_records(path, delimiter="," if name.endswith(".csv") else "\t", quoted=name.endswith(".csv"))
-    return json_records(path)
+    return read_rows(path, layout=Layout(None, entry.delimiter, entry.quoting))
 
 
-def _row(record: Record, entry: Entry) -> dict[str, str]:
-    """Return a record's texts; where only one of instruction and input is there, it becomes the instruction."""
+def _rows(records: Sequence[Record], entry: Entry, source: PathLike) -> list[dict[str, str]]:
+    """Return the records' texts. Raises `UserError` that counts all that lack one."""
+    told = each(records, source, lambda record: _row(record, entry))
+    left_out = sum(more for _, more in told)
+    if left_out:
+        logger.warning(
+            "%s: %d of %d conversations have further answers, which are left out; turns: last reads the last one",
+            source, left_out, len(records),
+        )  # fmt: skip
+    return [row for row, _ in told]
+
+
+def _row(record: Record, entry: Entry) -> tuple[dict[str, str], bool]:
+    """Return a record's texts, and whether further answers of a conversation are left out.
+
+    Where only one of instruction and input is there, it becomes the instruction.
+    """
+    said = turns_of({COLUMNS[0]: record.values.get(entry.columns.get("output", ""))})
+    if said is not None:
+        try:
+            told = told_of(read_turns(said, record.values.get("system")), entry.turns)
+        except ChatFault as fault:
+            raise RowFault(record.place, str(fault)) from None
+        return {"instruction": told.instruction, "input": "", "output": told.output}, told.n_left_out > 0
     texts = {key: _text(record, column, entry, key) for key, column in entry.columns.items()}
     instruction, given = texts.get("instruction", ""), texts.get("input", "")
     if not instruction.strip():
         instruction, given = given, ""
-    return {"instruction": instruction, "input": given, "output": texts["output"]}
+    return {"instruction": instruction, "input": given, "output": texts["output"]}, False
 
 
 def _text(record: Record, column: str, entry: Entry, key: str) -> str:
-    """Return the value of a column, nested path or template as text."""
-    if "{" in column:
-        return re.sub(r"\{([^{}]+)\}", lambda place: _text(record, place[1], entry, key), column)
-    value: Any = record.values
-    if column in record.values:
-        value = record.values[column]
-    else:
-        for step in column.split("."):
-            if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-                value = value[int(step)]
-            elif isinstance(value, dict) and step in value:
-                value = value[step]
-            else:
-                known = [str(name) for name in record.values]
-                raise UserError(
-                    f"{record.place}: no column '{column}'{did_you_mean(column, known)}, named by {entry.source}.{key};"
-                    f" found {', '.join(known)}"
-                )
-    if value is None:
-        return ""
+    """Return the value of a column, nested path or template as text; what is missing is an empty text."""
+    try:
+        value = value_of(record, column)
+    except RowFault:
+        known = [str(name) for name in record.values]
+        named = f"'{column}'{did_you_mean(column, known)}, named by {entry.source}.{key}"
+        raise RowFault(record.place, f"no column {named}; found {', '.join(known)}") from None
     if isinstance(value, (dict, list)):
-        raise UserError(
-            f"{record.place}: column '{column}' holds {type(value).__name__}, not text; name a value inside it, such as"
-            f" {column}.{'0' if isinstance(value, list) else next(iter(value), 'key')}"
+        raise RowFault(
+            record.place,
+            f"column '{column}' holds {type(value).__name__}, not text; name a value inside it, such as"
+            f" {column}.{'0' if isinstance(value, list) else next(iter(value), 'key')}",
         )
-    return str(value)
+    return "" if value is None else str(plain_text(value))
 
 
 def judged_rows(records: Sequence[Record]) -> list[dict[str, str]]:
@@ -268,25 +281,29 @@ def judged_rows(records: Sequence[Record]) -> list[dict[str, str]]:
 
     The prompt is the conversation before the judged answer; judgments that are ties are left out.
     """
-    chosen: dict[tuple[Any, Any], dict[str, str]] = {}
-    for record in records:
-        missing = [
-            key
-            for key in ("question_id", "turn", "winner", "conversation_a", "conversation_b")
-            if key not in record.values
-        ]
-        if missing:
-            raise UserError(f"{record.place}: no column '{missing[0]}'; expected MT-Bench's human judgments")
-        values = record.values
-        key = (values["question_id"], values["turn"])
-        if values["winner"] not in ("model_a", "model_b") or key in chosen:
-            continue
-        turns = values["conversation_a" if values["winner"] == "model_a" else "conversation_b"][
-            : 2 * int(values["turn"])
-        ]
-        chosen[key] = {
-            "instruction": "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns[:-1]),
-            "input": "",
-            "output": turns[-1]["content"],
-        }
+    chosen: dict[tuple[str, str], dict[str, str]] = {}
+    for key, row in each(records, "MT-Bench's human judgments", _judged):
+        if row is not None:
+            chosen.setdefault(key, row)
     return list(chosen.values())
+
+
+def _judged(record: Record) -> tuple[tuple[str, str], dict[str, str] | None]:
+    """Return the question and turn of a judgment with the winner's conversation, None for a tie."""
+    values = record.values
+    missing = [
+        key for key in ("question_id", "turn", "winner", "conversation_a", "conversation_b") if key not in values
+    ]
+    if missing:
+        raise RowFault(record.place, f"no column '{missing[0]}'; expected MT-Bench's human judgments")
+    key = (str(values["question_id"]), str(values["turn"]))
+    if values["winner"] not in ("model_a", "model_b"):
+        return key, None
+    said = values["conversation_a" if values["winner"] == "model_a" else "conversation_b"]
+    try:
+        turns = [(turn["role"], turn["content"]) for turn in said[: 2 * int(values["turn"])]]
+        output = turns[-1][1]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise RowFault(record.place, "the judged conversation is no list of turns with role and content") from None
+    instruction = "\n".join(f"{role}: {text}" for role, text in turns[:-1])
+    return key, {"instruction": instruction, "input": "", "output": output}

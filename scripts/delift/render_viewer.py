@@ -16,11 +16,11 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
-from scripts.common.plotting import method_style
 from scripts.common.settings import parse_settings, settings_of
 from scripts.delift.comparison import SCORE_COLUMNS, Comparison, by_run
 from scripts.delift.labels import LEARNING_LABELS, METRICS
 from scripts.delift.viewer_data import RunFiles, experiments, run_data
+from scripts.selection.methods import method_style
 
 logger = logging.getLogger(__name__)
 

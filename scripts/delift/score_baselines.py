@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_json
+from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings, settings_of
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("id", "selectit", "less", "ifd")
+RELEASED_PASSES = 3  # requests that the released SelectIT draws for the whole pool
 ROWS_AT_ONCE = 512  # bounds memory on large pools
 
 
@@ -32,12 +34,14 @@ ROWS_AT_ONCE = 512  # bounds memory on large pools
 class SelectItSettings:
     """rating_prompts: several wordings of the request to rate; template: the whole text, with `{rating_prompt}`,
     `{prompt}` and `{response}`; ratings: answers from worst to best, one token each; alpha: weight of the disagreement.
+    released: score as DELIFT's released code does, by three requests that are drawn for the whole pool.
     """
 
     rating_prompts: Sequence[str]
     template: str
     ratings: Sequence[str]
     alpha: float
+    released: bool = False
 
     def __post_init__(self) -> None:
         for place in ("{rating_prompt}", "{prompt}", "{response}"):
@@ -64,12 +68,14 @@ class LessSettings:
 
 @dataclasses.dataclass(frozen=True)
 class BaselineSettings:
-    """prompt: templates of an example; selectit, less: their settings or null; ifd: whether to score it; seed: of LESS.
+    """prompt: templates of an example; selectit, less: their settings or null; ifd: whether to score it.
+
+    seed: of LESS, and of SelectIT as released.
 
     batch_tokens: tokens of one forward pass (speed and memory only).
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     selectit: Mapping[str, Any] | None
     less: Mapping[str, Any] | None
     ifd: bool
@@ -91,27 +97,33 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def score_selectit(
     loaded: LoadedModel, rows: Sequence[Mapping[str, str]], prompt: Prompt, settings: Any
-) -> list[float]:
-    """Return SelectIT's score of each row."""
+) -> Sequence[float | None]:
+    """Return SelectIT's score of each row; as released only the first fifth of the rows has one."""
     import numpy as np
 
     from scripts.lm.ratings import rating_ids, rating_probabilities
-    from scripts.selection.selectit import selectit_scores
+    from scripts.selection.selectit import released_selectit_scores, selectit_scores
 
     choice = settings_of(SelectItSettings, settings.selectit, "--settings: selectit")
     end = choice.template[choice.template.rindex("}") + 1 :]
     tokens = rating_ids(loaded, choice.ratings, end or "\n")
+    requests = list(choice.rating_prompts)
+    if choice.released:
+        drawn = generator(settings.seed, "delift", "rating prompts").integers(len(requests), size=RELEASED_PASSES)
+        requests = [requests[place] for place in drawn]
     parts = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
         texts = [
-            fill(choice.template, rating_prompt=request, prompt=prompt.query(row), response=row["output"].strip())
+            fill(choice.template, rating_prompt=request, prompt=prompt.query(row), response=prompt.response(row))
             for row in part
-            for request in choice.rating_prompts
+            for request in requests
         ]
         found = rating_probabilities(loaded, texts, tokens, settings.batch_tokens)
-        parts.append(found.reshape(len(part), len(choice.rating_prompts), len(tokens)))
+        parts.append(found.reshape(len(part), len(requests), len(tokens)))
         logger.info("SelectIT: %d of %d rows", start + len(part), len(rows))
+    if choice.released:
+        return released_selectit_scores(np.concatenate(parts), choice.alpha)
     return selectit_scores(np.concatenate(parts), choice.alpha).tolist()
 
 
@@ -129,7 +141,7 @@ def score_less(
     choice = settings_of(LessSettings, settings.less, "--settings: less")
     warmup = dataclasses.asdict(choice)
     dimension = warmup.pop("dimension")
-    pairs, wanted = ([(prompt.query(row), row["output"].strip()) for row in part] for part in (rows, validation))
+    pairs, wanted = ([(prompt.query(row), prompt.response(row)) for row in part] for part in (rows, validation))
     checkpoints = warmup_gradients(
         loaded,
         pairs,
@@ -143,7 +155,7 @@ def score_less(
 
 
 def score_ifd(
-    loaded: LoadedModel, rows: Sequence[Mapping[str, str]], prompt: Mapping[str, str], batch_tokens: int
+    loaded: LoadedModel, rows: Sequence[Mapping[str, str]], prompt: Mapping[str, Any], batch_tokens: int
 ) -> list[float | None]:
     """Return the instruction-following difficulty of each row, None for an empty answer."""
     from scripts.lm.difficulty import DifficultySettings, score_difficulty
@@ -161,6 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
 
     loaded = load_model(**model_options(args))
+    prompt = prompt.of(loaded.tokenizer)
     ways = {
         "ifd": lambda: score_ifd(loaded, rows, settings.prompt, settings.batch_tokens),
         "selectit": lambda: score_selectit(loaded, rows, prompt, settings),

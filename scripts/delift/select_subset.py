@@ -2,7 +2,7 @@
 
 Beside the subsets a JSON file holds the gains of greedy methods and statistics of every subset: objective values on the
 utility kernel, and where the truth is known the shares of good rows, of each family, and of repeated rows.
-DELIFT, section 3.2; methods in `scripts.delift.selection`.
+DELIFT, section 3.2; ways of choosing in `scripts.selection.methods`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,29 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import whole_folder, write_json, write_jsonl
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
-from scripts.delift.kernels import read_kernel
-from scripts.delift.selection import OBJECTIVES, STAGE_OBJECTIVES, Choice, Method, Sources, build_objective, choose
+from scripts.selection.choosing import STAGE_OBJECTIVES, Choice, Method, Sources
 from scripts.selection.facility_location import value_of
+from scripts.selection.kernels import read_kernel
+from scripts.selection.methods import MATERIALS, WAYS, ways_of
+from scripts.selection.ways import build_objective, choose
 
 logger = logging.getLogger(__name__)
+
+FLAGS = {
+    "utilities": "--kernel",
+    "similarities": "--kernel",
+    "reference_kernel": "--reference-kernel",
+    "embeddings": "--embeddings",
+    **dict.fromkeys(("ratings", "gradients", "ifd"), "--scores"),
+    "truth": "--truth",
+}
+"""The flag that names each material a way may need."""
+
+
+def users_of(flag: str) -> str:
+    """Return the ways that need what a flag names, for its help."""
+    materials = {material for material, name in FLAGS.items() if name == flag and material in MATERIALS}
+    return ", ".join(name for name in ways_of("delift") if materials & set(WAYS[name].needs))
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -32,10 +50,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", required=True, help="instruction rows to choose from (JSON lines)")
     parser.add_argument("--stage", required=True, type=int, choices=sorted(STAGE_OBJECTIVES), help="use case")
-    parser.add_argument("--kernel", help="(targets, pool): by utility, embedding, mean_utility")
+    parser.add_argument("--kernel", help=f"(targets, pool): by {users_of('--kernel')}")
     parser.add_argument("--reference-kernel", help="(targets, reference): by utility, embedding in stages 2 and 3")
-    parser.add_argument("--embeddings", help="of the pool: by deft_ucs, herding, k_center")
-    parser.add_argument("--scores", help="table of baseline scores: by selectit, less, ifd")
+    parser.add_argument("--embeddings", help=f"of the pool: by {users_of('--embeddings')}")
+    parser.add_argument("--scores", help=f"table of baseline scores: by {users_of('--scores')}")
     parser.add_argument("--truth", help="known quality of the pool's rows: by only_good, and for the statistics")
     parser.add_argument("--reference-truth", help="the same of the reference set: which families it is about")
     parser.add_argument("--judge-kernel", help="utility kernel on which every method's objectives are reported")
@@ -100,7 +118,7 @@ def objective_values(
     if kernel is None:
         return {key: {} for key in choices}
     matrix = read_kernel(kernel, None, n_pool)
-    names = OBJECTIVES if reference else OBJECTIVES[:1]
+    names = tuple(STAGE_OBJECTIVES.values()) if reference else (STAGE_OBJECTIVES[1],)
     objectives = {
         name: build_objective(
             name, matrix, lambda: read_kernel(reference or "", len(matrix), None), eta=method.eta, nu=method.nu
@@ -122,6 +140,12 @@ def write_subsets(folder: Path, pool: Sequence[Mapping[str, Any]], choices: Mapp
         write_jsonl(path, (pool[row] for row in choice.rows))
 
 
+def materials_of(args: argparse.Namespace, truth: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Return what the command line names of each material; `truth` as {id: whether it is good}."""
+    named = {material: getattr(args, flag[2:].replace("-", "_")) for material, flag in FLAGS.items()}
+    return {**named, "truth": None if truth is None else {row["id"]: row["good"] for row in truth}}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose, describe and write."""
     args = parse_args(argv)
@@ -132,17 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked_for = None
     if args.reference_truth:
         asked_for = frozenset(row["family"] for row in read_examples(args.reference_truth, "pool_truth"))
-    sources = Sources(
-        pool=args.pool,
-        ids=ids,
-        stage=args.stage,
-        kernel=args.kernel,
-        reference_kernel=args.reference_kernel,
-        embeddings=args.embeddings,
-        scores=args.scores,
-        good=None if truth is None else {row["id"]: row["good"] for row in truth},
-        threads=args.threads,
-    )
+    sources = Sources(args.pool, ids, "delift", materials_of(args, truth), FLAGS, args.stage, args.threads)
     begin = time.perf_counter()
     choices = choose(sources, method, args.fractions, args.seeds)
     seconds = time.perf_counter() - begin

@@ -11,30 +11,27 @@ from typing import Mapping, Sequence
 from scripts.common.artifacts import Table, add_output_flags, save_table
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv
-from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.delift.comparison import TIME_COLUMNS, Comparison, label_of_pair
+from scripts.selection.methods import NOTHING, method_label, way_of, ways_of
 
 PREPARATION = {
+    NOTHING: None,
     "utility": "utility",
-    "mean_utility": "utility",
     "embedding": "embedding",
-    "deft_ucs": "embedding",
-    "herding": "embedding",
-    "k_center": "embedding",
-    "selectit": "baselines/selectit",
-    "less": "baselines/less",
-    "ifd": "baselines/ifd",
+    **{cost: f"baselines/{cost}" for cost in ("selectit", "less", "ifd")},
 }
-"""What must be computed of the pool before a method can choose; nothing for the others."""
+"""The part whose seconds stand for what a way costs (`Way.cost`), None for nothing."""
+if unknown := {way_of(name).cost for name in ways_of("delift")} - set(PREPARATION):
+    raise ValueError(f"scripts.delift.tabulate_time: no part of {', '.join(sorted(unknown))}")
 
 
 def time_row(
     times: Mapping[tuple[str, str, str], float], compared: Comparison, pair: str, model: str, method: str
 ) -> dict[str, Cell]:
     """Return the seconds of one method: what it needs of the pool, the choice itself, both."""
-    needed = PREPARATION.get(compared.methods[method]["by"])
+    needed = PREPARATION[way_of(compared.methods[method]["by"]).cost]
     preparation: float | None = 0.0 if needed is None else times.get((pair, model, needed))
     choice = times.get((pair, model, f"select/{method}"))
     absent = Missing("Not measured in this run.")

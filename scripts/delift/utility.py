@@ -38,7 +38,7 @@ class UtilitySettings:
     batches. batch_tokens: tokens of one forward pass (speed and memory only).
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     templates: Mapping[str, str]
     special_tokens: Mapping[str, str]
     distance: str

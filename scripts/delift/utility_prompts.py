@@ -72,12 +72,12 @@ class Encoder:
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        prompt: Mapping[str, str],
+        prompt: Mapping[str, Any],
         templates: Mapping[str, str],
         special_tokens: Mapping[str, str],
     ) -> None:
         self.tokenizer = tokenizer
-        self.prompt = Prompt.from_config(prompt)
+        self.prompt = Prompt.from_config(prompt).of(tokenizer)
         self.templates = Templates.from_config(templates)
         self.special = _special_ids(tokenizer, special_tokens)
         if not tokenizer.is_fast:
@@ -89,7 +89,7 @@ class Encoder:
         alone = plain_ids(self.tokenizer, fill(self.templates.alone, prompt=text))
         stub = f"x{self.templates.tail}"  # what stands before the seam decides nothing behind it but spaces
         query = self._split(stub, fill(self.templates.query, prompt=text))[1]
-        response = plain_ids(self.tokenizer, row["output"].strip())
+        response = plain_ids(self.tokenizer, self.prompt.response(row))
         before, between, after = (self.special[name] for name in ("before", "between", "after"))
         return Target((*before, *alone, *between), (*query, *between), (*response, *after))
 
@@ -109,7 +109,7 @@ class Encoder:
             )
 
     def _example_text(self, row: Mapping[str, str]) -> str:
-        return fill(self.templates.example, prompt=self.prompt.query(row), response=row["output"].strip())
+        return fill(self.templates.example, prompt=self.prompt.query(row), response=self.prompt.response(row))
 
     def _query_text(self, row: Mapping[str, str]) -> str:
         return fill(self.templates.query, prompt=self.prompt.query(row))

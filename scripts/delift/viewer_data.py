@@ -11,11 +11,12 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl
-from scripts.common.plotting import method_label
+from scripts.common.sizes import subset_size
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import Comparison, label_of_pair
-from scripts.delift.kernels import read_kernel
 from scripts.selection.facility_location import conditional_gain, facility_location, mutual_information, value_of
+from scripts.selection.kernels import read_kernel
+from scripts.selection.methods import method_label
 
 STAGES = {1: "instruction tuning", 2: "for a benchmark", 3: "beside data at hand"}
 
@@ -166,7 +167,7 @@ def sizes_of(subsets: Iterable[Mapping[str, Any]], percents: Sequence[int], n_po
         widest = first[max(first)]
         if widest["gains"] is not None:
             for percent in percents:
-                size = max(1, int(percent * n_pool / 100))
+                size = subset_size(n_pool, percent / 100)
                 if percent not in sizes and size <= widest["n"]:
                     sizes[percent] = list(widest["ids"][:size])
     return dict(sorted(sizes.items()))

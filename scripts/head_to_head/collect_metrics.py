@@ -17,7 +17,6 @@ from scripts.data.schemas import read_examples
 from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS, SCORE_COLUMNS
 from scripts.head_to_head.comparison import (
     CHOOSING,
-    COUNTED,
     LEVELS,
     TRAINING,
     Comparison,
@@ -26,6 +25,7 @@ from scripts.head_to_head.comparison import (
     setting_of,
     vectors_of,
 )
+from scripts.selection.methods import NOTHING, way_of
 
 SELECTION = "table_selection"
 DEMONSTRATIONS = "table_demonstrations"
@@ -69,8 +69,8 @@ def collect_choices(
 def collect_operations(out: Collection, selection: Selection, counted: Mapping[str, int]) -> None:
     """Add the operations of choosing, 0 where no model is asked, and those of one training run on a subset."""
     for method in selection.methods:
-        what = COUNTED.get(selection.by[method])
-        out.add(SELECTION, CHOOSING, method, 0, "flops", 0 if what is None else counted[what], 1)
+        cost = way_of(selection.by[method]).cost
+        out.add(SELECTION, CHOOSING, method, 0, "flops", 0 if cost == NOTHING else counted[cost], 1)
     out.add(SELECTION, TRAINING, "finetune", 0, "flops", counted["finetune"], 1)
 
 

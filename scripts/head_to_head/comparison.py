@@ -6,23 +6,10 @@ import dataclasses
 from typing import Any, Mapping, Sequence
 
 from scripts.common.settings import settings_of
+from scripts.selection.methods import way_of
 
 LEVELS = ("initial", "full")
 """Beside the methods: the model as it is, and the model that has learnt from the whole pool."""
-COUNTED = {
-    "golden_score": "golden_score",
-    "utility": "utility",
-    "mean_utility": "utility",
-    "perplexity": "perplexity",
-    "ifd": "ifd",
-    "selectit": "selectit",
-    "less": "less",
-    "embedding": "embedding",
-    "deft_ucs": "embedding",
-    "herding": "embedding",
-    "k_center": "embedding",
-}
-"""What a method needs of the pool, by what it chooses by (`count_selection`); nothing for the others."""
 PARTS = ("training", "preparing", "asking")
 """Of what demonstrations cost: once for good, once for a task, for every question."""
 CHOOSING = "choosing"
@@ -43,6 +30,10 @@ class Selection:
     methods: Sequence[str]
     shown: Sequence[str]
     by: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        for method, by in self.by.items():
+            way_of(by, f"selection: by: {method}")
 
     def sizes(self, method: str) -> list[int]:
         """Return the sizes of a method's subsets in percent of the pool."""

@@ -11,25 +11,39 @@ import math
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import Artifact
-from scripts.common.figures import SPREAD_COLUMNS, spread_cells
-from scripts.common.plotting import FAINT, draw_points, method_label, method_style
+from scripts.common.figures import SPREAD_COLUMNS, say_unavailable, spread_cells
+from scripts.common.plotting import FAINT, draw_points
 from scripts.common.point_labels import label_points
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.head_to_head.comparison import Selection, setting_of
+from scripts.selection.methods import method_label, method_style
 
+NO_COST = "what it costs is not known in this run"
 COLUMNS = ("panel", "method", "cost", "unit", *SPREAD_COLUMNS)
 
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One panel: its title, the points (method, cost, result), the grey levels, and a cost to compare with."""
+    """One panel: its title, the points (method, cost, result), the grey levels, and a cost to compare with.
+
+    left_out: (method, why) of those whose cost is not known, so that they have no place.
+    """
 
     title: str
     points: Sequence[tuple[str, float, Spread | Missing]]
     levels: Sequence[tuple[str, Spread | Missing]]
     mark: tuple[str, float] | None
     unit: str
+    left_out: Sequence[tuple[str, str]] = ()
+
+    @property
+    def empty(self) -> str | None:
+        """Return why nothing can be drawn, None where something can."""
+        if any(isinstance(value, Spread) for _, _, value in self.points):
+            return None
+        missing = [value.reason for _, _, value in self.points if isinstance(value, Missing)]
+        return next(iter([*missing, *(reason for _, reason in self.left_out)]), "not measured in this run")
 
 
 def selection_panel(
@@ -50,7 +64,8 @@ def selection_panel(
     ]
     levels = [("initial", artifact.cell("percent_0", "initial", measure))]
     levels.append(("full", artifact.cell("percent_100", "full", measure)))
-    return Panel(f"{percent} % of the pool", points, levels, mark, unit)
+    left_out = [(method, NO_COST) for method in selection.methods if method not in costs]
+    return Panel(f"{percent} % of the pool", points, levels, mark, unit, left_out)
 
 
 def zero_place(costs: Sequence[float]) -> float:
@@ -59,7 +74,10 @@ def zero_place(costs: Sequence[float]) -> float:
 
 
 def draw_panel(axes: Any, panel: Panel) -> None:
-    """Draw the points, levels and the mark of one panel."""
+    """Draw the points, levels and the mark of one panel, or why it is empty."""
+    if panel.empty is not None:
+        say_unavailable(axes, panel.empty)
+        return
     costs = [cost for _, cost, _ in panel.points]
     zero = zero_place(costs)
     drawn = [(method, cost or zero, value) for method, cost, value in panel.points if isinstance(value, Spread)]
@@ -86,6 +104,8 @@ def draw_panel(axes: Any, panel: Panel) -> None:
 
 def name_levels(axes: Any, panel: Panel) -> None:
     """Write what the grey levels are beside the panel."""
+    if panel.empty is not None:
+        return
     for name, value in panel.levels:
         if isinstance(value, Spread):
             axes.annotate(
@@ -96,6 +116,8 @@ def name_levels(axes: Any, panel: Panel) -> None:
 
 def name_points(axes: Any, panel: Panel) -> None:
     """Write the methods' names beside their points."""
+    if panel.empty is not None:
+        return
     zero = zero_place([cost for _, cost, _ in panel.points])
     label_points(
         axes,
@@ -112,6 +134,7 @@ def rows_of(panel: Panel, measure: str) -> list[dict[str, Any]]:
     title = f"{measure}, {panel.title}"
     points = [(method, cost, value) for method, cost, value in panel.points]
     points += [(method, "", value) for method, value in panel.levels]
+    points += [(method, "", Missing(reason)) for method, reason in panel.left_out]
     return [
         dict(zip(COLUMNS, (title, method, cost, panel.unit)), **spread_cells(value)) for method, cost, value in points
     ]

@@ -20,6 +20,7 @@ from scripts.data.schemas import read_examples
 from scripts.head_to_head.columns import OPERATION_COLUMNS
 from scripts.lm.flops import ModelShape, shape_of
 from scripts.lm.prompts import Prompt, fill, plain_ids
+from scripts.selection.methods import COSTS, NOTHING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +68,13 @@ class Counter:
 
     def queries(self, rows: Sequence[Mapping[str, str]], template: Mapping[str, str]) -> np.ndarray:
         """Return the tokens of each row's text up to its answer."""
-        prompt = Prompt.from_config(template)
+        prompt = Prompt.from_config(template).of(self.tokenizer)
         return self.lengths([prompt.query(row) for row in rows])
 
-    def answers(self, rows: Sequence[Mapping[str, str]]) -> np.ndarray:
+    def answers(self, rows: Sequence[Mapping[str, str]], template: Mapping[str, str]) -> np.ndarray:
         """Return the tokens of each row's answer."""
-        return self.lengths([row["output"].strip() for row in rows])
+        prompt = Prompt.from_config(template)
+        return self.lengths([prompt.response(row) for row in rows])
 
     def read(self, tokens: np.ndarray, predicted: np.ndarray | float = 0.0, shape: ModelShape | None = None) -> float:
         """Return the operations of reading sequences of these lengths, each on its own."""
@@ -89,25 +91,25 @@ class Counter:
     def golden_score(self) -> float:
         """NUGGETS: the goal's rows alone, and behind each example of the pool."""
         own = self.settings.golden
-        query, answer = self.queries(self.rows.goal, own["prompt"]), self.answers(self.rows.goal)
+        query, answer = self.queries(self.rows.goal, own["prompt"]), self.answers(self.rows.goal, own["prompt"])
         limit = np.inf if own["anchor_tokens"] is None else own["anchor_tokens"]
         kept = np.minimum(query + answer, limit)
         answer = np.maximum(0, kept - query)
-        prompt = Prompt.from_config(own["prompt"])
-        examples = self.lengths([prompt.full(row) + own["separator"] for row in self.rows.pool])
+        prompt = Prompt.from_config(own["prompt"]).of(self.tokenizer)
+        examples = self.lengths([prompt.shown(row) + own["separator"] for row in self.rows.pool])
         fed = kept - 1  # the last token of an answer is predicted, not read
         return self.read(fed, answer) + self.behind(examples, fed, answer)
 
     def utility(self) -> float:
         """DELIFT: the targets alone, and behind each example of the pool and of the query set."""
         own = self.settings.utility
-        prompt, shown = Prompt.from_config(own["prompt"]), own["templates"]
+        prompt, shown = Prompt.from_config(own["prompt"]).of(self.tokenizer), own["templates"]
         examples = [
-            fill(shown["example"], prompt=prompt.query(row), response=row["output"].strip())
+            fill(shown["example"], prompt=prompt.query(row), response=prompt.response(row))
             for row in (*self.rows.pool, *self.rows.reference)
         ]
         asked = [prompt.query(row) for row in self.rows.targets]
-        answer = self.answers(self.rows.targets)
+        answer = self.answers(self.rows.targets, own["prompt"])
         alone = self.lengths([fill(shown["alone"], prompt=text) for text in asked]) + answer - 1
         behind = self.lengths([fill(shown["query"], prompt=text) for text in asked]) + answer - 1
         return self.read(alone, answer) + self.behind(self.lengths(examples), behind, answer)
@@ -115,20 +117,21 @@ class Counter:
     def perplexity(self) -> float:
         """Low perplexity: every answer once behind its query; an empty one has none."""
         answered = [row for row in self.rows.pool if row["output"].strip()]
-        answer = self.answers(answered)
+        answer = self.answers(answered, self.settings.difficulty["prompt"])
         return self.read(self.queries(answered, self.settings.difficulty["prompt"]) + answer - 1, answer)
 
     def ifd(self) -> float:
         """IFD: as perplexity, and every answer once alone, behind one token that begins it."""
-        answer = self.answers([row for row in self.rows.pool if row["output"].strip()])
+        answered = [row for row in self.rows.pool if row["output"].strip()]
+        answer = self.answers(answered, self.settings.difficulty["prompt"])
         return self.perplexity() + self.read(answer, answer)
 
     def selectit(self) -> float:
         """SelectIT: every example in every wording of the request to rate it."""
         own = self.settings.selectit
-        prompt = Prompt.from_config(own["prompt"])
+        prompt = Prompt.from_config(own["prompt"]).of(self.tokenizer)
         texts = [
-            fill(own["template"], rating_prompt=asked, prompt=prompt.query(row), response=row["output"].strip())
+            fill(own["template"], rating_prompt=asked, prompt=prompt.query(row), response=prompt.response(row))
             for row in self.rows.pool
             for asked in own["rating_prompts"]
         ]
@@ -138,7 +141,7 @@ class Counter:
         """LESS: a warm-up of adapters on a part of the pool, and at each checkpoint a gradient of every example."""
         own = self.settings.less
         pool, goal = (
-            np.minimum(self.queries(rows, own["prompt"]) + self.answers(rows) + 1, own["max_tokens"])
+            np.minimum(self.queries(rows, own["prompt"]) + self.answers(rows, own["prompt"]) + 1, own["max_tokens"])
             for rows in (self.rows.pool, self.rows.goal)
         )
         both = np.concatenate([pool, goal])
@@ -150,7 +153,8 @@ class Counter:
         """What chooses by embeddings: every example once through the embedding model."""
         own = self.settings.embed
         prompt = Prompt.from_config(own["prompt"])
-        texts = [prompt.query(row) + own["output"].replace("{output}", row["output"].strip()) for row in self.rows.pool]
+        rows = self.rows.pool
+        texts = [prompt.query(row) + own["output"].replace("{output}", prompt.field(row, "output")) for row in rows]
         ids = self.embedder_tokenizer(texts, truncation=True, max_length=own["max_tokens"])["input_ids"]
         bare = dataclasses.replace(self.embedder, output=0)
         return self.read(np.array([len(row) for row in ids], dtype=np.float64), shape=bare)
@@ -158,7 +162,7 @@ class Counter:
     def finetune(self) -> float:
         """One training run on a subset, for comparison: examples of the pool's mean length, without padding."""
         own = self.settings.finetune
-        lengths = self.queries(self.rows.pool, own["prompt"]) + self.answers(self.rows.pool) + 1
+        lengths = self.queries(self.rows.pool, own["prompt"]) + self.answers(self.rows.pool, own["prompt"]) + 1
         n = own["epochs"] * own["n_examples"]
         if own["max_steps"] is not None:
             n = min(n, own["max_steps"] * own["batch_size"] * own["accumulation"])
@@ -176,6 +180,8 @@ COUNTS: Mapping[str, Callable[[Counter], float]] = {
     "embedding": Counter.embedding,
     "finetune": Counter.finetune,
 }
+if uncounted := set(COSTS) - {NOTHING, *COUNTS}:
+    raise ValueError(f"scripts.head_to_head.count_selection: no count of {', '.join(sorted(uncounted))}")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -14,6 +14,7 @@ from scripts.common.tables import Missing
 from scripts.head_to_head.comparison import CHOOSING, PARTS, TRAINING, Comparison, Demonstrations, Selection
 from scripts.head_to_head.cost_panels import (
     COLUMNS,
+    NO_COST,
     Panel,
     draw_panel,
     name_levels,
@@ -40,6 +41,7 @@ def demonstration_panels(artifact: Artifact, shown: Demonstrations, measure: str
     """Return two panels: the operations of one question, and of all of them with preparing and training."""
     n = artifact.count("answers", measure)
     found: tuple[list[Any], list[Any]] = ([], [])
+    left_out = []
     for method in shown.methods:
         value = artifact.cell("answers", method, measure)
         costs = [artifact.number(part, method, "flops") for part in PARTS]
@@ -48,8 +50,10 @@ def demonstration_panels(artifact: Artifact, shown: Demonstrations, measure: str
             training, preparing, asking = known
             found[0].append((method, asking / GIGA, value))
             found[1].append((method, (training + preparing + n * asking) / GIGA, value))
+        else:
+            left_out.append((method, NO_COST))
     titles = ("A question, once prepared", f"Training, preparing, {n} questions")
-    return [Panel(title, points, [], None, UNIT) for title, points in zip(titles, found)]
+    return [Panel(title, points, [], None, UNIT, left_out) for title, points in zip(titles, found)]
 
 
 def draw_figure(grid: Any, panels: Mapping[str, Sequence[Panel]], cost: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from scripts.head_to_head.columns import TIME_COLUMNS
 from scripts.head_to_head.comparison import Comparison, Demonstrations, Selection, seconds_of_answering
 from scripts.head_to_head.cost_panels import (
     COLUMNS,
+    NO_COST,
     Panel,
     draw_panel,
     name_levels,
@@ -49,13 +50,16 @@ def choosing_panel(artifact: Artifact, selection: Selection, times: Times) -> tu
 
 def answering_panel(artifact: Artifact, shown: Demonstrations, times: Times) -> tuple[Panel, str, str]:
     """Return the panel of the demonstrations with its measure and axis: seconds of preparing and of all questions."""
-    points = []
+    points, left_out = [], []
     for method in shown.methods:
         seconds = seconds_of_answering(times, shown, method)
         if seconds is not None:
             points.append((method, seconds, artifact.cell("answers", method, "accuracy")))
+        else:
+            left_out.append((method, NO_COST))
     n = artifact.count("answers", "accuracy")
-    return Panel("Showing demonstrations", points, [], None, UNIT), "accuracy", f"seconds of answering {n} questions"
+    panel = Panel("Showing demonstrations", points, [], None, UNIT, left_out)
+    return panel, "accuracy", f"seconds of answering {n} questions"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -14,6 +14,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, whole_folder, write_jsonl
 from scripts.common.settings import parse_settings
+from scripts.data.label_names import check_label_names
 from scripts.data.schemas import read_examples, validate
 
 
@@ -44,7 +45,12 @@ def read_demonstrations(path: Path, settings: PrepareSettings, options: Sequence
     rows = []
     for number, row in numbered_jsonl(path):
         label, text = row.get("labels"), row.get(settings.column)
-        if not isinstance(label, int) or not 0 <= label < len(options) or not isinstance(text, str):
+        if (
+            not isinstance(label, int)
+            or isinstance(label, bool)
+            or not 0 <= label < len(options)
+            or not isinstance(text, str)
+        ):
             raise UserError(f"{path}:{number}: expected 'labels' below {len(options)} and a text '{settings.column}'")
         rows.append({"task": settings.task, "input": text, "output": options[label], "options": list(options)})
     return validate(rows, "classification", path)
@@ -82,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = test[0]["options"]
     with whole_folder(args.tasks_out) as folder:
         for source in map(Path, args.sets):
+            check_label_names(source, options, args.test)
             sets = [read_demonstrations(path, settings, options) for path in set_files(source, settings)]
             write_task(folder, source.name, sets, test, settings.n)
 

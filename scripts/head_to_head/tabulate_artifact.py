@@ -6,10 +6,10 @@ from typing import Callable, Sequence
 
 from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
-from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column, Missing
 from scripts.head_to_head.comparison import CHOOSING, PARTS, TRAINING, Comparison, setting_of
 from scripts.head_to_head.measures import GIGA, MEASURES
+from scripts.selection.methods import method_label
 
 NOTHING_CHOSEN = Missing("Nothing is chosen.")
 

@@ -11,11 +11,11 @@ from typing import Callable, Mapping, Sequence
 from scripts.common.artifacts import Table, add_output_flags, save_table
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv
-from scripts.common.plotting import method_label
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.head_to_head.columns import TIME_COLUMNS
 from scripts.head_to_head.comparison import Comparison, seconds_of_answering
+from scripts.selection.methods import method_label
 
 MEASURED = "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models."
 NOTES = [

@@ -7,6 +7,7 @@ The prefix's keys and values are never repeated per batch; continuations of a ro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,19 +28,16 @@ SCORE_BLOCK = 1 << 20  # attention scores held at once on that way
 class SharedPrefix:
     """What the attention of one row needs: the prefix's keys and values by layer, (1, key heads, prefix tokens, head
     width) each (none without a prefix), the row's groups, and the additive mask that all groups cut their part from.
-    whole: whether every token sees all of the prefix, as it does but behind a sliding window.
+    near: the layers whose tokens do not see all of this because of a sliding window, near_mask: theirs, for the keys
+    within reach.
     """
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     groups: tuple[Group, ...]
     mask: Tensor
-    whole: bool = True
-
-    @property
-    def length(self) -> int:
-        """Tokens of the prefix."""
-        return self.keys[0].shape[2] if self.keys else 0
+    near: frozenset[int] = frozenset()
+    near_mask: Tensor | None = None
 
 
 def causal_mask(n_prefix: int, n_own: int, like: Tensor, reach: int | None = None) -> Tensor:
@@ -67,10 +65,12 @@ def shared_prefix_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     shared_prefix: SharedPrefix | None = None,
+    softcap: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Attend within a row. query: (1, heads, tokens, width), key, value: (1, key heads, tokens, width).
 
+    softcap: scores are softcap * tanh(scores / softcap) before the softmax (Gemma 2); None leaves them.
     Returns (1, tokens, heads, width) and no weights, as transformers' attention interface asks.
     """
     if shared_prefix is None or attention_mask is not None:
@@ -80,17 +80,41 @@ def shared_prefix_attention(
     if shared_prefix.keys:
         prefix_keys = shared_prefix.keys[module.layer_idx]
         prefix_values = shared_prefix.values[module.layer_idx]
+    slides = module.layer_idx in shared_prefix.near
+    mask = shared_prefix.near_mask if slides else shared_prefix.mask
+    how = _How(mask, scaling, softcap, whole=not slides)
     output = torch.empty(1, query.shape[2], query.shape[1], value.shape[3], dtype=query.dtype, device=query.device)
     single = _Joined(prefix_keys, prefix_values, key, value, max(group.length for group in shared_prefix.groups))
     for group in shared_prefix.groups:
         part = slice(group.start, group.start + group.tokens)
         if group.index is None:
             keys, values = single.with_own(key[:, :, part], value[:, :, part])
-            _attend(query[:, :, part], keys, values, shared_prefix.mask, scaling, repeats, output[:, part])
+            _attend(query[:, :, part], keys, values, how, repeats, output[:, part])
         else:
-            padded = _attend_group(group, query, key, value, (prefix_keys, prefix_values), shared_prefix, scaling)
+            padded = _attend_group(group, query, key, value, (prefix_keys, prefix_values), how)
             torch.index_select(padded, 0, group.kept, out=output[0, part])
     return output, None
+
+
+@dataclass(frozen=True)
+class _How:
+    """How one layer attends: additive mask, scale and soft cap of its scores, whether all tokens see all the prefix.
+
+    scaling: None for the usual one, the inverse root of a head's width.
+    """
+
+    mask: Tensor
+    scaling: float | None
+    softcap: float | None
+    whole: bool
+
+    def scaled(self, queries: Tensor) -> Tensor:
+        """Return queries times the scale."""
+        return queries * (queries.shape[-1] ** -0.5 if self.scaling is None else self.scaling)
+
+    def capped(self, scores: Tensor) -> Tensor:
+        """Return scores within +-softcap; they may be changed in place."""
+        return scores if self.softcap is None else scores.div_(self.softcap).tanh_().mul_(self.softcap)
 
 
 class _Joined:
@@ -120,8 +144,7 @@ def _attend_group(
     key: Tensor,
     value: Tensor,
     prefix: tuple[Tensor | None, Tensor | None],
-    shared: SharedPrefix,
-    scaling: float | None,
+    how: _How,
 ) -> Tensor:
     """Attend within several continuations of nearly equal length at once, padded on the right to the longest.
 
@@ -129,24 +152,23 @@ def _attend_group(
     """
     shape = (group.count, group.length)
     q, k, v = (_gather(states, group.index, shape) for states in (query, key, value))
-    if prefix[0] is not None and prefix[1] is not None and _apart(group, shared, query.is_cuda):
-        scale = query.shape[3] ** -0.5 if scaling is None else scaling
-        return _attend_apart(q, k, v, prefix[0][0], prefix[1][0], scale).flatten(0, 1)
+    if prefix[0] is not None and prefix[1] is not None and _apart(group, prefix[0].shape[2], how, query.is_cuda):
+        return _attend_apart(q, k, v, prefix[0][0], prefix[1][0], how).flatten(0, 1)
     if prefix[0] is not None and prefix[1] is not None:
         k = torch.cat([prefix[0].expand(group.count, -1, -1, -1), k], dim=2)
         v = torch.cat([prefix[1].expand(group.count, -1, -1, -1), v], dim=2)
     padded = q.new_empty(*shape, q.shape[1], v.shape[3])
-    _attend(q, k, v, shared.mask, scaling, query.shape[1] // key.shape[1], padded)
+    _attend(q, k, v, how, query.shape[1] // key.shape[1], padded)
     return padded.flatten(0, 1)
 
 
-def _apart(group: Group, shared: SharedPrefix, on_gpu: bool) -> bool:
+def _apart(group: Group, n_prefix: int, how: _How, on_gpu: bool) -> bool:
     """Return whether a group looks at the prefix apart, instead of at a copy of it for each continuation."""
     short = group.length <= SHORT_OWN and not on_gpu
-    return shared.whole and shared.length >= (SHORT_PREFIX if short else LONG_PREFIX)
+    return how.whole and n_prefix >= (SHORT_PREFIX if short else LONG_PREFIX)
 
 
-def _attend_apart(q: Tensor, k: Tensor, v: Tensor, prefix_k: Tensor, prefix_v: Tensor, scale: float) -> Tensor:
+def _attend_apart(q: Tensor, k: Tensor, v: Tensor, prefix_k: Tensor, prefix_v: Tensor, how: _How) -> Tensor:
     """Attend to prefix and own tokens apart and join both under one softmax: the prefix is never repeated.
 
     q: (count, heads, length, width), k, v: (count, key heads, length, width), prefix_k, prefix_v: (key heads, prefix
@@ -158,10 +180,10 @@ def _attend_apart(q: Tensor, k: Tensor, v: Tensor, prefix_k: Tensor, prefix_v: T
     size = max(1, SCORE_BLOCK // (q.shape[1] * length * prefix_k.shape[1]))
     for start in range(0, q.shape[0], size):
         part = slice(start, start + size)
-        mine = (q[part] * scale).unflatten(1, (n_keys, -1))  # (count, key heads, heads a key head, length, width)
+        mine = how.scaled(q[part]).unflatten(1, (n_keys, -1))  # (count, key heads, heads a key head, length, width)
         rows = mine.transpose(0, 1).flatten(1, 3)  # (key heads, all of these, width)
-        before = (rows @ prefix_k.transpose(1, 2)).float()
-        own = (mine @ k[part].unsqueeze(2).transpose(-1, -2)).float().masked_fill_(hidden, float("-inf"))
+        before = how.capped((rows @ prefix_k.transpose(1, 2)).float())
+        own = how.capped((mine @ k[part].unsqueeze(2).transpose(-1, -2)).float()).masked_fill_(hidden, float("-inf"))
         shape = (n_keys, *mine.shape[:1], *mine.shape[2:4], -1)
         top = torch.maximum(before.amax(-1).view(shape[:-1]).transpose(0, 1), own.amax(-1))[..., None]
         before = before.view(shape).sub_(top.transpose(0, 1)).exp_()
@@ -178,7 +200,7 @@ def _gather(states: Tensor, index: Tensor, shape: tuple[int, int]) -> Tensor:
     return states[0].index_select(1, index).unflatten(1, shape).transpose(0, 1)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scaling: float | None, repeats: int, output: Tensor) -> None:
+def _attend(q: Tensor, k: Tensor, v: Tensor, how: _How, repeats: int, output: Tensor) -> None:
     """Fill output (count, length, heads, width): each token sees prefix and own tokens as far as the mask allows."""
     n_own, n_prefix = q.shape[2], k.shape[2] - q.shape[2]
     if q.is_cuda and repeats > 1:  # masked attention on CUDA has no fast way to group heads
@@ -187,12 +209,24 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scaling: float | None
     for start in range(0, n_own, block):
         end = min(n_own, start + block)
         seen = n_prefix + end
-        result = F.scaled_dot_product_attention(
+        attend = F.scaled_dot_product_attention if how.softcap is None else partial(_capped_attention, how=how)
+        result = attend(
             q[:, :, start:end],
             k[:, :, :seen],
             v[:, :, :seen],
-            attn_mask=mask[start:end, :seen],
-            scale=scaling,
+            attn_mask=how.mask[start:end, :seen],
+            scale=how.scaling,
             enable_gqa=repeats > 1,
         )
         output[:, start:end] = result.transpose(1, 2)
+
+
+def _capped_attention(
+    q: Tensor, k: Tensor, v: Tensor, *, attn_mask: Tensor, scale: float | None, enable_gqa: bool, how: _How
+) -> Tensor:
+    """Attend as torch's fused function does, with scores soft-capped, which that cannot."""
+    if enable_gqa:
+        repeats = q.shape[1] // k.shape[1]
+        k, v = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1)
+    scores = how.capped(how.scaled(q) @ k.transpose(-1, -2)).float() + attn_mask
+    return scores.softmax(dim=-1).to(v.dtype) @ v

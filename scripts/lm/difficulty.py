@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
@@ -22,6 +23,8 @@ from scripts.lm.prompts import Prompt, leading_ids, plain_ids, split_answer
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
 
+logger = logging.getLogger(__name__)
+
 ROWS_AT_ONCE = 512  # bounds memory on large pools
 
 
@@ -29,7 +32,7 @@ ROWS_AT_ONCE = 512  # bounds memory on large pools
 class DifficultySettings:
     """prompt: templates; batch_tokens: tokens of one forward pass."""
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     batch_tokens: int
 
 
@@ -45,8 +48,16 @@ def encode_pairs(
     context = (*before, *query_ids)
     answer = tuple(answer_ids[: max(0, loaded.window - len(context))])
     start = tuple(before) or _end_of_text(loaded)
-    alone = tuple(plain_ids(loaded.tokenizer, row["output"].strip())[: loaded.window - len(start)])
+    alone = tuple(plain_ids(loaded.tokenizer, prompt.response(row))[: loaded.window - len(start)])
     return ((context, answer), (start, alone)) if answer and alone else None
+
+
+def _fills_window(loaded: LoadedModel, pair: tuple[tuple[int, ...], tuple[int, ...]], row: Mapping[str, str]) -> bool:
+    """Return whether a pair's answer was cut at the end of the window."""
+    context, answer = pair
+    return len(context) + len(answer) == loaded.window and len(answer) < len(
+        plain_ids(loaded.tokenizer, row["output"].strip())
+    )
 
 
 def _end_of_text(loaded: LoadedModel) -> tuple[int, ...]:
@@ -65,12 +76,14 @@ def score_difficulty(
     from scripts.lm.score import Scorer
 
     scorer = Scorer(loaded.model, batch_tokens=settings.batch_tokens)
-    prompt = Prompt.from_config(settings.prompt)
+    prompt = Prompt.from_config(settings.prompt).of(loaded.tokenizer)
     result: list[dict[str, Any]] = []
+    n_cut = 0
     with Progress(len(rows), "rows") as progress:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[start : start + ROWS_AT_ONCE]
             pairs = [encode_pairs(loaded, prompt, row) for row in part]
+            n_cut += sum(both is not None and _fills_window(loaded, both[0], row) for row, both in zip(part, pairs))
             losses = iter(_mean_losses(scorer, [pair for both in pairs if both is not None for pair in both]))
             for row, both in zip(part, pairs):
                 given, alone = (None, None) if both is None else (next(losses), next(losses))
@@ -79,10 +92,12 @@ def score_difficulty(
                         "id": row["id"],
                         "perplexity": None if given is None else _exp(given),
                         "ifd": None if given is None or alone is None else _exp(given - alone),
-                        "length": len(row["output"].strip()),
+                        "length": len(prompt.field(row, "output")),
                     }
                 )
             progress.advance(len(part))
+    if n_cut:
+        logger.warning("%d of %d answers are cut at the model's window of %d tokens", n_cut, len(rows), loaded.window)
     return result
 
 

@@ -7,6 +7,7 @@ DEVIATION: `mean` leaves the padding out, so a vector does not depend on how far
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
     from scripts.lm.load import LoadedModel
+
+logger = logging.getLogger(__name__)
 
 POOLINGS = ("mean", "mean_with_padding", "first")
 
@@ -44,6 +47,11 @@ def embed(loaded: LoadedModel, texts: Sequence[str], *, pooling: str, max_tokens
     if not texts:
         return np.zeros((0, loaded.model.config.hidden_size), dtype=np.float32)
     encoded = loaded.tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+    full = [index for index, ids in enumerate(encoded) if len(ids) >= max_tokens]
+    whole = loaded.tokenizer([texts[index] for index in full], verbose=False)["input_ids"] if full else []
+    n_cut = sum(len(ids) > max_tokens for ids in whole)
+    if n_cut:
+        logger.warning("%d of %d texts are cut to %d tokens for their embedding", n_cut, len(texts), max_tokens)
     for index, ids in enumerate(encoded):
         if not ids:
             raise UserError(f"text {index}: it has no tokens; remove it or fill it in")

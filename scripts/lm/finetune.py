@@ -30,25 +30,27 @@ from scripts.lm.checkpoints import (
     remove_checkpoints,
     world_size,
 )
+from scripts.lm.collator import MASKED, Collator
 from scripts.lm.generate import encode_prompts, pad_token_id
+from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, SCHEDULES, WARMUP_ROUNDINGS
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, TrainerCallback
 
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
 
-MASKED = -100  # label of a token that takes no part in the loss
-
 _CHOICES = {
     "method": ("full", "lora", "qlora"),
-    "schedule": ("cosine", "linear", "constant"),
+    "schedule": SCHEDULES,
     "precision": ("auto", "float32", "bfloat16"),
     "tokenization": ("joint", "separate"),
     "loss_on": ("response", "all"),
     "optimizer": ("adamw", "paged_adamw_8bit"),
+    "weight_decay_on": DECAY_RULES,
+    "warmup_rounding": WARMUP_ROUNDINGS,
+    "adam_epsilon_rule": EPSILON_RULES,
 }
 _FSDP_WORDS = ("full_shard", "shard_grad_op", "offload", "auto_wrap")
 
@@ -64,7 +66,10 @@ class FinetuneSettings:
     accumulation: forward passes per optimizer step (8 in the recipe, with 8 devices 256 examples a step).
     schedule: fall of the learning rate after the warm-up: cosine (recipe), linear or constant.
     warmup_ratio: share of the steps in which the learning rate rises from 0, in [0, 1) (0.03 in the recipe).
-    weight_decay: decoupled weight decay per step, not on biases and norms (0 in the recipe).
+    weight_decay: decoupled weight decay per step (0 in the recipe).
+    weight_decay_on, warmup_rounding, adam_epsilon_rule: which weights decay, how the steps of the warm-up are counted,
+        where AdamW adds epsilon (`scripts.lm.optimizer_options`). The Trainer has except_norms and up; the recipe's
+        transformers 4.28 before_correction, later ones and the 8-bit optimizer after_correction.
     clip_norm: largest gradient norm (2-norm over all weights; 1.0 in the recipe); 0 = no clipping.
     max_tokens: longest example in tokens, prompt, response and end together (512 in the recipe); longer ones are cut at
         the end. An example of which no response token is left is dropped and counted.
@@ -99,6 +104,9 @@ class FinetuneSettings:
     tokenization: str = "joint"
     loss_on: str = "response"
     optimizer: str = "adamw"
+    weight_decay_on: str = "except_norms"
+    warmup_rounding: str = "up"
+    adam_epsilon_rule: str = "after_correction"
     lora_rank: int = 8
     lora_alpha: float = 16.0
     lora_dropout: float = 0.0
@@ -113,13 +121,8 @@ class FinetuneSettings:
             value = getattr(self, name)
             if value not in known:
                 raise UserError(f"{name}: '{value}' is not one of {', '.join(known)}{did_you_mean(str(value), known)}")
-        for name, low in (
-            ("batch_size", 1),
-            ("accumulation", 1),
-            ("max_tokens", 2),
-            ("max_steps", 0),
-            ("save_steps", 0),
-        ):
+        lowest = {"batch_size": 1, "accumulation": 1, "max_tokens": 2, "max_steps": 0, "save_steps": 0}
+        for name, low in lowest.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
                 raise UserError(f"{name}: {getattr(self, name)!r} is not a whole number >= {low}")
         for name in ("learning_rate", "weight_decay", "clip_norm", "lora_dropout"):
@@ -129,6 +132,8 @@ class FinetuneSettings:
             raise UserError(f"warmup_ratio: {self.warmup_ratio!r} is not in [0, 1)")
         if not self.max_steps and not self.epochs > 0:
             raise UserError("epochs: give a number above 0, or max_steps")
+        if self.adam_epsilon_rule == "before_correction" and self.optimizer != "adamw":
+            raise UserError(f"adam_epsilon_rule: optimizer '{self.optimizer}' has after_correction only")
         if self.method != "full" and self.lora_rank < 1:
             raise UserError(f"lora_rank: {self.lora_rank} is below 1; method {self.method} needs a rank")
         for word in self.fsdp.split():
@@ -299,6 +304,7 @@ def _train(
         logger.info("resuming from %s", checkpoint)
     trainer = FiniteLossTrainer(
         model=model,
+        settings=settings,
         args=training_arguments(loaded, settings, seed, folder),
         train_dataset=list(rows),
         data_collator=Collator(pad_token_id(loaded), decoder_start=_decoder_start(loaded)),
@@ -370,36 +376,6 @@ def use_bfloat16(loaded: LoadedModel, settings: FinetuneSettings) -> bool:
     if settings.precision == "bfloat16" and not able:
         raise UserError("precision: this device has no bfloat16 arithmetic; use 'auto' or 'float32'")
     return able and settings.precision != "float32"
-
-
-class Collator:
-    """Fill a batch up on the right to its longest row; padding is masked in attention and loss.
-
-    decoder_start: first token of an encoder-decoder's decoder, which reads this and all labels but the last; None for
-    causal models.
-    """
-
-    def __init__(self, pad: int, *, decoder_start: int | None = None) -> None:
-        self.pad = pad
-        self.decoder_start = decoder_start
-
-    def __call__(self, rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, torch.Tensor]:
-        import torch
-
-        batch = {
-            "input_ids": self._filled([row["input_ids"] for row in rows], self.pad),
-            "attention_mask": self._filled([[1] * len(row["input_ids"]) for row in rows], 0),
-            "labels": self._filled([row["labels"] for row in rows], MASKED),
-        }
-        if self.decoder_start is not None:
-            shifted = [[self.decoder_start, *row["labels"][:-1]] for row in rows]
-            batch["decoder_input_ids"] = self._filled(shifted, self.pad)
-        return {name: torch.tensor(values) for name, values in batch.items()}
-
-    @staticmethod
-    def _filled(rows: Sequence[Sequence[int]], filler: int) -> list[list[int]]:
-        width = max(map(len, rows))
-        return [[*row, *[filler] * (width - len(row))] for row in rows]
 
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------

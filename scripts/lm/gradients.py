@@ -16,6 +16,7 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.seeding import generator, seed_all
+from scripts.common.sizes import subset_size
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +96,10 @@ def warmup_gradients(
         if not known:
             raise UserError("pool: no example has a token to learn; raise less.max_tokens")
         drawn = generator(seed, "less", "warm-up").permutation(len(known))
-        chosen = [known[row] for row in sorted(drawn[: max(1, round(settings.warmup_fraction * len(known)))])]
+        chosen = [
+            known[row]
+            for row in sorted(drawn[: subset_size(len(known), settings.warmup_fraction, "less.warmup_fraction")])
+        ]
         optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, weight_decay=0.0)
         result = []
         for epoch in range(settings.epochs):
@@ -147,7 +151,7 @@ def _finetune_settings(settings: WarmupSettings) -> Any:
 
 def _encode(loaded: LoadedModel, pair: tuple[str, str], max_tokens: int) -> dict[str, list[int]] | None:
     """Return an example's ids and labels, None if no token of it is to be learnt."""
-    from scripts.lm.finetune import MASKED
+    from scripts.lm.collator import MASKED
     from scripts.lm.generate import encode_prompts
 
     prompt = encode_prompts(loaded, [pair[0]])[0]
@@ -163,7 +167,7 @@ def _loss(model: Any, rows: Sequence[dict[str, list[int]]]) -> torch.Tensor:
     """Return the mean negative log-likelihood per learnt token of a few examples, in nats."""
     import torch
 
-    from scripts.lm.finetune import Collator
+    from scripts.lm.collator import Collator
     from scripts.lm.trainer import response_loss
 
     batch = Collator(0)(rows)  # padding is masked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar, Mapping
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.lm.judge import Judge, Template, Writer, WritingJudge
@@ -20,8 +20,9 @@ class JudgeBackend:
     backend: openai (any compatible endpoint), local (a model that writes its verdict) or reference (offline, agreement
     with the reference answer). model: its name at the endpoint, or the folder or hub id of a local one. cache: folder
     of the endpoint's answers. parallel: questions asked at the same time; price_in, price_out: currency units per
-    million tokens read and written, for the cost that the log says beforehand. `section` is where these keys stand in
-    the config, for messages.
+    million tokens read and written, for the cost that the log says beforehand. parameters: further fields of each
+    request to an endpoint, or others in place of the usual ones; null leaves one out. `section` is where these keys
+    stand in the config, for messages.
     """
 
     section: ClassVar[str] = "judge"
@@ -37,6 +38,7 @@ class JudgeBackend:
     parallel: int = 4
     price_in: float = 0.0
     price_out: float = 0.0
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -74,6 +76,7 @@ def make_judge(
             parallel=settings.parallel,
             price_in=settings.price_in,
             price_out=settings.price_out,
+            parameters=settings.parameters,
         )
         writer: Writer = EndpointWriter(endpoint, settings.cache)
     else:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from scripts.lm.judge import Prompt
 logger = logging.getLogger(__name__)
 
 CHARACTERS_PER_TOKEN = 4  # of English text, for the estimate of the cost only
+OURS = ("max_tokens", "temperature", "stop")  # parameters that some endpoints refuse
 APIS = ("chat", "completions")
 
 
@@ -28,8 +30,9 @@ class EndpointSettings:
 
     base_url: address up to `/v1`. model: name the endpoint knows. key_variable: environment variable that holds the
     key; empty = the endpoint asks for none. api: `chat` or `completions` (plain text). temperature: 0 = the likeliest.
-    max_tokens: longest answer in tokens; 0 leaves the endpoint's own limit. parameters: further fields of the request,
-    e.g. {"max_completion_tokens": 512} for models that know no `max_tokens`.
+    max_tokens: longest answer in tokens, reasoning included; 0 leaves the endpoint's own limit. It is sent as
+    `max_completion_tokens` where the endpoint asks for that. parameters: further fields of the request, or others in
+    place of the usual ones; null leaves one out, e.g. {"temperature": null} for models that refuse it.
     timeout_s: longest wait for one answer in seconds. attempts: tries per question, the first included. max_wait_s:
     longest pause between two tries in seconds. parallel: questions asked at the same time.
     price_in, price_out: currency units per million tokens read and written, for the estimate in the log.
@@ -66,6 +69,8 @@ class EndpointSettings:
 class EndpointWriter:
     """A `Writer` over an endpoint, with answers cached in a folder.
 
+    An answer without text (a reasoning model that used up its tokens) is the empty text: counted, said, and kept.
+
     Raises `UserError` where asking again cannot help (key refused, unknown model) or did not help (no connection, limit
     on requests, broken answers); what was answered by then is in the cache, so the next run goes on from there.
     """
@@ -79,6 +84,7 @@ class EndpointWriter:
         self._sleep = sleep
         self._key = _read_key(settings.key_variable)
         self._client: Any = None
+        self._renamed_limit = False
 
     def write(self, prompts: Sequence[Prompt]) -> list[str]:
         """Return the endpoint's answer to each prompt, in their order; equal prompts are asked once."""
@@ -88,18 +94,39 @@ class EndpointWriter:
         if missing:
             self._log_cost(len(set(files)), list(missing.values()))
             self._ask_all(missing)
-        return [read_json(file)["answer"] for file in files]
+        rows = {file: read_json(file) for file in dict.fromkeys(files)}
+        self._warn_of_lost(list(rows.values()))
+        return [rows[file]["answer"] for file in files]
+
+    def _warn_of_lost(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Say how many different questions got no text, or a text cut at the limit, and which limit to raise."""
+        silent = [row for row in rows if not row["answer"].strip()]
+        cut = [row for row in rows if row["answer"].strip() and row.get("finish") == "length"]
+        limit = "max_completion_tokens" if "max_completion_tokens" in self._settings.parameters else "max_new_tokens"
+        remedy = f"raise {limit} (now {self._settings.parameters.get(limit) or self._settings.max_tokens or 'unset'})"
+        if silent:
+            used_up = sum(row.get("finish") == "length" for row in silent)
+            logger.warning(
+                "%d of %d answers of %s hold no text and count as unreadable, %d of them used up their tokens: %s",
+                len(silent),
+                len(rows),
+                self.name,
+                used_up,
+                remedy if used_up else "the endpoint gave no reason",
+            )
+        if cut:
+            logger.warning("%d of %d answers of %s are cut at the limit: %s", len(cut), len(rows), self.name, remedy)
 
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self._settings.model, "temperature": self._settings.temperature}
-        if self._settings.max_tokens:
+        if self._settings.max_tokens and "max_completion_tokens" not in self._settings.parameters:
             body["max_tokens"] = self._settings.max_tokens
         if self._settings.api == "chat":
             system = [{"role": "system", "content": prompt.system}] if prompt.system else []
             body["messages"] = [*system, {"role": "user", "content": prompt.user}]
         else:
             body["prompt"] = f"{prompt.system}\n\n{prompt.user}" if prompt.system else prompt.user
-        return {**body, **self._settings.parameters}
+        return {key: value for key, value in {**body, **self._settings.parameters}.items() if value is not None}
 
     def _file(self, request: Mapping[str, Any]) -> Path:
         content = to_json({"base_url": self._settings.base_url, "api": self._settings.api, "request": request})
@@ -138,11 +165,15 @@ class EndpointWriter:
                 raise
 
     def _ask_and_keep(self, file: Path, request: Mapping[str, Any]) -> None:
-        row = {"request": dict(request), "answer": self._ask(request)}
+        answer, finish = self._ask(request)
+        row = {"request": dict(request), "answer": answer, "finish": finish}
         write_json(file, {**row, "sha256": _sum_of(row)})
 
-    def _ask(self, request: Mapping[str, Any]) -> str:
-        """Return one answer, asking again after passing faults, after growing pauses or those the endpoint asks for."""
+    def _ask(self, request: Mapping[str, Any]) -> tuple[str, str]:
+        """Return one answer and why it ended.
+
+        Faults that may pass are asked again after growing pauses, or those that the endpoint asks for.
+        """
         import openai
         import tenacity
 
@@ -167,28 +198,36 @@ class EndpointWriter:
         except (openai.OpenAIError, BrokenAnswer) as error:
             raise UserError(f"judge endpoint {self._settings.base_url}: {self._fault(error)}") from None
 
-    def _ask_once(self, request: Mapping[str, Any]) -> str:
+    def _ask_once(self, request: Mapping[str, Any]) -> tuple[str, str]:
         import openai
 
         body = dict(request)
+        if self._renamed_limit and "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")
         try:
             if self._settings.api == "chat":
                 messages = body.pop("messages")
                 answer = self._client.chat.completions.create(
                     model=body.pop("model"), messages=messages, extra_body=body
                 )
-                text = answer.choices[0].message.content
+                choice = answer.choices[0]
+                text = _text_of(choice.message.content)
             else:
                 prompt = body.pop("prompt")
                 answer = self._client.completions.create(model=body.pop("model"), prompt=prompt, extra_body=body)
-                text = answer.choices[0].text
+                choice = answer.choices[0]
+                text = _text_of(choice.text)
+        except openai.BadRequestError as error:
+            named = _refused_parameter(error) == "max_tokens" and "max_completion_tokens" in self._detail(error)
+            if not named or "max_tokens" not in body:
+                raise
+            self._renamed_limit = True  # from now on, for all questions
+            return self._ask_once(request)
         except openai.OpenAIError:
             raise
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BrokenAnswer(f"{type(error).__name__}") from None
-        if not isinstance(text, str):
-            raise BrokenAnswer("no text in it")
-        return text
+        return text, str(getattr(choice, "finish_reason", None) or "")
 
     def _connect(self) -> Any:
         import openai
@@ -233,13 +272,43 @@ class EndpointWriter:
             return "no connection; check base_url and that the server runs"
         if isinstance(error, openai.InternalServerError):
             return f"it failed ({error.status_code}); try again later: {detail}"
+        refused = _refused_parameter(error)
+        if refused:
+            remedy = f'{{"{refused}": null}} in parameters leaves it out'
+            return f"it refused parameter '{refused}' ({error.status_code}); {remedy}: {detail}"
         if isinstance(error, openai.APIStatusError):
             return f"it refused the request ({error.status_code}); check model and parameters: {detail}"
         return f"its answer is not that of an OpenAI-compatible server ({detail}); check base_url"
 
 
+def _text_of(content: Any) -> str:
+    """Return a message's text: "" for none at all, of a list of parts those that are text; else `BrokenAnswer`."""
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else getattr(part, "text", None) for part in content]
+        return "".join(part for part in parts if isinstance(part, str))
+    if not isinstance(content, str):
+        raise BrokenAnswer(f"{type(content).__name__} instead of text")
+    return content
+
+
+def _refused_parameter(error: BaseException | None) -> str:
+    """Return the parameter of a request that the endpoint refuses (400, 422), "" where it does not name one of ours."""
+    import openai
+
+    if not isinstance(error, (openai.BadRequestError, openai.UnprocessableEntityError)):
+        return ""
+    body = error.body if isinstance(error.body, dict) else {}
+    told = str(body.get("message") or error)
+    unsupported = "unsupported" in f"{body.get('code')} {told}".lower() or "not support" in told.lower()
+    named = [name for name in OURS if body.get("param") == name or re.search(rf"\b{name}\b", told)]
+    return named[0] if named and unsupported else ""
+
+
 def _sum_of(row: Mapping[str, Any]) -> str:
-    return hashlib.sha256(to_json({"request": row["request"], "answer": row["answer"]}).encode()).hexdigest()
+    kept = {key: row[key] for key in ("request", "answer", *(["finish"] if "finish" in row else []))}
+    return hashlib.sha256(to_json(kept).encode()).hexdigest()
 
 
 def _is_whole(file: Path) -> bool:

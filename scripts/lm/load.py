@@ -40,6 +40,16 @@ AUTO_CLASSES = {"causal": "AutoModelForCausalLM", "encoder_decoder": "AutoModelF
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 NO_LIMIT = 1_000_000  # window of models with relative positions that state none
+# The package that reads quantised weights, by the name that a checkpoint gives its method.
+QUANTISERS = {
+    "awq": "gptqmodel",
+    "bitsandbytes": "bitsandbytes",
+    "compressed-tensors": "compressed_tensors",
+    "gptq": "gptqmodel",
+    "hqq": "hqq",
+    "quanto": "optimum_quanto",
+    "torchao": "torchao",
+}
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 
@@ -69,9 +79,10 @@ def load_model(
 ) -> LoadedModel:
     """Load a model and its tokenizer from a local folder or the hub.
 
-    source: folder or hub id. family: `causal`, `encoder_decoder` or `encoder`. dtype: a torch name, or `auto`: bfloat16
-    on a CUDA device that computes in it, float32 elsewhere (bfloat16 products are a hundred times slower on most CPUs).
-    device: `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is one. threads: torch's CPU threads.
+    source: folder or hub id; a folder of adapters (LoRA and its kin) is merged into its base model. family: `causal`,
+    `encoder_decoder` or `encoder`. dtype: a torch name, or `auto`: bfloat16 on a CUDA device that computes in it,
+    float32 elsewhere (bfloat16 products are a hundred times slower on most CPUs). device: `cpu`, `cuda`, `cuda:N`, or
+    `auto`: CUDA where there is one. threads: torch's CPU threads.
     Raises `UserError` for a missing or damaged model and for a device that is not there.
     """
     family = family.replace("-", "_")
@@ -81,6 +92,10 @@ def load_model(
         )
     folder = find_model(source)
     check_seal(folder)
+    adapter = folder if is_adapter(folder) else None
+    if adapter is not None:
+        folder = base_of(adapter)
+        check_seal(folder)
     config = _read_config(folder)
     _model_class(_class_name(config, family))  # before any model is there, see `spared_imports`
     import torch
@@ -88,8 +103,12 @@ def load_model(
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     kind = choose_dtype(dtype, chosen)
-    model = _load_weights(folder, config, family, kind).to(chosen).eval()
-    tokenizer = load_tokenizer(str(folder))
+    model = _load_weights(folder, config, family, kind, chosen)
+    if adapter is not None:
+        from scripts.lm.merge_adapter import merge_adapter
+
+        model = merge_adapter(model, adapter)
+    tokenizer = load_tokenizer(str(adapter or folder))
     return LoadedModel(model, tokenizer, chosen, kind, family, context_window(model.config))
 
 
@@ -101,6 +120,11 @@ def find_model(source: str) -> Path:
     folder = Path(source)
     if folder.is_dir():
         return folder
+    if folder.is_file():
+        raise UserError(
+            f"model {source}: is a file; a GGUF file becomes a model's folder by scripts.data.download_model, "
+            f'--settings \'{{"name": "own", "local": "{source}"}}\''
+        )
     if folder.is_absolute() or source.startswith(".") or source.count("/") > 1 or source.startswith("resources/"):
         raise UserError(f"model {source}: no such folder; check the path or build the model first")
     from huggingface_hub import snapshot_download
@@ -116,13 +140,43 @@ def find_model(source: str) -> Path:
         ) from None
 
 
+def is_adapter(folder: Path) -> bool:
+    """Return whether a folder holds adapters and no model of its own."""
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
+
+
+def base_of(adapter: Path) -> Path:
+    """Return the folder of the model that a folder of adapters belongs to.
+
+    Looked for where adapter_config.json says: as it stands, from the adapter's folder, beside it, then on the hub.
+    Raises `UserError` if it is nowhere.
+    """
+    settings = adapter / "adapter_config.json"
+    content = _read_object(settings)
+    name = content.get("base_model_name_or_path")
+    if not isinstance(name, str) or not name:
+        raise UserError(f"{settings}: key 'base_model_name_or_path' is missing; it must name the adapters' base model")
+    for folder in (Path(name), adapter / name, adapter.parent / Path(name).name):
+        if folder.is_dir() and folder.resolve() != adapter.resolve():
+            return folder
+    if content.get("revision") not in (None, "main"):
+        logging.getLogger(__name__).warning("%s: revision %s is not heeded", settings, content["revision"])
+    try:
+        return find_model(name)
+    except UserError as error:
+        raise UserError(f"{settings}: base model '{name}': {error}; or name its folder there") from None
+
+
 def load_tokenizer(source: str) -> Any:
     """Return the tokenizer of a folder or hub id, without importing the models. Raises `UserError` if it has none."""
     folder = find_model(source)
+    if is_adapter(folder) and not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        folder = base_of(folder)
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder}: no tokenizer (one of {', '.join(TOKENIZER_FILES)}); save it beside the model")
     settings = folder / "tokenizer_config.json"
-    kind = read_json(settings).get("tokenizer_class") if settings.is_file() else None
+    content = _read_object(settings) if settings.is_file() else {}
+    kind = content.get("tokenizer_class")
     try:
         if kind in PLAIN_TOKENIZERS and (folder / "tokenizer.json").is_file():
             from transformers import PreTrainedTokenizerFast
@@ -132,8 +186,10 @@ def load_tokenizer(source: str) -> Any:
             from transformers import AutoTokenizer
 
             tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(f"{folder}: no usable tokenizer ({_first_line(error)}); add tokenizer.json") from None
+    except Exception as error:  # noqa: BLE001 - the libraries fail in many ways on damaged files: each is one line
+        raise UserError(
+            f"{folder}: no usable tokenizer ({_first_line(error)}); add tokenizer.json, or fetch it again"
+        ) from None
     # transformers notes here whether HF_HUB_OFFLINE was set, and writes it beside every model that is saved.
     tokenizer.init_kwargs.pop("local_files_only", None)
     return tokenizer
@@ -179,6 +235,7 @@ def choose_dtype(dtype: str, device: Any) -> Any:
 
 def context_window(config: Any) -> int:
     """Return how many tokens of context a model's configuration allows (`NO_LIMIT` if it states no limit)."""
+    config = getattr(config, "text_config", None) or config
     stated = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     if stated is None or stated < 1:  # XLNet states -1
         return NO_LIMIT
@@ -191,12 +248,51 @@ def _read_config(folder: Path) -> dict[str, Any]:
     """Return a model folder's configuration after checking that the folder is complete."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: config.json is missing; this is not a model folder")
-    config = read_json(folder / "config.json")
-    if not isinstance(config, dict) or "model_type" not in config:
+    config = _read_object(folder / "config.json")
+    if not isinstance(config.get("model_type"), str):
         raise UserError(f"{folder / 'config.json'}: key 'model_type' is missing; this is not a transformers model")
     if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{folder}: no .safetensors file; convert the weights to safetensors (pickles are not loaded)")
+        raise UserError(
+            f"{folder}: no .safetensors file; pickles are not loaded: python -m scripts.data.download_model converts "
+            f'them, --settings \'{{"name": "{folder.name}", "local": "{folder}"}}\''
+        )
+    _check_quantisation(folder, config)
     return config
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return a JSON object. Raises `UserError` in one line for whatever else a file may hold."""
+    try:
+        content = read_json(path)
+    except (RecursionError, ValueError) as error:  # nested without end, integers of thousands of digits
+        raise UserError(f"{path}: cannot be read ({_first_line(error)}); fetch or build the model again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(content).__name__}; fetch the model again")
+    return content
+
+
+def is_installed(package: str) -> bool:
+    """Return whether transformers finds a package that reads quantised weights."""
+    from transformers import utils
+
+    return bool(getattr(utils, f"is_{package}_available", lambda: False)())
+
+
+def _check_quantisation(folder: Path, config: dict[str, Any]) -> None:
+    """Raise `UserError` where a checkpoint's weights are quantised and the library that reads them is not here."""
+    settings = config.get("quantization_config")
+    if settings is None:
+        return
+    method = settings.get("quant_method") if isinstance(settings, dict) else None
+    if isinstance(settings, dict) and method is None and ("load_in_4bit" in settings or "load_in_8bit" in settings):
+        method = "bitsandbytes"
+    needed = QUANTISERS.get(str(method))
+    if needed is not None and is_installed(needed):
+        return
+    remedy = f"install {needed.replace('_', '-')}, or" if needed else "no library for them is known here:"
+    raise UserError(
+        f"{folder}: its weights are quantised ({str(method)[:40]}); {remedy} take the model in full precision"
+    )
 
 
 def _class_name(config: dict[str, Any], family: str) -> str:
@@ -231,14 +327,20 @@ def spared_imports(*, freeze: bool) -> Iterator[None]:
             gc.enable()
 
 
-def _load_weights(folder: Path, config: dict[str, Any], family: str, dtype: Any) -> Any:
-    """Return the model with the file's weights. A weight missing from the file is an error, never a random start."""
+def _load_weights(folder: Path, config: dict[str, Any], family: str, dtype: Any, device: Any) -> Any:
+    """Return the model with the file's weights, on its device and in evaluation mode.
+
+    A weight missing from the file is an error, never a random start.
+    """
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     name = _class_name(config, family)
-    options = {} if name != AUTO_CLASSES[family] else {"trust_remote_code": False}
+    options: dict[str, Any] = {} if name != AUTO_CLASSES[family] else {"trust_remote_code": False}
+    quantised = config.get("quantization_config") is not None
+    if quantised:  # such a model is made where it stays
+        options["device_map"] = {"": str(device)}
     try:
         model, report = _model_class(name).from_pretrained(
             str(folder), dtype=dtype, use_safetensors=True, output_loading_info=True, local_files_only=True, **options
@@ -247,7 +349,7 @@ def _load_weights(folder: Path, config: dict[str, Any], family: str, dtype: Any)
         raise UserError(
             f"{folder}: damaged .safetensors file ({_first_line(error)}); fetch or build the model again"
         ) from None
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged file can make the library fail in any way: each is one line
         raise UserError(
             f"{folder}: cannot load as {family} model ({_first_line(error)}); check family and files"
         ) from None
@@ -259,7 +361,7 @@ def _load_weights(folder: Path, config: dict[str, Any], family: str, dtype: Any)
             else f"shape of {sorted(map(str, report['mismatched_keys']))[0]} differs"
         )
         raise UserError(f"{folder}: {fault} in the .safetensors file; it does not fit the family or config.json")
-    return model
+    return (model if quantised else model.to(device)).eval()
 
 
 def _first_line(error: BaseException) -> str:

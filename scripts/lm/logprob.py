@@ -25,7 +25,8 @@ CUDA_TILE = (4096, 8192)
 class OutputLayer:
     """A linear output layer: `weight` (words, width), `bias` (words,) or None, and the largest length of a weight row.
 
-    scale: what hidden states are multiplied by before the layer, see `output_scale`.
+    scale: what hidden states are multiplied by before the layer, see `output_scale`. cap: the logits are
+    cap * tanh(logits / cap), None leaves them (Gemma 2).
     """
 
     weight: Tensor
@@ -33,14 +34,21 @@ class OutputLayer:
     max_norm: float
     max_bias: float
     scale: float = 1.0
+    cap: float | None = None
 
     @classmethod
-    def of(cls, weight: Tensor, bias: Tensor | None = None, scale: float = 1.0) -> OutputLayer:
+    def of(
+        cls, weight: Tensor, bias: Tensor | None = None, scale: float = 1.0, cap: float | None = None
+    ) -> OutputLayer:
         """Wrap a layer's tensors; they are not copied, so make a new one when they change."""
         with torch.no_grad():
             max_norm = float(weight.norm(dim=1).max())
             max_bias = 0.0 if bias is None else float(bias.abs().max())
-        return cls(weight, bias, max_norm, max_bias, scale)
+        return cls(weight, bias, max_norm, max_bias, scale, cap)
+
+    def capped(self, logits: Tensor) -> Tensor:
+        """Return logits within +-cap; they may be changed in place."""
+        return logits if self.cap is None else logits.div_(self.cap).tanh_().mul_(self.cap)
 
 
 def output_scale(config: Any) -> float:
@@ -51,6 +59,11 @@ def output_scale(config: Any) -> float:
     if config.is_encoder_decoder and getattr(config, "scale_decoder_outputs", False):
         return config.d_model**-0.5
     return 1.0 / (getattr(config, "logits_scaling", None) or 1.0)
+
+
+def output_cap(config: Any) -> float | None:
+    """Return the bound that a model's logits are soft-capped to (Gemma 2), None where they are not."""
+    return getattr(config, "final_logit_softcapping", None)
 
 
 @torch.no_grad()
@@ -77,7 +90,8 @@ def log_sum_exp(hidden: Tensor, layer: OutputLayer, words: int) -> Tensor:
     """
     bound = (float(hidden.float().norm(dim=1).max()) * layer.max_norm + layer.max_bias) * LOG2_E
     safe = bound < SAFE_EXPONENT
-    exact = hidden.dtype == torch.float32
+    # Powers of two at once where nothing stands between product and exponent.
+    exact = hidden.dtype == torch.float32 and layer.cap is None
     if exact:
         hidden = hidden * LOG2_E
     columns = layer.weight.t()
@@ -88,10 +102,10 @@ def log_sum_exp(hidden: Tensor, layer: OutputLayer, words: int) -> Tensor:
     for at in range(0, columns.shape[1], words):
         block = columns[:, at : at + words]
         tile = _product(hidden, block, buffer[: n * block.shape[1]].view(n, -1))
-        if not exact:
-            tile.mul_(LOG2_E)
         if layer.bias is not None:
-            tile.add_(layer.bias[at : at + words].float() * LOG2_E)
+            tile.add_(layer.bias[at : at + words].float() * (LOG2_E if exact else 1.0))
+        if not exact:
+            tile = layer.capped(tile).mul_(LOG2_E)
         if not safe:
             higher = torch.maximum(peak, tile.amax(dim=1))
             total.mul_(torch.exp2(peak - higher))
@@ -117,5 +131,5 @@ def _target_logits(hidden: Tensor, targets: Tensor, layer: OutputLayer) -> Tenso
     for at in range(0, hidden.shape[0], 4096):
         ids = targets[at : at + 4096]
         logits = (hidden[at : at + 4096].float() * layer.weight[ids].float()).sum(dim=1)
-        parts.append(logits if layer.bias is None else logits + layer.bias[ids].float())
+        parts.append(layer.capped(logits if layer.bias is None else logits + layer.bias[ids].float()))
     return torch.cat(parts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
-from scripts.common.errors import UserError, did_you_mean
-from scripts.common.settings import parse_json
+from scripts.common.errors import UserError
+from scripts.common.settings import parse_json, settings_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,41 +15,139 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill."""
+    """Templates of the text up to the answer, with `{instruction}` and `{input}` as places to fill, and of the answer.
+
+    answer: text of the answer, with `{output}` as place. strip: whether white space at both ends of a field is dropped
+    before it is filled in; what the templates themselves hold always stays. A row without input is one whose input is
+    empty, after that. chat: the templates are the user's turn, which `of` puts into the chat template of a tokenizer.
+    """
 
     with_input: str
     without_input: str
+    answer: str = "{output}"
+    strip: bool = True
+    chat: bool = False
 
     @classmethod
-    def from_config(cls, templates: Mapping[str, str]) -> Prompt:
+    def from_config(cls, templates: Mapping[str, Any]) -> Prompt:
         """Build a prompt from the map of the config. Raises `UserError` for a missing or unknown key or place."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        for key in templates:
-            if key not in names:
-                raise UserError(f"prompt: unknown key '{key}'{did_you_mean(key, names)}; expected {', '.join(names)}")
-        places = {"with_input": ("{instruction}", "{input}"), "without_input": ("{instruction}",)}
-        for name in names:
-            if name not in templates:
-                raise UserError(f"prompt: key '{name}' is missing; expected {', '.join(names)}")
-            for place in places[name]:
-                if place not in templates[name]:
+        places = {
+            "with_input": ("{instruction}", "{input}"),
+            "without_input": ("{instruction}",),
+            "answer": ("{output}",),
+        }
+        prompt = settings_of(cls, templates, "prompt")
+        for name, needed in places.items():
+            for place in needed:
+                if place not in getattr(prompt, name):
                     raise UserError(f"prompt: template '{name}' has no place {place}; put it in")
-        return cls(**templates)
+        return prompt
+
+    def field(self, row: Mapping[str, str], name: str) -> str:
+        """Return a row's field as it is filled in."""
+        return row[name].strip() if self.strip else row[name]
+
+    def of(self, tokenizer: PreTrainedTokenizerBase) -> Prompt:
+        """Return the prompt as texts for a tokenizer's model: with `chat` in its chat template, else as it is.
+
+        Raises `UserError` if `chat` is asked of a tokenizer that has no chat template.
+        """
+        if not self.chat:
+            return self
+        if not getattr(tokenizer, "chat_template", None):
+            raise UserError(
+                "prompt: chat is asked for, but the model's tokenizer has no chat template; choose another prompt, or "
+                "a model tuned to instructions"
+            )
+        return ChatPrompt(**dataclasses.asdict(self), tokenizer=tokenizer)
+
+    def of_model(self, source: str) -> Prompt:
+        """Return `of` the tokenizer of a model's folder or hub id, which is read only where `chat` asks for it."""
+        if not self.chat:
+            return self
+        from scripts.lm.load import load_tokenizer
+
+        return self.of(load_tokenizer(source))
 
     def query(self, row: Mapping[str, str]) -> str:
-        """Return the text up to where the answer starts."""
-        given = row["input"].strip()
+        """Return the text up to where the answer starts; of a chat that no tokenizer has yet, the user's turn."""
+        given = self.field(row, "input")
         before, _, after = (self.with_input if given else self.without_input).partition("{instruction}")
         # Filled in one place after the other: braces in the user's text are text, never places.
         if "{input}" in before:
             before = before.replace("{input}", given)
         elif given:
             after = after.replace("{input}", given)
-        return before + row["instruction"].strip() + after
+        return before + self.field(row, "instruction") + after
+
+    def response(self, row: Mapping[str, str]) -> str:
+        """Return the text of the answer."""
+        return self.answer.replace("{output}", self.field(row, "output"))
 
     def full(self, row: Mapping[str, str]) -> str:
         """Return the text with its answer."""
-        return self.query(row) + row["output"].strip()
+        return self.query(row) + self.response(row)
+
+    def shown(self, row: Mapping[str, str]) -> str:
+        """Return the text with its answer as it stands before another text: a chat's turn is closed."""
+        return self.full(row)
+
+    def continued(self, row: Mapping[str, str]) -> str:
+        """Return the text up to where the answer starts, of a later turn of a conversation."""
+        return self.query(row)
+
+    def closing(self, separator: str) -> str:
+        """Return what stands between an answer and the next turn: the separator, or what closes a turn of a chat."""
+        return separator
+
+
+EARLIER = [{"role": "user", "content": "question-1"}, {"role": "assistant", "content": "answer-1"}]
+"""A conversation so far, to find out what a chat template puts behind it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ChatPrompt(Prompt):
+    """A prompt in the chat template of a tokenizer: its texts bring their special tokens.
+
+    A beginning-of-sequence token that the tokenizer puts before every text by itself is left out of them.
+    """
+
+    tokenizer: Any = None
+
+    def query(self, row: Mapping[str, str]) -> str:
+        """Return the user's turn and the beginning of the assistant's, where the answer starts."""
+        return self._rendered([{"role": "user", "content": super().query(row)}], add_generation_prompt=True)
+
+    def shown(self, row: Mapping[str, str]) -> str:
+        """Return both turns, closed as the template closes them."""
+        turns = [
+            {"role": "user", "content": super().query(row)},
+            {"role": "assistant", "content": self.response(row)},
+        ]
+        return self._rendered(turns, add_generation_prompt=False)
+
+    def continued(self, row: Mapping[str, str]) -> str:
+        """Return a later user's turn, as the template puts it behind a first one, and the assistant's beginning."""
+        text = Prompt.query(self, row)
+        before = self._rendered(EARLIER, add_generation_prompt=False)
+        whole = self._rendered([*EARLIER, {"role": "user", "content": text}], add_generation_prompt=True)
+        return whole.removeprefix(before) if whole.startswith(before) else self.query(row)
+
+    def closing(self, separator: str) -> str:
+        """Return what the template puts behind an answer; the separator where it puts nothing there."""
+        return self._rendered(EARLIER, add_generation_prompt=False).rpartition(EARLIER[1]["content"])[2] or separator
+
+    def _rendered(self, turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+        try:
+            text = self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        except Exception as error:  # noqa: BLE001 - a template is a program of its own, and may fail in any way
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(f"prompt: the model's chat template fails ({reason}); choose another prompt") from None
+        start = self.tokenizer.bos_token
+        doubled = start and leading_ids(self.tokenizer) == [self.tokenizer.bos_token_id]
+        return text.removeprefix(start) if doubled else text
 
 
 def prompt_of_flag(text: str) -> Prompt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
@@ -11,6 +12,9 @@ from scripts.lm.prompts import default_ids, plain_ids
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
+
+
+logger = logging.getLogger(__name__)
 
 
 def rating_ids(loaded: LoadedModel, ratings: Sequence[str], prompt_end: str) -> list[int]:
@@ -49,17 +53,21 @@ def rating_probabilities(
 
     from scripts.lm.embed import batches_by_length
     from scripts.lm.generate import pad_token_id
-    from scripts.lm.logprob import output_scale
+    from scripts.lm.logprob import output_cap, output_scale
 
     if loaded.family != "causal":
         raise UserError(f"model: ratings need a causal language model, and this one is {loaded.family}")
-    encoded = [default_ids(loaded.tokenizer, text)[-loaded.window :] for text in prompts]
+    encoded = [default_ids(loaded.tokenizer, text) for text in prompts]
+    n_cut = sum(len(ids) > loaded.window for ids in encoded)
+    if n_cut:
+        logger.warning("%d of %d rated texts lose their beginning (window %d)", n_cut, len(encoded), loaded.window)
+    encoded = [ids[-loaded.window :] for ids in encoded]
     for number, ids in enumerate(encoded):
         if not ids:
             raise UserError(f"rating prompt {number}: it has no tokens; fill it in")
     weight = loaded.model.get_output_embeddings().weight[list(ratings)]
     bias = getattr(loaded.model.get_output_embeddings(), "bias", None)
-    scale = output_scale(loaded.model.config)
+    scale, cap = output_scale(loaded.model.config), output_cap(loaded.model.config)
     result = np.empty((len(encoded), len(ratings)))
     pad = pad_token_id(loaded)
     loaded.model.eval()
@@ -75,6 +83,8 @@ def rating_probabilities(
             logits = last @ weight.float().T
             if bias is not None:
                 logits = logits + bias[list(ratings)].float()
+            if cap is not None:
+                logits = torch.tanh(logits / cap) * cap
             result[rows] = torch.softmax(logits.double(), dim=1).cpu().numpy()
     if not np.isfinite(result).all():
         raise UserError("model: it gives ratings that are not finite; its weights or dtype are at fault (try float32)")

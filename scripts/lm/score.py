@@ -11,7 +11,8 @@ Encoder-decoder models (T5) read prefix + query in the encoder and the answer in
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Iterator, Sequence, Union
 
@@ -22,16 +23,14 @@ from torch import Tensor
 
 from scripts.common.errors import UserError
 from scripts.lm import attention
-from scripts.lm.load import NO_LIMIT, context_window
-from scripts.lm.logprob import OutputLayer, output_scale, token_logprobs
+from scripts.lm.architectures import CAUSAL_TYPES, scoring_window, sliding_layers, unknown_trait
+from scripts.lm.load import NO_LIMIT
+from scripts.lm.logprob import OutputLayer, output_cap, output_scale, token_logprobs
 from scripts.lm.packing import Continuation, PackedContinuations, Row, check_ids, pack
+from scripts.lm.score_plain import PlainEngine
 from scripts.lm.score_t5 import T5Engine
 
-# Each is compared with a plain reference in the tests.
-CAUSAL_TYPES = ("gpt2", "granite", "llama", "mistral", "opt", "phi3", "qwen2", "qwen3")
-ENCODER_DECODER_TYPES = ("t5",)
-# What an architecture may have beyond the plain layers, because the scorer minds it.
-MINDED = {"mistral": ("sliding_window",), "phi3": ("sliding_window",), "granite": ("logits_scaling",)}
+logger = logging.getLogger(__name__)
 
 __all__ = ["Continuation", "PackedContinuations", "PrefixCache", "Scorer", "Scores"]
 
@@ -42,8 +41,8 @@ class PrefixCache:
 
     keys, values: by layer, (1, key heads, tokens, head width); change them by building a new cache with `from_tensors`.
     next_position: position of the token that follows. last_hidden: (1, width) final state of the last token, which
-    predicts the first answer token where a query is empty; None if unknown. ids, embeds: the prefix itself, only where
-    nothing can be run ahead (T5).
+    predicts the first answer token where a query is empty; None if unknown. ids, embeds: the prefix itself, embeddings
+    first, only where nothing can be run ahead (T5, and model types that are scored by their plain pass).
     """
 
     keys: tuple[Tensor, ...] = ()
@@ -58,7 +57,7 @@ class PrefixCache:
         """Tokens (or embeddings) that later tokens can look at."""
         if self.keys:
             return self.keys[0].shape[2]
-        return len(self.ids) if self.embeds is None else self.embeds.shape[0]
+        return len(self.ids) + (0 if self.embeds is None else self.embeds.shape[0])
 
     @classmethod
     def from_tensors(
@@ -102,7 +101,8 @@ class Scorer:
 
     model: a transformers model with its output layer, on its device, in its dtype. batch_tokens: tokens per row (memory
     and speed, never results beyond rounding).
-    Make a new scorer when the model's weights have changed. Raises `UserError` for architectures that it does not know.
+    Make a new scorer when the model's weights have changed. An architecture that it does not know is scored by the
+    model's own pass over each whole sequence, which is slower; a warning says so.
     """
 
     def __init__(self, model: Any, *, batch_tokens: int = 1024) -> None:
@@ -111,22 +111,26 @@ class Scorer:
         self.model = model.get_base_model() if hasattr(model, "peft_config") else model
         self.batch_tokens = batch_tokens
         config = self.model.config
-        _check_architecture(config)
+        unknown = unknown_trait(config)
         self.encoder_decoder = bool(config.is_encoder_decoder)
-        self.window = NO_LIMIT if self.encoder_decoder else _window(config)
-        self.sliding = getattr(config, "sliding_window", None)
-        self.layer = _output_layer(self.model)
-        self.device = self.layer.weight.device
+        self.plain = PlainEngine(self.model, batch_tokens) if unknown else None
+        self.window = NO_LIMIT if self.encoder_decoder else scoring_window(config)
+        self._sliding, self._near = sliding_layers(config)
+        self.layer = None if unknown else _output_layer(self.model)
+        self.device = self.model.device if self.layer is None else self.layer.weight.device
+        if unknown:
+            logger.warning("%s: each text is run whole, by the model's own slower pass", unknown)
         self._slow_gelus = [part for part in self.model.modules() if type(part).__name__ == "NewGELUActivation"]
-        self._t5 = T5Engine(self.model, self.layer, batch_tokens) if self.encoder_decoder else None
+        self._t5 = T5Engine(self.model, self.layer, batch_tokens) if self.encoder_decoder and not unknown else None
         attention.register()
 
     def pack(self, continuations: Sequence[Continuation]) -> PackedContinuations:
         """Pack continuations once, to be scored after any number of prefixes. Raises `UserError` for unknown ids."""
-        n_words = min(self.layer.weight.shape[0], self.model.get_input_embeddings().weight.shape[0])
+        n_words = self.model.get_input_embeddings().weight.shape[0]
+        n_words = n_words if self.layer is None else min(self.layer.weight.shape[0], n_words)
         for index, item in enumerate(continuations):
             check_ids(f"continuation {index}", (*item.query_ids, *item.answer_ids), n_words)
-        return pack(continuations, self.batch_tokens, self.device, share=not self.encoder_decoder)
+        return pack(continuations, self.batch_tokens, self.device, share=not (self.encoder_decoder or self.plain))
 
     @torch.no_grad()
     def prefill(
@@ -151,6 +155,8 @@ class Scorer:
             return PrefixCache(ids=tuple(prefix_ids), embeds=embeds, next_position=n_new)
         if n_new == 0:
             return past or PrefixCache()
+        if self.plain is not None:
+            return self._keep_plain(prefix_ids, embeds, past)
         start = past.next_position if past else 0
         if start + n_new > self.window:
             raise UserError(
@@ -158,6 +164,15 @@ class Scorer:
                 " shorten it or take another model"
             )
         return self._run_prefix(prefix_ids, embeds, past, start, n_new)
+
+    def _keep_plain(self, ids: Sequence[int], embeds: Tensor | None, past: PrefixCache | None) -> PrefixCache:
+        """Return a prefix as it is, behind `past`: nothing of it is run ahead."""
+        before = past or PrefixCache()
+        if embeds is not None and before.length:
+            raise UserError(f"model type '{self.model.config.model_type}': embeddings can only stand first in a prefix")
+        whole = (*before.ids, *ids)
+        made = PrefixCache(ids=whole, embeds=before.embeds if embeds is None else embeds)
+        return replace(made, next_position=made.length)
 
     def score(
         self,
@@ -181,10 +196,15 @@ class Scorer:
     def query_states(self, prefix: Prefix, queries: Sequence[Sequence[int]]) -> Tensor:
         """Return the hidden state that predicts what follows each query (token ids) behind one prefix, (n, width).
 
+        For `tokens_after` alone: of a model of an unknown type it is the logits, (n, words).
         Not for encoder-decoder models. Raises `UserError` as `score` does.
         """
         if self.encoder_decoder:
             raise ValueError("query_states is for causal models")
+        if self.plain is not None:
+            kept = self._plain_prefix(prefix)
+            with self._scoring_mode():
+                return self.plain.next_logits(kept.ids, kept.embeds, queries)
         packed = self.pack([Continuation(tuple(query), (0,)) for query in queries])  # one answer place for each query
         states = torch.empty(
             len(queries), self.layer.weight.shape[1], dtype=self.layer.weight.dtype, device=self.device
@@ -202,11 +222,17 @@ class Scorer:
         wanted = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
         best, found = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(tokens)))]
         for rows in states.split(256):  # a few rows of logits at a time
-            logits = F.linear(rows * self.layer.scale, self.layer.weight, self.layer.bias).float()
+            logits = self._logits(rows)
             best.append(logits.argmax(dim=-1).cpu().numpy())
             chosen = logits[:, wanted] - logits.logsumexp(dim=-1, keepdim=True)
             found.append(chosen.double().cpu().numpy())
         return np.concatenate(best), np.concatenate(found)
+
+    def _logits(self, rows: Tensor) -> Tensor:
+        """Return the logits of some of the states of `query_states`, (rows, words) float32."""
+        if self.layer is None:
+            return rows
+        return self.layer.capped(F.linear(rows * self.layer.scale, self.layer.weight, self.layer.bias).float())
 
     def _answer_states(
         self, prefix: Prefix, packed: PackedContinuations
@@ -216,12 +242,17 @@ class Scorer:
         if len(packed.first_places):
             yield packed.first_places, packed.first_targets, self._first_states(cache, packed)
         longest = max((group.length for row in packed.rows for group in row.groups), default=0)
-        reach = self.sliding if self.sliding and cache.length + longest > self.sliding else None
-        keys, values = (_within_reach(parts, reach) for parts in (cache.keys, cache.values))
-        mask = attention.causal_mask(keys[0].shape[2] if keys else 0, longest, self.layer.weight, reach)
+        mask = attention.causal_mask(cache.length, longest, self.layer.weight)
+        near, near_mask = (frozenset(), None)
+        if self._sliding and cache.length + longest > self._sliding:
+            near = self._near
+            near_mask = attention.causal_mask(
+                min(cache.length, self._sliding), longest, self.layer.weight, self._sliding
+            )
+        keys, values = (self._within_reach(parts, near) for parts in (cache.keys, cache.values))
         with self._scoring_mode(shared_attention=True):
             for row in packed.rows:
-                prefix = attention.SharedPrefix(keys, values, row.groups, mask, whole=reach is None)
+                prefix = attention.SharedPrefix(keys, values, row.groups, mask, near, near_mask)
                 yield row.places, row.targets, self._row_states(row, cache.next_position, prefix)
 
     def _run_prefix(
@@ -250,25 +281,44 @@ class Scorer:
     @torch.no_grad()
     def _fill(self, flat: np.ndarray, prefix: Prefix, packed: PackedContinuations) -> None:
         """Put the log-probability of every answer token in its place in `flat`."""
-        if self._t5 is not None:
-            given = prefix if isinstance(prefix, PrefixCache) else self.prefill(prefix or ())
+        engine = self._t5 or self.plain
+        if engine is not None:
+            kept = self._plain_prefix(prefix)
+            self._check_fit(kept.length, packed)
             with self._scoring_mode():
-                self._t5.fill(flat, given.ids, given.embeds, packed)
+                engine.fill(flat, kept.ids, kept.embeds, packed)
             return
         for places, targets, hidden in self._answer_states(prefix, packed):
             flat[places] = token_logprobs(hidden, targets, self.layer).cpu().numpy()
 
+    def _plain_prefix(self, prefix: Prefix) -> PrefixCache:
+        """Return a prefix that is kept as it is. Raises `UserError` where only its keys and values are there."""
+        kept = prefix if isinstance(prefix, PrefixCache) else self.prefill(prefix or ())
+        if kept.keys:
+            raise UserError(
+                f"model type '{self.model.config.model_type}': the scorer cannot go on behind keys and values of this"
+                f" architecture; take one of {', '.join(CAUSAL_TYPES)}"
+            )
+        return kept
+
     def _prefill_common(self, prefix: Prefix, packed: PackedContinuations) -> PrefixCache:
         """Run the prefix, where it is not run yet, together with what all queries begin with."""
-        before = prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ())
+        self._check_fit(prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ()), packed)
+        if isinstance(prefix, PrefixCache):
+            return self.prefill(packed.common_ids, past=prefix)
+        return self.prefill([*(prefix or ()), *packed.common_ids])
+
+    def _check_fit(self, before: int, packed: PackedContinuations) -> None:
+        """Raise `UserError` where a continuation does not fit the window behind `before` positions."""
         if before + packed.max_fed > self.window:
             raise UserError(
                 f"continuation {packed.longest}: its {packed.max_fed} tokens after a prefix of {before} exceed the"
                 f" model's window of {self.window}; shorten one of them or take another model"
             )
-        if isinstance(prefix, PrefixCache):
-            return self.prefill(packed.common_ids, past=prefix)
-        return self.prefill([*(prefix or ()), *packed.common_ids])
+
+    def _within_reach(self, parts: tuple[Tensor, ...], near: frozenset[int]) -> tuple[Tensor, ...]:
+        """Return a prefix's keys or values by layer, of the layers `near` those that a later token can still see."""
+        return tuple(part[:, :, -self._sliding :] if at in near else part for at, part in enumerate(parts))
 
     def _first_states(self, cache: PrefixCache, packed: PackedContinuations) -> Tensor:
         """Return the hidden states that predict the answer tokens which follow the prefix directly."""
@@ -307,41 +357,6 @@ class Scorer:
                 self.model.train()
 
 
-def _check_architecture(config: Any) -> None:
-    """Raise `UserError` unless the scorer is known to be right for this architecture."""
-    kind = config.model_type
-    known = ENCODER_DECODER_TYPES if config.is_encoder_decoder else CAUSAL_TYPES
-    if kind not in known:
-        raise UserError(
-            f"model type '{kind}': the scorer knows {', '.join((*CAUSAL_TYPES, *ENCODER_DECODER_TYPES))};"
-            " add it to scripts/lm/score.py together with its test"
-        )
-    for key in ("sliding_window", "final_logit_softcapping", "attn_logit_softcapping", "logit_scale", "logits_scaling"):
-        if getattr(config, key, None) is not None and key not in MINDED.get(kind, ()):
-            raise UserError(
-                f"model type '{kind}': {key} {getattr(config, key)} is not supported by the scorer; unset it"
-            )
-    if getattr(config, "add_cross_attention", False):
-        raise UserError(f"model type '{kind}': a decoder with cross-attention cannot be scored alone")
-
-
-def _within_reach(parts: tuple[Tensor, ...], reach: int | None) -> tuple[Tensor, ...]:
-    """Return the last `reach` tokens of a prefix's keys or values: no later token sees more. None: all of them."""
-    return parts if reach is None else tuple(part[:, :, -reach:] for part in parts)
-
-
-def _window(config: Any) -> int:
-    """Return the most tokens of context that can be scored.
-
-    With "longrope" (Phi-3 128k) all positions change their scale in a text longer than the original window: a prefix
-    that was run before would not fit its continuation, so that window is the limit.
-    """
-    rope = getattr(config, "rope_parameters", None) or {}
-    if rope.get("rope_type") != "longrope":
-        return context_window(config)
-    return min(context_window(config), int(rope["original_max_position_embeddings"]))
-
-
 def _output_layer(model: Any) -> OutputLayer:
     """Return the model's own output layer. Raises `UserError` if it is not a plain linear layer."""
     head = model.get_output_embeddings()
@@ -350,7 +365,7 @@ def _output_layer(model: Any) -> OutputLayer:
             f"model type '{model.config.model_type}': output layer is {type(head).__name__}, not a plain linear layer;"
             " load the model with its language-model head, unquantised and without adapters on the head"
         )
-    return OutputLayer.of(head.weight, head.bias, output_scale(model.config))
+    return OutputLayer.of(head.weight, head.bias, output_scale(model.config), output_cap(model.config))
 
 
 def _collect(flat: np.ndarray, packed: PackedContinuations, per_token: bool) -> Scores:

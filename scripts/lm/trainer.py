@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, get_scheduler
 
 from scripts.common.checksums import seal
 from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.lm.checkpoints import is_first_process, wait_for_all
-from scripts.lm.finetune import MASKED
+from scripts.lm.collator import MASKED
+from scripts.lm.finetune import FinetuneSettings
+from scripts.lm.optimizer_options import warmup_length
+from scripts.lm.optimizing import EarlyEpsilonAdamW, decaying
 
 
 def response_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None, *, causal: bool) -> torch.Tensor:
@@ -31,7 +34,34 @@ def response_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = 
 
 
 class FiniteLossTrainer(Trainer):
-    """A Trainer that ends with a `UserError` naming the step when the loss is NaN or infinite."""
+    """A Trainer with the optimizer's options of `settings`; it ends with a `UserError` at a loss that is not finite."""
+
+    def __init__(self, *args: Any, settings: FinetuneSettings, **kwargs: Any) -> None:
+        self.settings = settings
+        super().__init__(*args, **kwargs)
+
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """Return the names of the weights that decay."""
+        if self.settings.weight_decay_on == "except_norms":
+            return super().get_decay_parameter_names(model)
+        return sorted(decaying(model, self.settings.weight_decay_on))
+
+    def get_optimizer_cls_and_kwargs(self, args: Any, model: Any = None) -> tuple[Any, dict[str, Any]]:
+        """Return the optimizer's class and settings."""
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+        return (EarlyEpsilonAdamW if self.settings.adam_epsilon_rule == "before_correction" else kind), options
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Make the schedule of step sizes. The Trainer's own rounds the warm-up up."""
+        if self.lr_scheduler is None and self.settings.warmup_rounding == "exact" and self.settings.warmup_ratio:
+            self.lr_scheduler = get_scheduler(
+                self.args.lr_scheduler_type,
+                optimizer=self.optimizer if optimizer is None else optimizer,
+                num_warmup_steps=warmup_length(self.settings.warmup_ratio, num_training_steps, "exact"),
+                num_training_steps=num_training_steps,
+            )
+            self._created_lr_scheduler = True
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Run one forward and backward pass; see `transformers.Trainer.training_step`."""

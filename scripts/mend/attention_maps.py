@@ -16,7 +16,7 @@ from scripts.common.files import write_csv
 from scripts.common.settings import parse_settings
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import ATTENTION_COLUMNS
-from scripts.mend.demonstrations import Encoder, Joined, join, parse_format
+from scripts.mend.demonstrations import Encoder, Joined, join_for_distiller, join_for_llm, parse_format
 from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
 
 if TYPE_CHECKING:
@@ -130,10 +130,8 @@ def maps(
     if large.encoder_decoder:
         raise UserError("--model: attention maps follow a causal model; leave encoder-decoder models out")
     shown = demonstration_rows(tasks, settings.task_name, settings.shots, settings.seed, settings.n_demonstrations)
-    examples = [encoder.example(row) for row in shown]
-    channel = encoder.form.method == "channel"
-    joined = join(examples, encoder.form.llm_room, channel=channel)
-    short = join(examples, encoder.form.distiller_room, channel=channel)
+    examples = encoder.examples(shown)
+    joined, short = join_for_llm(examples, encoder.form), join_for_distiller(examples, encoder.form)
     path = test_file(tasks, settings.task_name, settings.shots, settings.seed)
     asked = [encoder.query(row).query for row in asked_rows(path, settings.n_queries)]
     large.model.set_attn_implementation("eager")

@@ -15,7 +15,7 @@ from scripts.common.files import to_json
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.mend.demonstrations import Encoder, join, parse_format
+from scripts.mend.demonstrations import Encoder, join_for_distiller, parse_format, split_groups
 from scripts.mend.sampling import distiller_batches
 
 logger = logging.getLogger(__name__)
@@ -46,13 +46,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     form = parse_format(args.format or to_json(distiller.info.format))
     encoder = Encoder(distiller.tokenizer, form)
-    examples = [encoder.example(row) for row in rows]
-    fitting = join(examples, form.distiller_room, channel=form.method == "channel").n_used
-    if args.groups == 1 and fitting < len(rows):
+    examples = encoder.examples(rows)
+    batches = [join_for_distiller(part, form) for part in split_groups(examples, args.groups)]
+    fitting = sum(batch.n_used for batch in batches)
+    if fitting < len(rows):
         raise UserError(
             f"{args.demonstrations}: only {fitting} of {len(rows)} demonstrations fit the distiller's"
-            f" {form.distiller_room} tokens; remove some, or distil them in batches with --groups"
+            f" {form.distiller_room} tokens; remove some, or distil them in batches with"
+            f" {'' if args.groups == 1 else 'more '}--groups"
         )
+    cut = sum(len(example.ids) for example in examples) - sum(len(batch.ids) for batch in batches)
+    if cut:
+        logger.warning("%d tokens of the last demonstrations' inputs do not fit and are cut", cut)
     vectors = distil(distiller, distiller_batches(examples, encoder, args.groups), large.device)
     note = {
         "format": {name: getattr(form, name) for name in form.__dataclass_fields__},

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, to_json, write_json
+from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_model, load_tokenizer
-from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 
 if TYPE_CHECKING:
     from scripts.mend.llm import LargeModel
@@ -104,9 +104,8 @@ class Distiller(nn.Module):
         self.placeholders.copy_(drawn)
         if self.pooler is not None:
             bound = self.pooler.weight.shape[1] ** -0.5  # torch's own start of a linear layer, from our generator
-            drawn_pooler = torch.rand(self.pooler.weight.shape, generator=generator) * 2 - 1
-            self.pooler.weight.copy_(drawn_pooler * bound)
-            self.pooler.bias.zero_()
+            for part in (self.pooler.weight, self.pooler.bias):
+                part.copy_((torch.rand(part.shape, generator=generator) * 2 - 1) * bound)
 
     @torch.no_grad()
     def resize(self, n_vectors: int, generator: torch.Generator) -> None:
@@ -194,7 +193,7 @@ def new_distiller(
     """
     loaded = load_model(source, family=family, dtype=dtype, device=device, threads=threads)
     kind = loaded.model.config.model_type
-    known = ENCODER_DECODER_TYPES if family == "encoder_decoder" else CAUSAL_TYPES
+    known = ENCODER_DECODER_TYPES if family == "encoder_decoder" else PLAIN_HEAD_TYPES
     if kind not in known:
         raise UserError(f"model type '{kind}': distillers of family {family} can be {', '.join(known)}")
     body = loaded.model.get_encoder() if family == "encoder_decoder" else loaded.model.base_model

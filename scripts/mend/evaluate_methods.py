@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.progress import Progress
-from scripts.common.settings import named_values, parse_json, parse_settings, settings_of
+from scripts.common.settings import check_choice, named_values, parse_json, parse_settings, settings_of
 from scripts.common.tensors import read_tensors
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import SCORE_COLUMNS
-from scripts.mend.demonstrations import Encoder, PromptFormat, join, parse_formats
+from scripts.mend.demonstrations import Encoder, Ids, PromptFormat, join_for_llm, parse_formats
 from scripts.mend.perturbations import PERTURBATIONS, perturb
 from scripts.mend.sampling import distiller_batches
-from scripts.mend.scoring import Queries, accuracy, task_metrics
+from scripts.mend.scoring import F1_KINDS, TIES, Queries, accuracy, task_metrics
 from scripts.mend.task_files import demonstration_rows, test_file, test_rows
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ KINDS = ("zero_shot", "icl", "tuned", "prompt_tuning", "distilled")
 @dataclasses.dataclass(frozen=True)
 class EvaluateSettings:
     """task_names: test tasks; shots: k of their files; seeds: of the demonstrations; max_test: rows per task (0: all);
-    metric_of: the tasks' own metric, macro_f1 where none is named; batch_tokens: tokens per row of the scorer.
+    metric_of: the tasks' own metric, macro_f1 where none is named; f1: over which classes it is the mean, ties: which
+    of equal options is the answer (`scripts.mend.scoring`); batch_tokens: tokens per row of the scorer.
     """
 
     task_names: Sequence[str]
@@ -48,7 +49,13 @@ class EvaluateSettings:
     seeds: Sequence[int]
     max_test: int
     metric_of: Mapping[str, str]
+    f1: str
+    ties: str
     batch_tokens: int
+
+    def __post_init__(self) -> None:
+        check_choice("f1", self.f1, F1_KINDS)
+        check_choice("ties", self.ties, TIES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +89,28 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 class Prefix:
-    """What stands before the queries: a scorer's prefix, tokens of demonstrations read, vectors, labels read."""
+    """What stands before the queries.
 
-    prefix: PrefixCache | Sequence[int] | None
+    vectors: distilled ones or a soft prompt, None where tokens are read or nothing. demonstrations: their tokens as the
+    language model reads (or, behind vectors, would read) them. prefix_tokens: tokens of demonstrations read; labels:
+    those read, None if unknown.
+    """
+
+    vectors: Any
+    demonstrations: Ids
     prefix_tokens: int
-    n_vectors: int
     labels: frozenset[str] | None
+
+    @property
+    def n_vectors(self) -> int:
+        """Return how many vectors stand before the queries."""
+        return 0 if self.vectors is None else len(self.vectors)
+
+    def run(self, scorer: Scorer) -> PrefixCache | None:
+        """Run the prefix once for all queries."""
+        if self.vectors is not None:
+            return scorer.prefill(embeds=self.vectors)
+        return scorer.prefill(self.demonstrations) if self.demonstrations else None
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -146,7 +169,7 @@ class Evaluation:
             name: Scorer(model.model, batch_tokens=settings.batch_tokens) for name, model in tuned.items()
         }
         self._scorers[""] = Scorer(large.model, batch_tokens=settings.batch_tokens)
-        self._queries: dict[tuple[str, Path], Queries] = {}
+        self._queries: dict[tuple[str, Path, bool], Queries] = {}
 
     def run(self, arm: Arm) -> list[dict[str, Any]]:
         """Return the rows of one arm: every task, seed and metric."""
@@ -160,11 +183,12 @@ class Evaluation:
         """Return the rows of one arm on one task with one seed's demonstrations."""
         settings = self.settings
         scorer = self._scorers[arm.source if arm.kind == "tuned" else ""]
-        asked = self.queries(scorer, arm.format, test_file(self.tasks, task, settings.shots, seed))
-        before = self.prefix(scorer, arm, task, seed)
-        predicted = asked.answers(before.prefix, scorer)
+        before = self.prefix(arm, task, seed)
+        asked = self.queries(scorer, arm, test_file(self.tasks, task, settings.shots, seed))
+        asked = asked.behind(before.demonstrations)
+        predicted = asked.answers(None if asked.whole else before.run(scorer), scorer, settings.ties)
         gold = [row["output"] for row in asked.rows]
-        values = task_metrics(predicted, gold, settings.metric_of.get(task, "macro_f1"))
+        values = task_metrics(predicted, gold, settings.metric_of.get(task, "macro_f1"), settings.f1)
         found = [(name, value, len(gold)) for name, value in values.items()]
         if before.labels is not None:
             for name, seen in (("accuracy_seen_labels", True), ("accuracy_unseen_labels", False)):
@@ -190,34 +214,36 @@ class Evaluation:
             return 0
         return self.settings.shots if arm.n_demonstrations is None else arm.n_demonstrations
 
-    def queries(self, scorer: Scorer, form: str, path: Path) -> Queries:
-        """Return the packed test rows of a file in a format, made once."""
-        key = (form, path)
+    def queries(self, scorer: Scorer, arm: Arm, path: Path) -> Queries:
+        """Return the packed test rows of a file in an arm's format, made once."""
+        encoder = self.encoders[arm.format]
+        first = arm.kind == "zero_shot" and encoder.form.marks_first
+        key = (arm.format, path, first)
         if key not in self._queries:
             rows = test_rows(path, self.settings.max_test)
-            self._queries[key] = Queries(scorer, self.encoders[form], rows, str(path))
+            self._queries[key] = Queries(scorer, encoder, rows, str(path), first=first)
         return self._queries[key]
 
-    def prefix(self, scorer: Scorer, arm: Arm, task: str, seed: int) -> Prefix:
-        """Make and run what stands before the queries."""
+    def prefix(self, arm: Arm, task: str, seed: int) -> Prefix:
+        """Make what stands before the queries."""
         if arm.kind == "zero_shot":
-            return Prefix(None, 0, 0, frozenset())
+            return Prefix(None, (), 0, frozenset())
         if arm.kind == "prompt_tuning":
-            vectors = self._prompt(task, seed)
-            return Prefix(scorer.prefill(embeds=vectors), 0, len(vectors), None)
+            return Prefix(self._prompt(task, seed), (), 0, None)
         encoder = self.encoders[arm.format]
         rows = demonstration_rows(self.tasks, task, self.settings.shots, seed, self.count(arm))
         shown = perturb(rows, arm.perturbation, seed)
-        examples = [encoder.example(row) for row in shown]
+        examples = encoder.examples(shown)
+        joined = join_for_llm(examples, encoder.form)
         if arm.kind == "distilled":
             batches = distiller_batches(examples, encoder, arm.groups)
-            used = sum(len(batch) for batch in batches)
             vectors = distil(self.distillers[arm.source], batches, self.large.device)
             labels = frozenset(row["output"] for row in shown)
-            return Prefix(scorer.prefill(embeds=vectors), used, len(vectors), labels)
-        joined = join(examples, encoder.form.llm_room, channel=encoder.form.method == "channel")
+            # A query behind vectors is cut by what the demonstrations themselves would leave it (MEND's release).
+            teacher = joined.ids if encoder.form.room == "mend" else ()
+            return Prefix(vectors, teacher, sum(map(len, batches)), labels)
         labels = frozenset(row["output"] for row in shown[: joined.n_used])
-        return Prefix(scorer.prefill(joined.ids), len(joined.ids), 0, labels)
+        return Prefix(None, joined.ids, len(joined.ids), labels)
 
     def _prompt(self, task: str, seed: int) -> Any:
         name = f"{task}/{seed}"

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scripts.common.errors import UserError
+from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import NO_LIMIT
 from scripts.lm.logprob import output_scale
-from scripts.lm.score import CAUSAL_TYPES, ENCODER_DECODER_TYPES
 from scripts.mend.distiller import left_padded
 
 
@@ -50,11 +50,16 @@ class Positions:
     layers: Tensor | None
 
 
-def query_batch(sets: Sequence[Sequence[tuple[Sequence[int], Sequence[int]]]], device: Any) -> QueryBatch:
-    """Make a batch of (query ids, answer ids) pairs, Q for each of B prefixes. Raises `UserError` for an empty part."""
+def query_batch(
+    sets: Sequence[Sequence[tuple[Sequence[int], Sequence[int]]]], device: Any, *, may_end: bool = False
+) -> QueryBatch:
+    """Make a batch of (query ids, answer ids) pairs, Q for each of B prefixes. Raises `UserError` for an empty part.
+
+    may_end: whether answers may be empty (texts that end behind their first token; not for encoder-decoder models).
+    """
     flat = [pair for pairs in sets for pair in pairs]
     for number, (query, answer) in enumerate(flat):
-        if not query or not answer:
+        if not query or not (answer or may_end):
             raise UserError(
                 f"training example {number + 1} of a batch: empty {'query' if not query else 'answer'}; remove rows"
                 " without input or output, or give a separator after the input"
@@ -89,9 +94,9 @@ class LargeModel:
         sliding = getattr(self.model.config, "sliding_window", None)
         self.window = NO_LIMIT if self.encoder_decoder else min(loaded.window, sliding or loaded.window)
         kind = self.model.config.model_type
-        known = ENCODER_DECODER_TYPES if self.encoder_decoder else CAUSAL_TYPES
+        known = ENCODER_DECODER_TYPES if self.encoder_decoder else PLAIN_HEAD_TYPES
         if kind not in known:
-            raise UserError(f"model type '{kind}': MEND knows {', '.join((*CAUSAL_TYPES, *ENCODER_DECODER_TYPES))}")
+            raise UserError(f"model type '{kind}': MEND knows {', '.join((*PLAIN_HEAD_TYPES, *ENCODER_DECODER_TYPES))}")
         if frozen:
             self.model.requires_grad_(False)
 
@@ -110,12 +115,15 @@ class LargeModel:
         layer = self.model.get_output_embeddings()
         return layer.weight, layer.bias, output_scale(self.model.config)
 
-    def checkpoint_activations(self) -> None:
+    def checkpoint_activations(self, *, dropout: bool = False) -> None:
         """Compute the model's activations twice in the backward pass, to save memory; its outputs stay the same.
 
-        The library does so in training mode only, so every dropout is set to 0 first: nothing else differs.
+        The library does so in training mode only, so every dropout is set to 0 first (unless the model is to drop):
+        nothing else differs.
         """
         for part in self.model.modules():
+            if dropout:
+                break
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0
             for name in ("attention_dropout", "dropout", "activation_dropout", "layerdrop"):

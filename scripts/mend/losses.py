@@ -109,7 +109,7 @@ def distillation_loss(
     ones = torch.ones(len(is_answer), dtype=torch.float32, device=student.device)
     kl_shares = torch.where(is_answer, ones, ones * query_weight)
     kl_shares = kl_shares / kl_shares.sum() * kl_weight
-    lm_shares = is_answer.float() / is_answer.sum() * lm_weight
+    lm_shares = is_answer.float() / is_answer.sum().clamp(min=1) * lm_weight  # a text may end behind its first token
     places = torch.zeros(len(is_answer), dtype=torch.long, device=student.device)
     places[is_answer] = targets
     given = teacher if kl_weight else None

@@ -12,12 +12,12 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
-from scripts.common.errors import run_step
+from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.settings import parse_settings
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import EFFICIENCY_COLUMNS
-from scripts.mend.demonstrations import Encoder, join, parse_format
+from scripts.mend.demonstrations import Encoder, join_for_llm, parse_format
 from scripts.mend.sampling import distiller_batches
 from scripts.mend.scoring import Queries
 from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
@@ -80,7 +80,7 @@ def plans(
     device = scorer.device
     own = sum(weight.numel() for weight in scorer.model.parameters())
     extra = sum(weight.numel() for weight in distiller.module.parameters())
-    demonstrations = join(examples, encoder.form.llm_room, channel=encoder.form.method == "channel").ids
+    demonstrations = join_for_llm(examples, encoder.form).ids
     batches = distiller_batches(examples, encoder, 1)
 
     def vectors() -> Any:
@@ -163,11 +163,17 @@ def compare(
     from scripts.mend.cost import break_even
 
     path = test_file(tasks, settings.task_name, settings.shots, settings.seed)
-    queries = Queries(scorer, encoder, asked_rows(path, settings.n_queries), str(path))
+    asked = Queries(scorer, encoder, asked_rows(path, settings.n_queries), str(path))
     counted_rows, timed_rows = [], []
     for count in settings.n_demonstrations:
         rows = demonstration_rows(tasks, settings.task_name, settings.shots, settings.seed, count)
-        examples = [encoder.example(row) for row in rows]
+        examples = encoder.examples(rows)
+        queries = asked.behind(join_for_llm(examples, encoder.form).ids)
+        if queries.whole:
+            raise UserError(
+                f"--format: {count} demonstrations exceed max_tokens {encoder.form.max_tokens} and would be cut anew"
+                " for each query (room metaicl), so nothing could be kept; use room mend or fewer demonstrations"
+            )
         flops, seconds = {}, {}
         for plan in plans(scorer, distiller, encoder, examples, queries):
             counted, timed = measure(plan, len(queries.rows), settings.repeats, scorer.device)

@@ -1,7 +1,8 @@
 """Perturbed demonstrations: no input, no label, random labels, wrong labels (the paper's robustness study).
 
-# DEVIATION: the released code draws random and wrong labels with an unseeded generator, and its branch for wrong labels
-# stops with an error; here every draw is seeded, and a wrong label is never the right one.
+# DEVIATION: the released code draws random and wrong labels anew for the distiller and for the language model and with
+# the training's generator, shows the right label in a demonstration that it cuts, and its branch for wrong labels stops
+# with an error; here both read the same labels, every draw is seeded, and a wrong label is never the right one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ PERTURBATIONS = ("none", "no_input", "no_label", "random_label", "wrong_label")
 def perturb(rows: Sequence[Mapping[str, Any]], kind: str, seed: int) -> list[dict[str, Any]]:
     """Return demonstrations (rows of the classification schema) with one kind of fault in every row.
 
-    no_input, no_label: that field is empty. random_label: drawn evenly from the row's options. wrong_label: drawn
-    evenly from its other options. Draws depend on seed, kind and a row's place. Raises `UserError` for an unknown kind
-    and for label faults in rows without options (or with a single one, if they are to be wrong).
+    no_input, no_label: that field is empty, what it held is kept as `hidden_input` or `hidden_output`, because the
+    release cuts a demonstration before it leaves the part out. random_label: drawn evenly from the row's options.
+    wrong_label: drawn evenly from its other options. Draws depend on seed, kind and a row's place. Raises `UserError`
+    for an unknown kind and for label faults in rows without options (or with a single one, if they are to be wrong).
     """
     if kind not in PERTURBATIONS:
         raise UserError(
@@ -29,7 +31,7 @@ def perturb(rows: Sequence[Mapping[str, Any]], kind: str, seed: int) -> list[dic
         return [dict(row) for row in rows]
     if kind in ("no_input", "no_label"):
         field = "input" if kind == "no_input" else "output"
-        return [{**row, field: ""} for row in rows]
+        return [{**row, field: "", f"hidden_{field}": row[field]} for row in rows]
     draw = generator(seed, "mend", "perturb", kind)
     result = []
     for number, row in enumerate(rows):

@@ -40,7 +40,8 @@ def shares(artifact: Artifact) -> list[dict[str, Any]]:
 
 def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str) -> None:
     """Draw the shares of demonstrations or vectors and of the query by layer."""
-    layers = sorted({row["layer"] for row in rows if row["reader"] == reader})
+    parts = {part for name, part, _, _ in LINES if name == reader}
+    layers = sorted({row["layer"] for row in rows if row["reader"] == reader and row["part"] in parts})
     if not layers:
         say_unavailable(axes, "not measured in this run")
         return

@@ -98,12 +98,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         for axes, part in zip(line, "ab"):
             points = points_of(artifact, settings, setting, part)
             rows += [{**{c: p[c] for c in COLUMNS[:6]}, **spread_cells(p["value"])} for p in points]
-            if all(isinstance(point["value"], Missing) for point in points):
-                say_unavailable(axes, points[0]["value"].reason)
+            if not any(isinstance(point["value"], Spread) and point["ratio"] != "" for point in points):
+                missing = [point["value"].reason for point in points if isinstance(point["value"], Missing)]
+                say_unavailable(axes, missing[0] if missing else "the ratio, which MEND has, was not measured")
                 continue
             draw(axes, [{**point, "title": settings.title(setting)} for point in points], part)
         line[0].set_ylabel(SCORE_LABEL)
-    legend_above(figure, grid[0])
+    legend_above(figure, grid.flat)
     save(figure, rows, COLUMNS, args)
 
 

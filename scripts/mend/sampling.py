@@ -6,16 +6,38 @@ finds its own.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import functools
+import itertools
+import logging
 from array import array
 from typing import Any, Mapping, Sequence
 
+import numpy as np
+
 from scripts.common.errors import UserError
 from scripts.common.seeding import generator
-from scripts.mend.demonstrations import Encoder, Example, Ids, join, split_groups
+from scripts.mend.demonstrations import (
+    Encoder,
+    Example,
+    Ids,
+    cut_left,
+    join_for_distiller,
+    join_for_llm,
+    split_groups,
+)
 
-MIN_TEXT_TOKENS = 10  # shorter texts leave too little on either side of the cut
+logger = logging.getLogger(__name__)
+
+MIN_TEXT_TOKENS = 2  # one before the cut, one behind it
 TEXTS_AT_ONCE = 1000  # texts of stage 1 tokenised in one call
+
+
+@functools.lru_cache(maxsize=4)
+def shuffled(seed: int, what: str, epoch: int, n: int) -> np.ndarray:
+    """Return the numbers below `n` in the order of one epoch; kept, because every micro-batch asks for it."""
+    return generator(seed, "mend", what, epoch).permutation(n)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +56,8 @@ class TrainingSets:
 class TextSource:
     """Stage 1: each text is cut at the share `cut` of its tokens; what follows plays query and answer.
 
-    The first token behind the cut counts as the query, all others as the answer (only the LM loss asks for it).
+    The first token behind the cut counts as the query, all others as the answer (only the LM loss asks for it; where
+    one token is behind the cut there is none).
     """
 
     texts: Sequence[Sequence[int]]
@@ -49,18 +72,23 @@ class TextSource:
         n = len(self.texts)
         chosen = []
         for place in range(number * self.batch_size, (number + 1) * self.batch_size):
-            order = generator(self.seed, "mend", "texts", place // n).permutation(n) if n > 1 else [0]
+            order = shuffled(self.seed, "texts", place // n, n)
             chosen.append(self.texts[int(order[place % n])])
         return cut_texts(chosen, self.encoder, self.cut, self.groups)
 
 
 def cut_texts(texts: Sequence[Sequence[int]], encoder: Encoder, cut: float, groups: int) -> TrainingSets:
-    """Cut each text at the share `cut`; the distiller reads the last `max_distiller_tokens` tokens before the cut."""
+    """Cut each text at the share `cut`, rounded down as in the release; one token stays on either side at least.
+
+    The distiller reads the last `max_distiller_tokens` tokens before the cut. Texts of one token raise ValueError.
+    """
     form = encoder.form
     distiller_ids, teacher_ids, pairs = [], [], []
     for whole in texts:
         ids = tuple(whole[: form.max_tokens])
-        place = min(max(1, int(cut * len(ids))), len(ids) - 2)
+        if len(ids) < MIN_TEXT_TOKENS:
+            raise ValueError(f"a text of {len(ids)} tokens cannot be cut in two")
+        place = max(1, int(cut * len(ids)))
         head, tail = ids[:place], ids[place:]
         own = head[-form.max_distiller_tokens :]
         bounds = [round(index * len(own) / groups) for index in range(groups + 1)]
@@ -70,10 +98,12 @@ def cut_texts(texts: Sequence[Sequence[int]], encoder: Encoder, cut: float, grou
     return TrainingSets(distiller_ids, teacher_ids, pairs)
 
 
-def encode_texts(rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: str) -> list[Sequence[int]]:
+def encode_texts(
+    rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: str, shortest: int
+) -> list[Sequence[int]]:
     """Return the token ids of rows with the field `text`, as many of each as the large model reads.
 
-    Too short ones are left out. Raises `UserError` if none is left.
+    Those of fewer than `shortest` tokens are left out and counted in the log. Raises `UserError` if none is left.
     """
     for number, row in enumerate(rows, start=1):
         if not isinstance(row.get("text"), str):
@@ -82,9 +112,15 @@ def encode_texts(rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: st
     for start in range(0, len(rows), TEXTS_AT_ONCE):
         part = [row["text"] for row in rows[start : start + TEXTS_AT_ONCE]]
         cut = (array("I", ids[: encoder.form.max_tokens]) for ids in encoder.unkept(part))  # 4 bytes a token
-        kept += [ids for ids in cut if len(ids) >= MIN_TEXT_TOKENS]
+        kept += [ids for ids in cut if len(ids) >= max(shortest, MIN_TEXT_TOKENS)]
     if not kept:
-        raise UserError(f"{source}: no text has {MIN_TEXT_TOKENS} tokens or more; give longer texts")
+        raise UserError(
+            f"{source}: no text has {max(shortest, MIN_TEXT_TOKENS)} tokens or more; give longer texts or lower"
+            " min_text_tokens"
+        )
+    if len(kept) < len(rows):
+        logger.info("%s: %d of %d texts have fewer than %d tokens and are left out", source, len(rows) - len(kept),
+                    len(rows), shortest)  # fmt: skip
     return kept
 
 
@@ -92,8 +128,8 @@ def encode_texts(rows: Sequence[Mapping[str, Any]], encoder: Encoder, source: st
 class TaskSource:
     """Stage 2: demonstrations of one task, drawn at random, and queries of it that are not among them.
 
-    tasks: rows by task. Tasks come as often as they have rows, as when every training example is the query in turn.
-    queries: per set of demonstrations (1 in the paper).
+    tasks: rows by task. Every row of all tasks is the query once before any is it again, as in the release. queries:
+    per set of demonstrations (1 in the paper); the further ones are drawn as the demonstrations are.
     """
 
     tasks: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -108,31 +144,38 @@ class TaskSource:
         """Return micro-batch `number`."""
         draw = generator(self.seed, "mend", "tasks", number)
         names = sorted(self.tasks)
-        sizes = [len(self.tasks[name]) for name in names]
-        total = sum(sizes)
-        chosen = draw.choice(len(names), size=self.batch_size, p=[size / total for size in sizes])
+        bounds = list(itertools.accumulate(len(self.tasks[name]) for name in names))
         found = TrainingSets([], [], [])
-        for index in chosen:
-            rows = self.tasks[names[int(index)]]
-            drawn = draw.permutation(len(rows))[: self.n_demonstrations + self.queries]
-            examples = [self.encoder.example(rows[int(i)]) for i in drawn[: self.n_demonstrations]]
-            add_prompt(found, examples, self.encoder, self.groups)
-            asked = [self.encoder.query(rows[int(i)]) for i in drawn[self.n_demonstrations :]]
+        for place in range(number * self.batch_size, (number + 1) * self.batch_size):
+            epoch, at = divmod(place, bounds[-1])
+            chosen = int(shuffled(self.seed, "rows", epoch, bounds[-1])[at])
+            task = bisect.bisect_right(bounds, chosen)
+            rows = self.tasks[names[task]]
+            own = chosen - (bounds[task] - len(rows))
+            drawn = draw.permutation(len(rows))[: self.n_demonstrations + self.queries].tolist()
+            others = [index for index in drawn if index != own]
+            examples = self.encoder.examples([rows[index] for index in others[: self.n_demonstrations]])
+            further = others[self.n_demonstrations :][: self.queries - 1]
+            asked = [self.encoder.query(rows[index]) for index in (own, *further)]
+            longest = max(len(one.query) + len(one.predicted) for one in asked)
+            add_prompt(found, examples, self.encoder, self.groups, longest)
             found.pairs.append([(one.query, one.predicted) for one in asked])
         return found
 
 
-def add_prompt(sets: TrainingSets, examples: Sequence[Example], encoder: Encoder, groups: int) -> None:
-    """Append one set's demonstrations, joined for the distiller (in `groups` batches) and for the teacher."""
+def add_prompt(sets: TrainingSets, examples: Sequence[Example], encoder: Encoder, groups: int, longest: int) -> None:
+    """Append one set's demonstrations, joined for the distiller (in `groups` batches) and for the teacher.
+
+    longest: tokens of the longest query with its answer, for which the teacher's window must have room.
+    """
     sets.distiller_ids.append(distiller_batches(examples, encoder, groups))
-    channel = encoder.form.method == "channel"
-    sets.teacher_ids.append(join(examples, encoder.form.llm_room, channel=channel).ids)
+    shown = join_for_llm(examples, encoder.form).ids
+    sets.teacher_ids.append(cut_left(shown, encoder.form.max_tokens - longest))
 
 
 def distiller_batches(examples: Sequence[Example], encoder: Encoder, groups: int) -> list[Ids]:
     """Return the token ids of each demonstration batch that the distiller reads."""
-    channel = encoder.form.method == "channel"
-    return [join(part, encoder.form.distiller_room, channel=channel).ids for part in split_groups(examples, groups)]
+    return [join_for_distiller(part, encoder.form).ids for part in split_groups(examples, groups)]
 
 
 def rows_by_task(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

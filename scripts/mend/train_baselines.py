@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.settings import check_choice, parse_settings
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
@@ -30,12 +30,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AVERAGES = ("tokens", "examples")
+
 
 @dataclasses.dataclass(frozen=True)
 class MetaIclSettings:
     """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
-    clip_norm, save_steps, precision: see `training_loop.LoopSettings`; n_demonstrations: K (16);
-    activation_checkpointing: compute activations twice to save memory.
+    clip_norm, adam, decay, save_steps, precision: see `training_loop.LoopSettings`; average: what the loss is the mean
+    of, all answer `tokens` of a batch (MEND's release) or its `examples`, each of them the mean of its tokens
+    (MetaICL's; alike where a batch is one example); n_demonstrations: K (16); activation_checkpointing: compute
+    activations twice to save memory.
     """
 
     steps: int
@@ -45,17 +49,24 @@ class MetaIclSettings:
     warmup_ratio: float
     weight_decay: float
     clip_norm: float
+    adam: str
+    decay: str
+    average: str
     n_demonstrations: int
     precision: str
     activation_checkpointing: bool
     save_steps: int
 
+    def __post_init__(self) -> None:
+        check_choice("average", self.average, AVERAGES)
+
 
 @dataclasses.dataclass(frozen=True)
 class PromptTuningSettings:
     """task_names, shots (k of their files), seeds; n_vectors: L; steps; batch_size: examples a step and table;
-    learning_rate: of AdamW, falling linearly; start: vocabulary (random words' embeddings) or normal; n_examples: how
-    many of the training rows are used (None: all); tables_at_once: tables trained side by side (memory, not results).
+    learning_rate: of AdamW (which: adam), falling linearly; start: vocabulary (random words' embeddings) or normal;
+    n_examples: how many of the training rows are used (None: all); tables_at_once: tables trained side by side (memory,
+    not results).
     """
 
     task_names: Sequence[str]
@@ -65,6 +76,7 @@ class PromptTuningSettings:
     steps: int
     batch_size: int
     learning_rate: float
+    adam: str
     start: str
     n_examples: int | None
     tables_at_once: int
@@ -121,9 +133,9 @@ def tune_model(
     if settings.activation_checkpointing:
         large.checkpoint_activations()
     progress = train(
-        tuned_module(large, source),
+        tuned_module(large, source, settings.average),
         lambda module, number: {"total": module(number)},
-        LoopSettings.of(settings, evaluate_steps=0),
+        LoopSettings.of(settings, evaluate_steps=0, patience=0),
         seed=seed,
         key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
         checkpoints=checkpoints,
@@ -131,8 +143,11 @@ def tune_model(
     return progress.history()
 
 
-def tuned_module(large: LargeModel, source: TaskSource) -> torch.nn.Module:
-    """Return the model as a module that turns a micro-batch's number into its loss: so several devices can share it."""
+def tuned_module(large: LargeModel, source: TaskSource, average: str) -> torch.nn.Module:
+    """Return the model as a module that turns a micro-batch's number into its loss: so several devices can share it.
+
+    average: see `MetaIclSettings`.
+    """
     import torch
 
     from scripts.mend.llm import query_batch
@@ -148,7 +163,11 @@ def tuned_module(large: LargeModel, source: TaskSource) -> torch.nn.Module:
             found = large.run(*large.embed(sets.teacher_ids), queries)
             weight, bias, scale = large.head()
             logits = torch.nn.functional.linear(found.states[found.is_answer] * scale, weight, bias)
-            return torch.nn.functional.cross_entropy(logits.float(), found.targets)
+            if average == "tokens":
+                return torch.nn.functional.cross_entropy(logits.float(), found.targets)
+            losses = torch.nn.functional.cross_entropy(logits.float(), found.targets, reduction="none")
+            counts = queries.answer_mask.flatten(0, 1).sum(1)
+            return (losses / counts.repeat_interleave(counts)).sum() / len(counts)
 
     return Tuned()
 
@@ -216,7 +235,10 @@ def _tune_together(
         warmup_ratio=0.0,
         weight_decay=0.0,
         clip_norm=0.0,
+        adam=settings.adam,
+        decay="trainer",
         evaluate_steps=0,
+        patience=0,
         save_steps=0,
         precision="float32",
     )

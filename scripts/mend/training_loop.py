@@ -4,7 +4,8 @@ A run is cut into steps of `accumulation` micro-batches per process; a micro-bat
 run reads what the uninterrupted one would have read and ends with the same bytes.
 
 # DEVIATION: with accumulation or several devices the means of the micro-batches are averaged, as the Trainer of the
-# paper's time did; the best checkpoint is chosen on held-out training tasks, the release chooses it on the test tasks.
+# paper's time did; the best checkpoint is chosen on held-out training tasks by accuracy, the release chooses it on the
+# test tasks by their own metrics. Both end early where the scores no longer rise (`patience`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from scripts.common.errors import UserError
 from scripts.common.files import PathLike
 from scripts.common.progress import Progress as ShownProgress
 from scripts.common.seeding import derive_seed
+from scripts.common.settings import check_choice
 from scripts.lm.checkpoints import STATE, checkpoint_folder, is_first_process, load_state, save_state
+from scripts.mend.optimizing import ADAMS, DECAYS, Optimizer
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +39,11 @@ LossOf = Callable[[nn.Module, int], dict[str, Tensor]]
 @dataclasses.dataclass(frozen=True)
 class LoopSettings:
     """steps: optimizer steps; accumulation: micro-batches of each; learning_rate: of AdamW, falling linearly to 0
-    after a rise over warmup_ratio of the steps; weight_decay; clip_norm: largest gradient norm, 0 = none;
-    evaluate_steps: between two scores, save_steps: between two checkpoints, 0 = none; precision: auto (bfloat16
-    arithmetic over float32 weights where the device has it), float32 or bfloat16.
+    after a rise from 0 over warmup_ratio of the steps, rounded up; weight_decay; clip_norm: largest gradient norm, 0 =
+    none; adam, decay: which AdamW, and which weights decay (`scripts.mend.optimizing`); evaluate_steps: between two
+    scores, patience: how many of them in a row may be no better before training ends, save_steps: between two
+    checkpoints, 0 = none; precision: auto (bfloat16 arithmetic over float32 weights where the device has it), float32
+    or bfloat16.
     """
 
     steps: int
@@ -47,12 +52,18 @@ class LoopSettings:
     warmup_ratio: float
     weight_decay: float
     clip_norm: float
+    adam: str
+    decay: str
     evaluate_steps: int
+    patience: int
     save_steps: int
     precision: str
 
     def __post_init__(self) -> None:
-        for name, low in (("steps", 0), ("accumulation", 1), ("evaluate_steps", 0), ("save_steps", 0)):
+        check_choice("adam", self.adam, ADAMS)
+        check_choice("decay", self.decay, DECAYS)
+        lowest = {"steps": 0, "accumulation": 1, "evaluate_steps": 0, "patience": 0, "save_steps": 0}
+        for name, low in lowest.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise UserError(f"{name}: {value!r} is not a whole number >= {low}")
@@ -72,11 +83,11 @@ class LoopSettings:
         return cls(**{key: value for key, value in dataclasses.asdict(settings).items() if key in names}, **more)
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        warmup = self.warmup_ratio * self.steps
+        """Return the learning rate of a step, counted from 0: the Trainer's, whose first one is 0 with a warm-up."""
+        warmup = math.ceil(self.warmup_ratio * self.steps)
         if step < warmup:
-            return self.learning_rate * (step + 1) / warmup
-        return self.learning_rate * (self.steps - step) / max(1.0, self.steps - warmup)
+            return self.learning_rate * step / warmup
+        return self.learning_rate * (self.steps - step) / max(1, self.steps - warmup)
 
 
 @dataclasses.dataclass
@@ -88,6 +99,11 @@ class Progress:
     scores: list[list[float]] = dataclasses.field(default_factory=list)
     best_step: int = -1
     best_score: float = -math.inf
+
+    @property
+    def stale(self) -> int:
+        """Return how many scores in a row are no better than the best before them."""
+        return sum(step > self.best_step for step, _ in self.scores)
 
     def record(self, losses: Mapping[str, float]) -> None:
         """Count a step and its losses."""
@@ -126,7 +142,7 @@ def train(
         folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key, "seed": seed, "devices": devices})
         run.resume(folder)
     with ShownProgress(settings.steps, "steps", done=run.progress.step, parts=10) as run.shown:
-        while run.progress.step < settings.steps:
+        while run.progress.step < settings.steps and not run.ended:
             run.step()
             run.after_step(folder)
     run.take_best()
@@ -146,10 +162,10 @@ class _Run:
         self.module, self.loss_of, self.settings, self.seed, self.score = module, loss_of, settings, seed, score
         self.trained = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
         self.device = next(iter(self.trained.values())).device
-        decayed = [weight for weight in self.trained.values() if weight.dim() > 1]
-        plain = [weight for weight in self.trained.values() if weight.dim() <= 1]
-        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.rule = Optimizer(
+            module, self.trained, adam=settings.adam, decay=settings.decay, weight_decay=settings.weight_decay
+        )
+        self.optimizer = self.rule.optimizer
         self.accelerator = Accelerator(
             mixed_precision="bf16" if use_bfloat16(self.device, settings.precision) else "no",
             cpu=self.device.type == "cpu",
@@ -161,8 +177,7 @@ class _Run:
     def step(self) -> None:
         """Take one optimizer step."""
         settings, number = self.settings, self.progress.step
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.rate(number)
+        self.rule.prepare(number, settings.rate(number))
         self.module.train()
         sums: dict[str, float] = {}
         for micro in range(settings.accumulation):
@@ -187,6 +202,7 @@ class _Run:
         if settings.clip_norm:
             self.accelerator.clip_grad_norm_(self.trained.values(), settings.clip_norm)
         self.stepper.step()
+        self.rule.finish(settings.rate(number))
         self.stepper.zero_grad(set_to_none=True)
         self.progress.record(sums)
         self.shown.advance(1, sums)
@@ -204,8 +220,16 @@ class _Run:
             if value > self.progress.best_score:
                 self.progress.best_score, self.progress.best_step = value, done
                 self.best = {name: weight.detach().cpu().clone() for name, weight in self.trained.items()}
-        if folder is not None and (last or done % settings.save_steps == 0) and is_first_process():
+        if self.ended:
+            logger.info("step %d of %d: %d scores in a row were no better; training ends", done, settings.steps,
+                        settings.patience)  # fmt: skip
+        if folder is not None and (last or self.ended or done % settings.save_steps == 0) and is_first_process():
             self.save(folder)
+
+    @property
+    def ended(self) -> bool:
+        """Return whether the scores have not risen for as long as the settings allow."""
+        return 0 < self.settings.patience <= self.progress.stale
 
     def take_best(self) -> None:
         """Put the best weights into the module, if it was scored."""

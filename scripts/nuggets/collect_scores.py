@@ -19,10 +19,11 @@ from scripts.common.files import read_jsonl, write_csv, write_jsonl
 from scripts.common.tensors import read_tensors, write_tensors
 from scripts.data.schemas import read_examples
 from scripts.nuggets.golden import summarise, summarise_skipped
+from scripts.nuggets.prompting import describe_fits
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("id", "golden_score", "n_improved", "n_anchors", "mean_gain_nats", "rank", "n_evaluated")
+COLUMNS = ("id", "golden_score", "n_improved", "n_anchors", "mean_gain_nats", "rank", "n_evaluated", "fit")
 # Shards of one pool may run on different machines: their zero-shot sums may differ in the last bits, in nats per token.
 ZERO_SHOT_TOLERANCE = 1e-3
 
@@ -126,6 +127,7 @@ def table_row(row: Mapping[str, Any], rank: int) -> dict[str, Any]:
         "mean_gain_nats": "" if gain is None else f"{gain:.9g}",
         "rank": rank,
         "n_evaluated": row["n_evaluated"],
+        "fit": row.get("fit", ""),
     }
 
 
@@ -173,6 +175,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_tensors(args.raw_out, raw, ids=ids)
     by_rank = sorted(range(len(pool)), key=lambda i: places[i])
     write_jsonl(args.sorted_out, ({**pool[i], "score": rows[i]["golden_score"]} for i in by_rank))
+    left_out = describe_fits([row.get("fit", "") for row in rows])
+    if left_out:
+        logger.warning(left_out)
+    n_empty = int((raw["n_tokens"] == 0).sum())
+    if n_empty:
+        n_anchors = len(raw["n_tokens"])
+        logger.warning("%d of %d anchors have no answer left and never count as improved", n_empty, n_anchors)
     n_skipped = sum(row["golden_score"] is None for row in rows)
     logger.info("%d candidates from %d shards, %d of them not scored", len(rows), len(shards), n_skipped)
 

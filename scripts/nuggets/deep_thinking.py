@@ -65,6 +65,8 @@ def read_repeatedly(
     check_loop(kv_iter, step_size, momentum)
     state = scorer.prefill(ids)
     length = state.length
+    if kv_iter > 1 and not state.keys:
+        raise UserError("kv_iter: reading again needs keys and values, which the scorer has of known model types only")
     on_keys, on_values = Momentum(step_size, momentum), Momentum(step_size, momentum)
     for _ in range(1, kv_iter):
         again = scorer.prefill(ids, past=state)  # holds the state in front of the new keys and values

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.settings import parse_settings
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 class EmbedSettings:
     """prompt: templates; pooling: `mean_with_padding`, `mean` or `first`; max_tokens: longer texts are cut to this."""
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     pooling: str
     max_tokens: int
     batch_tokens: int
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     loaded = load_model(**model_options(args))
     embeddings = embed(
         loaded,
-        [prompt.full(row) for row in rows],
+        [prompt.of(loaded.tokenizer).full(row) for row in rows],
         pooling=settings.pooling,
         max_tokens=settings.max_tokens,
         batch_tokens=settings.batch_tokens,

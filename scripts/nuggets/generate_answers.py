@@ -111,21 +111,23 @@ def answer_dialogues(
     answers: list[list[str]] = [[] for _ in dialogues]
     for turn in range(max(len(row["turns"]) for row in dialogues)):
         rows = [i for i, row in enumerate(dialogues) if turn < len(row["turns"])]
-        queries = {i: turn_query(prompt, dialogues[i]["turns"][turn]) for i in rows}
+        queries = {i: turn_query(prompt, dialogues[i]["turns"][turn], later=turn > 0) for i in rows}
         texts = answer_all(loaded, [before[i] + queries[i] for i in rows], settings, derive_seed(seed, "turn", turn))
         for i, text in zip(rows, texts):
             answers[i].append(text)
             later = dialogues[i]["turns"][turn + 1 :]
             if later:
                 asked = before[i] + queries[i]
-                room = _room(loaded, asked, separator + turn_query(prompt, later[0]), settings)
-                before[i] = asked + shorten(loaded, text, room) + separator
+                between = prompt.closing(separator)
+                room = _room(loaded, asked, between + turn_query(prompt, later[0], later=True), settings)
+                before[i] = asked + shorten(loaded, text, room) + between
     return answers
 
 
-def turn_query(prompt: Prompt, turn: str) -> str:
-    """Return the prompt of one turn of a dialogue: an instruction without input."""
-    return prompt.query({"instruction": turn, "input": ""})
+def turn_query(prompt: Prompt, turn: str, *, later: bool) -> str:
+    """Return the prompt of one turn of a dialogue, an instruction without input; later: turns stand before it."""
+    row = {"instruction": turn, "input": ""}
+    return prompt.continued(row) if later else prompt.query(row)
 
 
 def _room(loaded: LoadedModel, asked: str, following: str, settings: AnswerSettings) -> int:
@@ -156,10 +158,10 @@ def turn_questions(dialogues: Sequence[Mapping[str, Any]], prompt: Prompt, separ
     for row in dialogues:
         before = ""
         for turn, reference in zip(row["turns"], row["references"]):
-            query = before + turn_query(prompt, turn)
+            query = before + turn_query(prompt, turn, later=bool(before))
             if reference:
                 turns.append(Question(row["category"], query, reference))
-            before = query + reference + separator
+            before = query + reference + prompt.closing(separator)
     return turns
 
 
@@ -287,7 +289,7 @@ class Evaluation:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.prompt = prompt_of_flag(args.prompt)
+        self.prompt = prompt_of_flag(args.prompt).of_model(args.model)
         self.settings = parse_settings(AnswerSettings, args.settings)
         self.dialogues = args.benchmark == "mt_bench"
         self.examples = read_examples(args.examples, "dialogue" if self.dialogues else "evaluation")

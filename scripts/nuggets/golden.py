@@ -2,7 +2,8 @@
 
 For anchor j, s0_j is the summed log-probability of its answer given its query, s1_ij the same behind candidate i.
 GS_i = #{j : s1_ij > s0_j} / K, strictly greater. The paper divides both by the answer's length, which cannot change a
-sign, so the sums decide. An anchor whose answer was cut away has 0 for both and never counts.
+sign, so the sums decide. An anchor whose answer was cut away has 0 for both and never counts; where no anchor has an
+answer left there is no score.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scripts.nuggets.prompting import (
     BOS_POLICIES,
     TOO_LONG_POLICIES,
     Anchor,
+    Demonstration,
     Prompt,
     check_choice,
     demonstration_room,
@@ -39,9 +41,10 @@ class ScoreSettings:
     """What a golden score depends on besides model and data; the keys of `nuggets.score` in the config.
 
     prompt: the templates themselves; batch_tokens: tokens of one forward pass; racing: a threshold, or None.
+    pad_word: whether the vocabulary gets the word `[PAD]` as in the released code (`add_pad_word`).
     """
 
-    prompt: Mapping[str, str]
+    prompt: Mapping[str, Any]
     separator: str
     bos: str
     anchor_tokens: int | None
@@ -51,6 +54,7 @@ class ScoreSettings:
     momentum: float
     racing: float | None
     batch_tokens: int
+    pad_word: bool = False
 
     def __post_init__(self) -> None:
         Prompt.from_config(self.prompt)
@@ -61,6 +65,20 @@ class ScoreSettings:
             check_threshold("racing", self.racing)
         if isinstance(self.batch_tokens, bool) or not isinstance(self.batch_tokens, int) or self.batch_tokens < 1:
             raise UserError(f"batch_tokens: {self.batch_tokens}; give a whole number of at least 1")
+
+
+def add_pad_word(loaded: LoadedModel) -> None:
+    """Add the word `[PAD]` to vocabulary and model, its vectors the means of all others, as the released code does.
+
+    It is never read, but as a further word that could come next it takes a little probability from all others.
+    """
+    n_before = len(loaded.tokenizer)
+    if not loaded.tokenizer.add_special_tokens({"pad_token": "[PAD]"}):
+        return
+    loaded.model.resize_token_embeddings(len(loaded.tokenizer), mean_resizing=False)
+    for layer in (loaded.model.get_input_embeddings(), loaded.model.get_output_embeddings()):
+        rows = layer.weight.data
+        rows[n_before:] = rows[:n_before].mean(dim=0, keepdim=True)
 
 
 class GoldenScorer:
@@ -75,7 +93,7 @@ class GoldenScorer:
 
         self.settings = settings
         self._loaded = loaded
-        self._prompt = Prompt.from_config(settings.prompt)
+        self._prompt = Prompt.from_config(settings.prompt).of(loaded.tokenizer)
         self.anchors = encode_anchors(
             loaded.tokenizer,
             self._prompt,
@@ -89,6 +107,7 @@ class GoldenScorer:
             self._room = min(self._room, loaded.window // 2)  # a second reading stands behind the first
         self._scorer = Scorer(loaded.model, batch_tokens=settings.batch_tokens)
         self.n_tokens = np.array([len(anchor.answer_ids) for anchor in self.anchors], dtype=np.int32)
+        check_answers(self.anchors, settings.anchor_tokens)
         self._blocks = self._make_blocks()
         self._packs = [
             self._scorer.pack([Continuation(self.anchors[j].query_ids, self.anchors[j].answer_ids) for j in block])
@@ -110,8 +129,8 @@ class GoldenScorer:
         prefix = self._scorer.prefill(before) if before else None
         return self._score(prefix, None)
 
-    def encode(self, row: Mapping[str, str]) -> tuple[int, ...] | None:
-        """Return a candidate's token ids, None if it is too long and to be skipped (`encode_demonstration`)."""
+    def encode(self, row: Mapping[str, str]) -> Demonstration:
+        """Return a candidate's token ids and how it fits the window (`encode_demonstration`)."""
         return encode_demonstration(
             self._loaded.tokenizer,
             self._prompt,
@@ -143,6 +162,17 @@ class GoldenScorer:
                 if decide(int((sums > self.zero_shot).sum()), n_open, len(sums), threshold) is not None:
                     break
         return sums
+
+
+def check_answers(anchors: Sequence[Anchor], anchor_tokens: int | None) -> None:
+    """Raise `UserError` unless some anchor has an answer left: else every score would be 0 and mean nothing."""
+    if any(anchor.answer_ids for anchor in anchors):
+        return
+    n_lost = sum(anchor.cut for anchor in anchors)
+    raise UserError(
+        f"anchors: not one of {len(anchors)} has an answer to score ({len(anchors) - n_lost} are empty, {n_lost} lost "
+        f"to anchor_tokens {anchor_tokens}); give anchors with answers, or raise anchor_tokens"
+    )
 
 
 def describe_anchors(anchors: Sequence[Anchor]) -> str:

@@ -12,12 +12,14 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_csv, write_csv
 from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import parse_settings
+from scripts.common.sizes import subset_size
 from scripts.nuggets.benchmarks import experiment
 from scripts.nuggets.golden_files import NO_TRUTH, Scores, numbers, read_scores, read_truth
-from scripts.nuggets.selection_quality import AUC, auc, oriented, precision_at_k, roc_points, subset_size
+from scripts.nuggets.selection_quality import AUC, auc, oriented, precision_at_k, roc_points
 
 ROC_COLUMNS = ("method", "false_positive_rate", "true_positive_rate")
 DIFFICULTY = ("perplexity", "ifd", "length")
+NEVER_CHOSEN = "no example can be chosen by this score"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +67,17 @@ def quality_rows(
         rows.append(metric_row("nuggets", name, setting, settings.model, score, settings.seed, metric, value, n))
 
     for score, column in values.items():
-        scores = oriented(column, settings.order(score))
+        scores = oriented(column, settings.order(score), score)
         for setting, chosen in parts.items():
             area, error = auc(scores[chosen], good[chosen])
             add(setting, score, AUC, area, int(chosen.sum()))
             add(setting, score, "auc_standard_error", error, int(chosen.sum()))
         for setting, k in sizes.items():
-            add(setting, score, "precision_at_k", precision_at_k(scores, good, k), k)
+            if np.isfinite(scores).any():
+                add(setting, score, "precision_at_k", *precision_at_k(scores, good, k))
+            else:
+                about = {"setting": setting, "model": settings.model, "method": score, "metric": "precision_at_k"}
+                rows.append(reason_row("nuggets", name, NEVER_CHOSEN, **about))
         for false_rate, true_rate in zip(*roc_points(scores, good)):
             points.append(dict(zip(ROC_COLUMNS, (score, f"{false_rate:.9g}", f"{true_rate:.9g}"))))
     return rows, points

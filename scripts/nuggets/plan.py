@@ -13,6 +13,7 @@ from scripts.common.artifact_list import Needs, unique
 from scripts.common.errors import UserError
 from scripts.data.registry import references_split
 from scripts.nuggets.benchmarks import BENCHMARK_OF, UNSCORED
+from scripts.selection.methods import check_methods, needs
 
 MODES = {
     "table_1": ("alpaca_eval",),
@@ -60,6 +61,9 @@ class Plan:
     nuggets: Mapping[str, Any]
     seed: int
 
+    def __post_init__(self) -> None:
+        check_methods(self.nuggets["methods"], "nuggets.methods")
+
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Plan:
         """Return the plan of a merged config."""
@@ -99,13 +103,17 @@ class Plan:
         """Return what a method chooses by, e.g. golden_score."""
         return self.nuggets["methods"][method]["by"]
 
+    def method_needs(self, method: str, *materials: str) -> bool:
+        """Return whether a method's way of choosing needs one of these materials (`scripts.selection.methods`)."""
+        return needs(self.by(method), *materials)
+
     def anchors_of(self, artifact: str) -> str:
         """Return the anchor set whose scores an artifact shows or chooses by: its own, else the main one."""
         return self.nuggets.get(artifact, {}).get("anchors") or self.nuggets["anchors"]
 
     def run(self, anchors: str, method: str) -> Run:
         """Return the run of a method; methods without golden scores have one run whatever the anchor set."""
-        return Run(anchors if self.by(method) == "golden_score" else UNSCORED, method)
+        return Run(anchors if self.method_needs(method, "golden_scores") else UNSCORED, method)
 
     def shown(self, artifact: str) -> Mapping[str, Any]:
         """Return the config's key that says what an artifact shows; empty if it has none."""
@@ -223,7 +231,7 @@ class Plan:
             "dataset": self.nuggets["dataset"],
             "model": self.nuggets["model"],
             "anchors": self.anchors_of(artifact),
-            "scored": sorted(name for name in show.get("methods", []) if self.by(name) == "golden_score"),
+            "scored": sorted(name for name in show.get("methods", []) if self.method_needs(name, "golden_scores")),
             "show": show,
         }
 

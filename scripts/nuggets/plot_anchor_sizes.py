@@ -12,8 +12,9 @@ from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import NOT_MEASURED, Measured
-from scripts.common.plotting import method_style, new_figure
+from scripts.common.plotting import new_figure
 from scripts.nuggets.selection_quality import AGREEMENT, AUC
+from scripts.selection.methods import method_style
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (

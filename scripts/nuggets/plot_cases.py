@@ -9,7 +9,8 @@ from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
-from scripts.common.plotting import FAINT, INK, WIDTHS, method_style, new_figure
+from scripts.common.plotting import FAINT, INK, WIDTHS, new_figure
+from scripts.selection.methods import method_style
 
 SIZE = 6.5  # points
 LINE = SIZE * 1.35 / 72  # inches

@@ -6,13 +6,14 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save
+from scripts.common.figures import legend_above, save
 from scripts.common.measured import NOT_MEASURED, Measured
-from scripts.common.plotting import FAINT, INK, method_label, new_figure
+from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.nuggets.comparison import Comparison
+from scripts.selection.methods import method_label
 
 COLUMNS = ("method", "outcome", "share", "low", "high", "n_seeds", "note")
 OUTCOMES = {"win": ("#0072b2", "white"), "tie": ("#d9d9d9", INK), "loss": ("#d55e00", "white")}
@@ -24,7 +25,7 @@ def draw_bar(axes: Any, place: int, shares: Mapping[str, Spread]) -> None:
     start = 0.0
     for outcome, (color, ink) in OUTCOMES.items():
         share = shares[outcome].mean
-        axes.barh(place, share, left=start, height=0.7, color=color, label=outcome if place == 0 else None)
+        axes.barh(place, share, left=start, height=0.7, color=color, label=outcome)
         if share >= LEAST_LABELLED:
             axes.text(
                 start + share / 2, place - 0.12, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=6.5
@@ -74,9 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     axes.set_xlabel(f"share of answers, against {method_label(reference)}")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    legend_above(figure, [axes])
     save(figure, rows, COLUMNS, args)
 
 

@@ -8,9 +8,10 @@ from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
-from scripts.common.plotting import FAINT, INK, method_style, new_figure
+from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.common.settings import parse_settings
 from scripts.nuggets.comparison import Comparison
+from scripts.selection.methods import method_style
 
 COLUMNS = ("series", "golden_score", "n_examples")
 

@@ -9,12 +9,14 @@ from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.measured import NOT_MEASURED, Measured
-from scripts.common.plotting import FAINT, MethodStyle, draw_bars, method_label, method_style, new_figure
+from scripts.common.plotting import FAINT, MethodStyle, draw_bars, new_figure
 from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.nuggets.benchmarks import WIN_RATE, experiment
 from scripts.nuggets.comparison import Comparison
 from scripts.nuggets.selection_quality import AUC
+from scripts.selection.methods import method_label, method_style
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
 SCORE_LABELS = {
@@ -38,6 +40,9 @@ def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str,
     rows = []
     for name, (like, label) in SCORE_LABELS.items():
         curve = [p for p in points if p["method"] == name]
+        if not curve or name not in areas:
+            rows.append(dict(zip(COLUMNS, ("roc", name, "", "", "", "", 0, NOT_MEASURED))))
+            continue
         x = [float(point["false_positive_rate"]) for point in curve]
         y = [float(point["true_positive_rate"]) for point in curve]
         style: MethodStyle = method_style(like)
@@ -53,19 +58,39 @@ def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str,
     return rows
 
 
+def shown_cells(measured: Measured, settings: Comparison) -> tuple[str, str, dict[str, Spread | str]]:
+    """Return the metric that the bars show, its printed name, and of each method its value or why there is none."""
+
+    def cell(method: str, metric: str) -> Spread | str:
+        name = settings.experiment("alpaca_eval", method)
+        value = measured.cell("all", method, metric, experiment=name)
+        if not isinstance(value, Missing):
+            return value
+        return measured.reason("all", method, metric, experiment=name) or NOT_MEASURED
+
+    for metric, label in MEASURES:
+        cells = {method: cell(method, metric) for method in settings.show["methods"]}
+        if any(isinstance(value, Spread) for value in cells.values()):
+            return metric, label, cells
+    metric, label = MEASURES[0]
+    return metric, label, {method: cell(method, metric) for method in settings.show["methods"]}
+
+
 def draw_models(axes: Any, measured: Measured, settings: Comparison) -> list[dict[str, Any]]:
     """Draw one bar per subset: the model fine-tuned on it, mean over seeds; return the rows drawn."""
-    methods, known = settings.show["methods"], {row["metric"] for row in measured.rows}
-    metric, label = next((measure for measure in MEASURES if measure[0] in known), MEASURES[0])
+    metric, label, cells = shown_cells(measured, settings)
+    missing = {method: reason for method, reason in cells.items() if isinstance(reason, str)}
+    if len(missing) == len(cells):
+        say_unavailable(axes, next(iter(missing.values()), NOT_MEASURED))
+        return [
+            dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, reason)))
+            for place, (method, reason) in enumerate(missing.items())
+        ]
     rows = []
-    for place, method in enumerate(methods):
-        name = settings.experiment("alpaca_eval", method)
-        cell = measured.cell("all", method, metric, experiment=name)
-        value = None if isinstance(cell, Missing) else cell
-        draw_bars(axes, [place], [value], method, width=0.72)
-        if value is None:
-            reason = measured.reason("all", method, metric, experiment=name) or NOT_MEASURED
-            rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, reason))))
+    for place, (method, value) in enumerate(cells.items()):
+        draw_bars(axes, [place], [None if isinstance(value, str) else value], method, width=0.72)
+        if isinstance(value, str):
+            rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, value))))
         else:
             rows.append(dict(zip(COLUMNS, (metric, method, place, value.mean, value.low, value.high, value.n, ""))))
             axes.annotate(
@@ -76,11 +101,11 @@ def draw_models(axes: Any, measured: Measured, settings: Comparison) -> list[dic
                 ha="center",
                 fontsize=6,
             )
-    axes.set_xticks(range(len(methods)), [method_label(m).replace(", ", ",\n") for m in methods])
+    axes.set_xticks(range(len(cells)), [method_label(m).replace(", ", ",\n") for m in cells])
     axes.tick_params(axis="x", labelrotation=45, labelsize=6.5)
     for label_text in axes.get_xticklabels():
         label_text.set(ha="right", rotation_mode="anchor")
-    axes.set_xlim(-0.6, len(methods) - 0.4)
+    axes.set_xlim(-0.6, len(cells) - 0.4)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(label)
     axes.set_title("after fine-tuning on each subset")

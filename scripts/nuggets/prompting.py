@@ -9,7 +9,7 @@ Departures from the paper's wording, or from plain care, that the released code 
 # DEVIATION: the zero-shot run has no beginning-of-sequence token while the one-shot run has one (`bos: both` adds it).
 # DEVIATION: anchors are cut to 200 tokens, so one with a query of that length has an empty answer (`anchor_tokens`).
 Departures from the released code that we make:
-# DEVIATION: it adds a `[PAD]` word to the vocabulary, whose mean embedding takes a little probability; we pad nothing.
+# DEVIATION: it adds a `[PAD]` word to the vocabulary, which takes a little probability; we do so by `pad_word` only.
 # DEVIATION: it runs demonstrations past the context window; we refuse, cut or skip them (`too_long`).
 """
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Mapping, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.settings import check_choice
-from scripts.lm.prompts import Prompt, default_ids, leading_ids, split_answer
+from scripts.lm.prompts import Prompt, default_ids, leading_ids, plain_ids, split_answer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,6 +51,21 @@ class Anchor:
     def cut(self) -> bool:
         """Whether some of the answer is not scored."""
         return len(self.answer_ids) < self.n_full
+
+
+@dataclasses.dataclass(frozen=True)
+class Demonstration:
+    """A candidate as token ids, None where it is not scored, and how it fits the window.
+
+    fit: `whole`; `cut`, the end of its answer is lost; `answer_lost`, nothing of its answer would be left, so it is not
+    scored; `skipped`, it is too long and `too_long` says so.
+    """
+
+    ids: tuple[int, ...] | None
+    fit: str
+
+
+FITS = ("whole", "cut", "answer_lost", "skipped")
 
 
 def encode_anchors(
@@ -92,23 +107,41 @@ def encode_demonstration(
     separator: str,
     max_tokens: int,
     too_long: str,
-) -> tuple[int, ...] | None:
-    """Return a candidate's whole text as token ids with the default special tokens, None if it is to be skipped.
+) -> Demonstration:
+    """Return a candidate's whole text as token ids with the default special tokens.
 
     separator: text added at its end. max_tokens: what the longest anchor leaves of the window. too_long: `error` raises
-    `UserError` for a longer one, `truncate` keeps its first tokens (and, with them, the separator only if it fits),
-    `skip` returns None.
+    `UserError` for a longer one, `truncate` keeps its first tokens (and, with them, the separator only if it fits)
+    unless that would leave nothing of its answer, `skip` leaves it out.
     """
-    ids = default_ids(tokenizer, prompt.full(row) + separator)
+    ids = default_ids(tokenizer, prompt.shown(row) + separator)
     if len(ids) <= max_tokens:
-        return tuple(ids)
+        return Demonstration(tuple(ids), "whole")
     check_choice("too_long", too_long, TOO_LONG_POLICIES)
     if too_long == "error":
         raise UserError(
             f"candidate '{row['id']}': {len(ids)} tokens, but the longest anchor leaves {max_tokens} of the model's "
             f"window; set too_long to truncate or skip, lower anchor_tokens, or use a model with a longer window"
         )
-    return tuple(ids[:max_tokens]) if too_long == "truncate" else None
+    if too_long == "skip":
+        return Demonstration(None, "skipped")
+    answer_start = len(leading_ids(tokenizer)) + len(plain_ids(tokenizer, prompt.query(row)))
+    if answer_start >= max_tokens:
+        return Demonstration(None, "answer_lost")
+    answer_end = len(default_ids(tokenizer, prompt.full(row)))
+    return Demonstration(tuple(ids[:max_tokens]), "cut" if max_tokens < answer_end else "whole")
+
+
+def describe_fits(fits: Sequence[str]) -> str:
+    """Return one line that counts the candidates which are not scored as they are, empty if there are none."""
+    told = {
+        "cut": "lose the end of their answer",
+        "answer_lost": "would lose their whole answer and are skipped",
+        "skipped": "do not fit the window and are skipped",
+    }
+    counts = {fit: fits.count(fit) for fit in told}
+    parts = [f"{counts[fit]} {what}" for fit, what in told.items() if counts[fit]]
+    return f"of {len(fits)} candidates {', '.join(parts)}; column fit of the scores names them" if parts else ""
 
 
 def demonstration_room(anchors: Sequence[Anchor], window: int) -> int:

@@ -23,7 +23,15 @@ from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
-from scripts.nuggets.golden import GoldenScorer, ScoreSettings, describe_anchors, summarise, summarise_skipped
+from scripts.nuggets.golden import (
+    GoldenScorer,
+    ScoreSettings,
+    add_pad_word,
+    describe_anchors,
+    summarise,
+    summarise_skipped,
+)
+from scripts.nuggets.prompting import describe_fits
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -61,24 +69,26 @@ def score_shard(
     (K,) int32 scored answer tokens. Raises `UserError` for an anchor or a candidate that does not fit the window.
     """
     scorer = GoldenScorer(loaded, anchors, settings)
-    logger.info(describe_anchors(scorer.anchors))
-    encoded = [scorer.encode(row) for row in candidates]
-    skipped = [ids is None for ids in encoded]
-    if any(skipped):
-        logger.warning("%d of %d candidates do not fit the window and are skipped", sum(skipped), len(skipped))
+    level = logging.INFO if scorer.n_tokens.all() else logging.WARNING
+    logger.log(level, describe_anchors(scorer.anchors))
+    read = [scorer.encode(row) for row in candidates]
+    encoded = [one.ids for one in read]
+    left_out = describe_fits([one.fit for one in read])
+    if left_out:
+        logger.warning(left_out)
     nothing = np.full(len(anchors), np.nan, dtype=np.float32)
     folder = scratch_folder(output, _key(loaded, scorer, encoded))
     one_shot = score_in_chunks(
         encoded, lambda ids: nothing if ids is None else scorer.one_shot(ids), len(anchors), folder
     )
     rows = []
-    for row, sums, left_out in zip(candidates, one_shot, skipped):
+    for row, sums, one in zip(candidates, one_shot, read):
         summary = (
             summarise_skipped(len(anchors))
-            if left_out
+            if one.ids is None
             else summarise(scorer.zero_shot, sums, scorer.n_tokens, settings.racing)
         )
-        rows.append({"id": row["id"], **summary})
+        rows.append({"id": row["id"], "fit": one.fit, **summary})
     return rows, {"zero_shot": scorer.zero_shot, "one_shot": one_shot, "n_tokens": scorer.n_tokens}, folder
 
 
@@ -114,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.load import load_model
 
     loaded = load_model(**model_options(args))
+    if settings.pad_word:
+        add_pad_word(loaded)
     candidates = pool[args.start : args.stop]
     begin = time.perf_counter()
     rows, raw, scratch = score_shard(loaded, candidates, anchors, settings, args.scores_out)

@@ -82,6 +82,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         embeddings = read_embeddings(args.embeddings, [row["id"] for row in pool], args.pool)
     chosen = choose(len(pool), anchor_set, embeddings, args.seed, args.threads)
     logger.info("%d anchors of %d rows by %s", len(chosen), len(pool), anchor_set.by)
+    empty = [pool[row]["id"] for row in chosen if not pool[row]["output"].strip()]
+    if len(empty) == len(chosen):
+        raise UserError(f"{args.pool}: not one of the {len(chosen)} anchors has an answer; give rows with an output")
+    if empty:
+        logger.warning(
+            "%d of %d anchors have no answer and can never count as improved (first id '%s')",
+            len(empty),
+            len(chosen),
+            empty[0],
+        )
     write_examples(args.anchors_out, [pool[row] for row in chosen], "instruction")
 
 

@@ -1,6 +1,7 @@
 """How well a score tells good examples from bad ones, and how it depends on the anchors (beyond the paper).
 
-Needs NumPy only. A score that is not defined for an example counts as the lowest of all, as in the selection.
+Needs NumPy only. An example that is never chosen by a score (it has none, or an IFD of 1 or more where high ones are
+chosen: `scripts.selection.scores`, which the selection asks too) counts as the lowest of all.
 """
 
 from __future__ import annotations
@@ -10,17 +11,10 @@ from typing import Sequence
 
 import numpy as np
 
-from scripts.common.errors import UserError
+from scripts.selection.scores import eligible
 
 AUC, AGREEMENT = "auc", "spearman_with_all_anchors"
 """Names of metrics: `auc`, and `spearman` with the scores by all anchors."""
-
-
-def subset_size(n_pool: int, fraction: float) -> int:
-    """Return round(fraction * n_pool), half up, at least 1. Raises `UserError` unless 0 < fraction <= 1."""
-    if not 0 < fraction <= 1:
-        raise UserError(f"--size-fraction {fraction}: outside (0, 1]; correct subset_fraction")
-    return max(1, math.floor(fraction * n_pool + 0.5))
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -48,12 +42,20 @@ def auc(scores: np.ndarray, good: np.ndarray) -> tuple[float, float]:
     return float(beaten.mean()), math.sqrt(sum(variances))
 
 
-def precision_at_k(scores: np.ndarray, good: np.ndarray, k: int) -> float:
-    """Return the share of good ones among the `k` highest scores; of equal scores the earlier example goes first."""
+def precision_at_k(scores: np.ndarray, good: np.ndarray, k: int) -> tuple[float, int]:
+    """Return the share of good ones among the `k` highest scores, and how many those are.
+
+    Of equal scores the earlier example goes first. An example of score minus infinity is never chosen: where fewer than
+    `k` are left, the share is of those, as the subset holds no others. Raises ValueError if none is left.
+    """
     if not 1 <= k <= len(scores):
         raise ValueError(f"k = {k} of {len(scores)} examples")
-    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[:k]
-    return float(np.asarray(good, dtype=bool)[order].mean())
+    values = np.asarray(scores, dtype=np.float64)
+    order = np.argsort(-values, kind="stable")[:k]
+    chosen = order[values[order] > -np.inf]
+    if not len(chosen):
+        raise ValueError("no example can be chosen by this score")
+    return float(np.asarray(good, dtype=bool)[chosen].mean()), len(chosen)
 
 
 def roc_points(scores: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +87,11 @@ def improved_anchors(zero_shot: np.ndarray, one_shot: np.ndarray, n_tokens: np.n
     return (one_shot > zero_shot[None, :]) & (np.asarray(n_tokens) > 0)[None, :]
 
 
-def oriented(values: Sequence[float | None], order: str) -> np.ndarray:
-    """Return scores so that higher is better (`order` is "highest" or "lowest"), undefined ones below all others."""
+def oriented(values: Sequence[float | None], order: str, score: str = "") -> np.ndarray:
+    """Return scores so that higher is better (`order` is "highest" or "lowest"), never chosen ones below all others.
+
+    score: its name, which says who is never chosen (`scripts.selection.scores`).
+    """
     sign = {"highest": 1.0, "lowest": -1.0}[order]
-    return np.array([-np.inf if value is None else sign * value for value in values], dtype=np.float64)
+    kept = eligible(score, values, order)
+    return np.array([-np.inf if value is None else sign * value for value in kept], dtype=np.float64)

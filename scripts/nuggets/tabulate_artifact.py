@@ -10,10 +10,10 @@ from typing import Callable, Sequence
 from scripts.common.artifacts import Table, table_step
 from scripts.common.errors import run_step
 from scripts.common.measured import NOT_MEASURED, Measured
-from scripts.common.plotting import method_label
 from scripts.common.tables import Cell, Column, Missing
 from scripts.nuggets.benchmarks import GRADE, LIKELIHOOD, WIN_RATE
 from scripts.nuggets.comparison import Comparison
+from scripts.selection.methods import method_label
 
 NO_SUBSET = "The model as it is: not fine-tuned."
 SCORE_LABELS = {
@@ -171,8 +171,13 @@ def table_selection_quality(measured: Measured, settings: Comparison) -> Table:
             row[setting] = measured.number(setting, score, "precision_at_k")
         row.update({name: measured.number(name, score, "auc") for name in faults})
         rows.append(row)
+    notes = [
+        f"{labels.get(r['method']) or SCORE_LABELS[r['method']]}: only {r['n']} examples can be chosen by it, so its"
+        " precision is theirs."
+        for r in measured.rows
+        if r["metric"] == "precision_at_k" and int(r["n"]) < (measured.count(r["setting"], "precision_at_k") or 0)
+    ]
     caption = f"How well each score tells good from bad examples of {settings.dataset} (scored by {settings.model})"
-    notes = []
     total, good = measured.count("all", "auc"), measured.count("k_known_good", "precision_at_k")
     if total and good:
         notes.append(

@@ -57,6 +57,7 @@ class TrainSettings:
     max_tokens: int
     save_steps: int
     lora: Mapping[str, Any]
+    adam_epsilon_rule: str = "after_correction"
 
     def for_finetune(self, dtype: str) -> FinetuneSettings:
         """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
@@ -209,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"--runs: {len(args.runs)} runs, {len(args.subsets)} --subsets and {len(args.rules)} --rules;"
             " give one of each per run"
         )
-    prompt = prompt_of_flag(args.prompt)
+    prompt = prompt_of_flag(args.prompt).of_model(args.model)
     settings = parse_settings(TrainSettings, args.settings)
     subsets = [read_subset(*one, args.seeds, rule) for *one, rule in zip(args.runs, args.subsets, args.rules)]
     if world_size() != settings.devices:
@@ -229,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             continue
         for seed, rows in subset.rows.items():
             seed_all(seed)
-            pairs = [(prompt.query(row), row["output"]) for row in rows]
+            pairs = [(prompt.query(row), prompt.response(row)) for row in rows]
             logger.info("%s, seed %d: %d examples", subset.run, seed, len(pairs))
             folders[subset.run][seed], loaded = train_seed(model_options(args), loaded, pairs, engine, seed, kept)
     if not is_first_process():

@@ -10,11 +10,12 @@ from scripts.common.artifacts import NOT_MEASURED, add_output_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.metrics import read_metrics, with_value
-from scripts.common.plotting import FAINT, method_style, new_figure
+from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_json, settings_of
 from scripts.common.spread import Spread, spreads_by
 from scripts.common.tables import Missing
 from scripts.report.manifest import paper_name
+from scripts.selection.methods import method_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,13 +1,15 @@
-"""Facility location and its two relatives, maximised greedily (DELIFT, section 3.2; Iyer et al., 2021).
+"""Facility location and its relatives, maximised greedily (DELIFT, section 3.2; Iyer et al., 2021).
 
 A kernel holds s_ij >= 0: how well candidate j serves target i, shape (targets, candidates). For a subset S:
 - facility location: f(S) = sum_i max_{j in S} s_ij
 - mutual information with a query set Q: f(S; Q) = sum_i min(max_{j in S} s_ij, eta * max_{q in Q} s_iq)
 - conditional gain given a private set P: f(S | P) = sum_i max(max_{j in S} s_ij - nu * max_{p in P} s_ip, 0)
+- query mutual information, whose targets are the query set: f(S; Q) = sum_{q in Q} max_{j in S} s_qj
+  + eta * sum_{j in S} max_{q in Q} s_qj
 
-All three are one function with a cap and a floor for each target: f(S) = sum_i max(best_i, floor_i) - floor_i with
-best_i = max_{j in S} min(s_ij, cap_i). It is monotone with diminishing returns, so greedy choice reaches at least
-1 - 1/e of the best value.
+All are one function with a cap and a floor for each target and a bonus for each candidate:
+f(S) = sum_i (max(best_i, floor_i) - floor_i) + sum_{j in S} bonus_j with best_i = max_{j in S} min(s_ij, cap_i). It is
+monotone with diminishing returns, so greedy choice reaches at least 1 - 1/e of the best value.
 # DEVIATION: the released code hands an (n x m) matrix to a library that expects a square one, and mixes up the
 # arguments of the two variants; we compute the definitions on (targets x candidates) kernels.
 """
@@ -33,12 +35,14 @@ TURNED_BYTES = 4 << 30  # a kernel up to this size is held a second time, laid o
 class Objective:
     """A function to maximise. kernel: (targets, candidates) float32, also a memory-mapped file; cap, floor: (targets,).
 
+    bonus: (candidates,) float64, what each adds by itself, whatever else is chosen.
     A kernel that is too large for memory should lie candidate by candidate (Fortran order), as `new_kernel` makes it.
     """
 
     kernel: np.ndarray
     cap: np.ndarray | None = None
     floor: np.ndarray | None = None
+    bonus: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.kernel.ndim != 2 or self.kernel.dtype != np.float32 or 0 in self.kernel.shape:
@@ -49,6 +53,12 @@ class Objective:
             vector = getattr(self, name)
             if vector is not None and (vector.shape != self.kernel.shape[:1] or vector.dtype != np.float32):
                 raise UserError(f"kernel: {self.kernel.shape[0]} targets, but the {name} has shape {vector.shape}")
+        if self.bonus is not None and (self.bonus.shape != self.kernel.shape[1:] or self.bonus.dtype != np.float64):
+            raise UserError(f"kernel: {self.kernel.shape[1]} candidates, but the bonus has shape {self.bonus.shape}")
+
+    def bonus_of(self, candidates: slice | np.ndarray) -> np.ndarray | float:
+        """Return what these candidates add by themselves, 0 where nothing does."""
+        return 0.0 if self.bonus is None else self.bonus[candidates]
 
     @property
     def start(self) -> np.ndarray:
@@ -94,6 +104,25 @@ def mutual_information(kernel: np.ndarray, query_kernel: np.ndarray, eta: float)
     return Objective(kernel, cap=(np.float32(eta) * best).astype(np.float32))
 
 
+def query_mutual_information(kernel: np.ndarray, eta: float) -> Objective:
+    """Return the other form of facility-location mutual information (FLQMI; Kothawade et al., 2022, "PRISM").
+
+    kernel: (queries, candidates): the targets are the query set itself. Every query is served by its best candidate,
+    and every candidate adds `eta` times what it is worth to its best query. eta: >= 0, finite; 0 gives facility
+    location on the queries. Raises `UserError` for another eta and for entries below 0 or not finite.
+    """
+    if not (eta >= 0 and math.isfinite(eta)):
+        raise UserError(f"eta: {eta} is not a finite number >= 0")
+    if kernel.ndim != 2 or 0 in kernel.shape:
+        raise UserError(f"kernel: expected (queries, candidates), found shape {kernel.shape}")
+    best = np.empty(kernel.shape[1], dtype=np.float64)
+    for block in _blocks(kernel.shape[1], kernel.shape[0]):
+        best[block] = np.asarray(kernel[:, block]).max(axis=0)
+    if not (np.isfinite(best).all() and (best >= 0).all()):
+        raise UserError("kernel: entries below 0 or not finite; scale it to [0, 1] first")
+    return Objective(kernel, bonus=eta * best)
+
+
 def conditional_gain(kernel: np.ndarray, private_kernel: np.ndarray, nu: float) -> Objective:
     """Return the objective of stage 3: a target counts beyond `nu` times what the data at hand serve it already.
 
@@ -126,7 +155,8 @@ def value_of(objective: Objective, subset: np.ndarray) -> float:
     served = objective.start
     for block in _blocks(len(chosen), len(served)):
         np.maximum(served, objective.columns(chosen[block]).max(axis=0), out=served)
-    return float(served.sum(dtype=np.float64) - objective.start.sum(dtype=np.float64))
+    alone = float(np.sum(objective.bonus_of(chosen)))
+    return float(served.sum(dtype=np.float64) - objective.start.sum(dtype=np.float64)) + alone
 
 
 def maximise(
@@ -189,6 +219,8 @@ class _Gains:
         self.objective = objective
         self.restart()
         self.largest = float(self.served.max())  # entry of the kernel seen so far
+        if objective.bonus is not None:
+            self.largest = max(self.largest, float(objective.bonus.max()))
 
     @staticmethod
     def _sums(rows: np.ndarray) -> np.ndarray:
@@ -200,7 +232,7 @@ class _Gains:
         for block in _blocks(len(candidates), len(self.served)):
             offers = self.objective.columns(candidates[block])
             gains[block] = self._sums(np.maximum(offers, self.served, out=offers)) - self.total
-        return gains
+        return gains + self.objective.bonus_of(candidates)
 
     def of_all(self) -> np.ndarray:
         """Return the gains of all candidates; refuses kernels with entries below 0 or not finite."""
@@ -214,7 +246,7 @@ class _Gains:
             if self.objective.cap is not None:
                 np.minimum(offers, self.objective.cap, out=offers)
             gains[block] = self._sums(np.maximum(offers, self.served, out=offers)) - self.total
-        return gains
+        return gains + self.objective.bonus_of(slice(None))
 
     def nothing(self, gain: float) -> bool:
         """Return whether a gain is no more than rounding, and something has been chosen since the start."""

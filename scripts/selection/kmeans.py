@@ -28,13 +28,15 @@ def kmeans_representatives(points: np.ndarray, k: int, *, random_state: int = 0,
     return np.sort(rows[_nearest_distinct(points[rows], centres)])
 
 
-def fit_kmeans(points: np.ndarray, k: int, random_state: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (k, d) centres that scikit-learn finds and the (n,) cluster of each point."""
+def fit_kmeans(
+    points: np.ndarray, k: int, random_state: int, threads: int, n_starts: int = N_STARTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (k, d) centres that scikit-learn finds, the best of `n_starts`, and the (n,) cluster of each point."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=threads):
-        fitted = KMeans(n_clusters=k, random_state=random_state, n_init=N_STARTS).fit(points)
+        fitted = KMeans(n_clusters=k, random_state=random_state, n_init=n_starts).fit(points)
     return fitted.cluster_centers_, fitted.labels_
 
 

@@ -31,7 +31,8 @@ READERS = {
 def read_gold(paths: Sequence[PathLike], reader: str, **options: Any) -> list[dict[str, Any]]:
     """Return the rows of one split (schema distillation) from its files in this order; ids count over all of them.
 
-    options: columns, labels, header, as in `read_raw`. Raises `UserError` for an empty file or empty labels.
+    options: columns, labels, header, delimiter, quoting, as in `read_raw`. Raises `UserError` for an empty file or
+    empty labels.
     """
     rows = [row for path in paths for row in read_raw(path, reader, "distillation", **options)]
     for number, row in enumerate(rows):
@@ -91,9 +92,12 @@ def with_answers(
 
 
 def count_answers(
-    rows: Sequence[Mapping[str, Any]], read: Sequence[Answer], format_name: str, source: str
+    rows: Sequence[Mapping[str, Any]], read: Sequence[Answer], format_name: str, source: str, blanks: str = "compared"
 ) -> dict[str, Any]:
-    """Return how well the answers could be read and how often they are right. Raises `UserError` if none could."""
+    """Return how well the answers could be read and how often they are right. Raises `UserError` if none could.
+
+    blanks: whether those around a text label are `compared` or `ignored`.
+    """
     faults = {fault: sum(one.fault == fault for one in read) for fault in FAULTS}
     n_faulty = sum(faults.values())
     if n_faulty == len(read):
@@ -113,8 +117,8 @@ def count_answers(
         "n_labels_not_among_options": sum(
             bool(row["options"]) and row["llm_label"] not in row["options"] for row in rows
         ),
-        "accuracy": accuracy(metric, told, labels),
-        "n_correct": sum(correct_rows(metric, told, labels)),
+        "accuracy": accuracy(metric, told, labels, blanks),
+        "n_correct": sum(correct_rows(metric, told, labels, blanks)),
     }
 
 

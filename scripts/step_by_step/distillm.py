@@ -19,6 +19,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_json, write_jsonl
 from scripts.common.settings import check_choice
+from scripts.lm.optimizer_options import EPSILON_RULES
 from scripts.step_by_step.distillm_predict import (
     SAVED_SETTINGS,
     HelpFormatter,
@@ -26,6 +27,7 @@ from scripts.step_by_step.distillm_predict import (
     predict_parser,
     predict_rows,
 )
+from scripts.step_by_step.equations import BLANKS, UNKNOWN_WORDS
 from scripts.step_by_step.progress import TrainingProgress
 
 LOG = logging.getLogger(__name__)
@@ -65,6 +67,15 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--parser", default="compatible", metavar="HOW", help="how raw answers are read: compatible, strict"
     )
+    group.add_argument(
+        "--blanks", default="compared", metavar="HOW", help="blanks around text answers: compared, ignored"
+    )
+    group.add_argument(
+        "--unknown_words",
+        default="wrong",
+        metavar="HOW",
+        help="labels with words that the tokenizer lacks: wrong, or left_out (the words are, as in the original)",
+    )
 
 
 def _add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +103,12 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--grad_steps", type=int, default=1, metavar="N", help="forward passes per optimizer step")
     group.add_argument("--lr", type=float, default=5e-5, metavar="RATE", help="highest learning rate; it falls to 0")
     group.add_argument("--optimizer_name", default="AdamW", metavar="NAME", help="AdamW is the only one")
+    group.add_argument(
+        "--adam_epsilon_rule",
+        default="before_correction",
+        metavar="RULE",
+        help="where AdamW adds epsilon: before_correction (as the original's) or after_correction (torch's)",
+    )
     group.add_argument(
         "--run", type=int, default=0, metavar="SEED", help="seed of the sub-sample and the training order"
     )
@@ -179,6 +196,9 @@ def check_flags(args: argparse.Namespace) -> None:
     check_choice("--label_type", args.label_type, ("gt", "llm"))
     check_choice("--model_type", args.model_type, MODEL_TYPES)
     check_choice("--keep", args.keep, ("last", "best"))
+    check_choice("--adam_epsilon_rule", args.adam_epsilon_rule, EPSILON_RULES)
+    check_choice("--blanks", args.blanks, BLANKS)
+    check_choice("--unknown_words", args.unknown_words, UNKNOWN_WORDS)
     if args.optimizer_name.lower() != "adamw":
         raise UserError(
             f"--optimizer_name: '{args.optimizer_name}' is not AdamW, the only optimizer; leave the flag out"
@@ -212,7 +232,7 @@ def train_model(args: argparse.Namespace) -> None:
     from scripts.step_by_step.parsing import find_format
 
     check_flags(args)
-    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser)
+    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser, args.blanks)
     splits = own.splits(fraction=args.subsample, run=args.run, with_rationales=args.model_type != "standard")
     LOG.info("rows: %d to train on, %d to validate, %d to test", *map(len, splits))
     for name, report in own.reports.items():
@@ -240,6 +260,9 @@ def train_model(args: argparse.Namespace) -> None:
         output_rationale=args.output_rationale,
         eval_batch_size=max(args.batch_size, 64),
         save_steps=args.save_steps,
+        adam_epsilon_rule=args.adam_epsilon_rule,
+        blanks=args.blanks,
+        unknown_words=args.unknown_words,
     )
     with TrainingProgress() as progress:
         checkpoints = args.output_dir / "checkpoints"

@@ -17,6 +17,8 @@ from scripts.common.settings import check_choice
 Number = Union[int, float]
 
 METRICS = ("text", "equation")
+BLANKS = ("compared", "ignored")
+UNKNOWN_WORDS = ("left_out", "wrong")
 LONGEST = 500  # characters; longer outputs are no equations
 LARGEST_POWER = 1000  # of exponents, so that 9 ** 9 ** 9 ends at once
 LARGEST_INTEGER = 10**300  # of results of ** on integers; above, floats overflow anyway
@@ -75,24 +77,28 @@ def _power(base: Number, exponent: Number) -> Number:
     return value
 
 
-def correct_rows(metric: str, predictions: Sequence[str], labels: Sequence[str]) -> list[bool]:
+def correct_rows(
+    metric: str, predictions: Sequence[str], labels: Sequence[str], blanks: str = "compared"
+) -> list[bool]:
     """Tell for each prediction whether it is right: equal text, or exactly equal values, as the released code compares.
 
-    # DEVIATION: text is compared without the blanks around it; the released code decodes both sides with one tokenizer,
-    which makes them equal in that respect.
+    blanks: whether those around a text are `compared`, as in the released code, or `ignored`.
     """
     check_choice("metric", metric, METRICS)
+    check_choice("blanks", blanks, BLANKS)
     if len(predictions) != len(labels):
         raise ValueError(f"{len(predictions)} predictions for {len(labels)} labels")
+    if metric == "text" and blanks == "compared":
+        return [prediction == label for prediction, label in zip(predictions, labels)]
     if metric == "text":
         return [prediction.strip() == label.strip() for prediction, label in zip(predictions, labels)]
     # NaN differs from NaN, so what has no value is never right
     return [evaluate(prediction) == evaluate(label) for prediction, label in zip(predictions, labels)]
 
 
-def accuracy(metric: str, predictions: Sequence[str], labels: Sequence[str]) -> float:
-    """Return the share of right predictions, 0 to 1. Raises ValueError without rows."""
-    rows = correct_rows(metric, predictions, labels)
+def accuracy(metric: str, predictions: Sequence[str], labels: Sequence[str], blanks: str = "compared") -> float:
+    """Return the share of right predictions (`correct_rows`), 0 to 1. Raises ValueError without rows."""
+    rows = correct_rows(metric, predictions, labels, blanks)
     if not rows:
         raise ValueError("no rows to measure the accuracy of")
     return sum(rows) / len(rows)

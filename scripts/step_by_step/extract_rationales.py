@@ -32,7 +32,8 @@ KEPT_TOGETHER = 64  # answers of a local model in one file of the cache
 class ExtractSettings:
     """format: key of parsing.FORMATS. backend: openai (an OpenAI-compatible endpoint) or local. n_exemplars: examples
     shown, null for all. max_new_tokens: longest answer. temperature: 0 takes the likeliest token; seed: of drawn ones.
-    limit: ask the first rows only, null for all. endpoint: EndpointSettings but for max_tokens and temperature.
+    limit: ask the first rows only, null for all. endpoint: EndpointSettings but for max_tokens and temperature;
+    its parameters add fields to each request, and null leaves one out (`{"temperature": null, "stop": null}`).
     model, dtype, device, threads, batch_size: of the local model (folder or hub id).
     """
 
@@ -96,7 +97,8 @@ def report_of(answers: Sequence[str], rows: Sequence[Mapping[str, Any]], format_
     read = [parse(text, format_name, "strict") for text in answers]
     faults = {fault: sum(one.fault == fault for one in read) for fault in FAULTS}
     n_read = len(read) - sum(faults.values())
-    right = correct_rows(find_format(format_name).metric, [one.label for one in read], [row["label"] for row in rows])
+    metric, told = find_format(format_name).metric, [one.label for one in read]
+    right = correct_rows(metric, told, [row["label"] for row in rows], "ignored")  # labels read strictly have no blanks
     level = logging.WARNING if n_read < len(read) / 2 else logging.INFO
     LOG.log(level, "%d of %d answers can be read, %d are right", n_read, len(read), sum(right))
     return {
@@ -124,7 +126,12 @@ def ask_endpoint(prompt: FewShotPrompt, inputs: Sequence[str], settings: Extract
         raise UserError("endpoint: base_url and model must be given")
     endpoint = EndpointSettings(max_tokens=settings.max_new_tokens, temperature=settings.temperature, **values)
     asked = [Prompt(prompt.prefix + prompt.ask(text), prompt.system) for text in inputs]
-    return EndpointWriter(endpoint, cache).write(asked)
+    return [_before_stop(text, prompt.stop) for text in EndpointWriter(endpoint, cache).write(asked)]
+
+
+def _before_stop(text: str, stop: Sequence[str]) -> str:
+    """Return an answer up to the first stop string, for endpoints that refuse to stop there themselves."""
+    return text[: min((text.index(one) for one in stop if one in text), default=len(text))]
 
 
 def ask_local(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSettings, cache: Path) -> list[str]:

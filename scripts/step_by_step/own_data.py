@@ -1,7 +1,9 @@
 """The files of one data set in a folder, found by their names as the original repository and its fork lay them out.
 
 `<data_dir>/<dataset>/<dataset>_{train,valid,test}.json`, teachers' answers under `llm/`; the folder itself may also be
-given, and the names `train.json`, `anything_train.json`, and the endings .jsonl, .csv, .parquet and .gz do as well.
+given, and the names `train.json`, `anything_train.json`, and every form and packing that `scripts.data.rows` knows do
+as well, so do the hub's shards (`train-00000-of-00001.parquet`, also below `data/`). Validation rows are in `valid`,
+`validation`, `val` or `dev`.
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ import re
 from pathlib import Path
 from typing import Any, Sequence
 
-from scripts.common.errors import UserError, did_you_mean
-from scripts.data.reader_base import json_records
+from scripts.common.errors import RowFault, UserError, did_you_mean
+from scripts.common.packed import bare_name
+from scripts.data.labels import plain_text
+from scripts.data.reader_base import each
+from scripts.data.rows import ENDINGS, Record, read_rows
+from scripts.data.split_files import BELOW, find_split_files, names_of
 from scripts.step_by_step.data import (
     READERS,
     align,
@@ -28,16 +34,23 @@ from scripts.step_by_step.splits import Splits, make_splits, svamp_indices
 LOG = logging.getLogger(__name__)
 
 DATASETS = tuple(READERS)
-ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".json.gz", ".jsonl.gz", ".csv.gz", ".tsv.gz")
+_TRAIN = re.compile(r"(?P<prefix>.*?)train(?:[-_]\d.*)?")
+"""Name of a training file without its ending: train, my_train, train-00000-of-00001, generic_train_0."""
 OWN_VALID = ("esnli", "anli1")
 """Sets whose validation rows come in a file of their own; the others hold out a tenth of the training rows."""
 SHOWN = 3  # labels named in a warning
 
 
 class OwnData:
-    """The rows of one data set below `data_dir`, with the reasons and labels of `llm` (palm, gpt, generic or none)."""
+    """The rows of one data set below `data_dir`, with the reasons and labels of `llm` (palm, gpt, generic or none).
 
-    def __init__(self, data_dir: Path, dataset: str, llm: str, parser: str) -> None:
+    blanks: whether those around labels count when these are compared for the report, as in `PrepareSettings`.
+    options: how one's own rows are read, as in `read_raw`: columns, labels, header, delimiter, quoting.
+    """
+
+    def __init__(
+        self, data_dir: Path, dataset: str, llm: str, parser: str, blanks: str = "compared", **options: Any
+    ) -> None:
         if dataset not in DATASETS:
             raise UserError(
                 f"--dataset: unknown data set '{dataset}'{did_you_mean(dataset, DATASETS)}; "
@@ -45,7 +58,8 @@ class OwnData:
             )
         if not data_dir.is_dir():
             raise UserError(f"--data_dir: no folder {data_dir}; name the folder that holds your files")
-        self.data_dir, self.dataset, self.llm, self.parser = data_dir, dataset, llm, parser
+        self.data_dir, self.dataset, self.llm, self.parser, self.blanks = data_dir, dataset, llm, parser, blanks
+        self.options = options
         self.reports: dict[str, dict[str, Any]] = {}
 
     def splits(self, *, fraction: float, run: int, with_rationales: bool) -> Splits:
@@ -80,7 +94,7 @@ class OwnData:
         answers = read_answers(self._answers(dataset, split))
         rows = align(rows, answers, split, source)
         rows, read = with_answers(rows, answers, format_name=dataset, parser=self.parser, teacher=self.llm)
-        self.reports[f"{dataset}_{split}"] = count_answers(rows, read, dataset, source)
+        self.reports[f"{dataset}_{split}"] = count_answers(rows, read, dataset, source, self.blanks)
         return rows
 
     def find(self, dataset: str, split: str) -> list[Path]:
@@ -90,6 +104,7 @@ class OwnData:
             places = " or ".join(str(folder) for folder in self._folders(dataset))
             raise UserError(
                 f"--data_dir: no file for split '{split}' in {places}; expected {dataset}_{split}.json or {split}.json"
+                f" (also {', '.join(list(ENDINGS)[1:])}, packed, or in parts {split}-00000-of-00002.parquet)"
             )
         return found
 
@@ -99,41 +114,43 @@ class OwnData:
 
     def _files(self, dataset: str, split: str) -> list[Path]:
         """Return the files of one split in their order, named as the training files are; none if there are none."""
+        whole = {"svamp": ["SVAMP.json"], "asdiv": ["ASDiv.xml", "ASDiv.xml.gz"]}.get(dataset, [])
         for folder in self._folders(dataset):
-            whole = {"svamp": ["SVAMP.json"], "asdiv": ["ASDiv.xml", "ASDiv.xml.gz"]}.get(dataset, [])
-            stem = f"{self._prefix(folder, dataset)}{split}"
-            for name in [*(f"{stem}{ending}" for ending in ENDINGS), *whole]:
+            prefix = self._prefix(folder, dataset)
+            found = find_split_files(folder, [f"{prefix}{name}" for name in names_of(split)])
+            if found:
+                return found
+            for name in whole:
                 if (folder / name).is_file():
                     return [folder / name]
-            parts = sorted(folder.glob(f"{stem}_[0-9]*"), key=_number)
-            if parts:
-                return parts
         return []
 
     def _prefix(self, folder: Path, dataset: str) -> str:
         """Return what stands before the split in a folder's file names: the set's name, nothing, or a user's word."""
-        found = [path.name for path in sorted(folder.glob("*train*")) if path.name.endswith(ENDINGS)]
-        if dataset != "generic" or any(name.startswith(f"{dataset}_train") for name in found):
-            own = [name for name in found if name.startswith(f"{dataset}_train")]
-            return "" if not own and any(name.startswith("train.") for name in found) else f"{dataset}_"
-        if any(name.startswith("train.") for name in found):
+        paths = [path for below in BELOW for path in sorted((folder / below).glob("*train*"))]
+        stems = [Path(bare_name(path)) for path in paths]
+        named = [_TRAIN.fullmatch(stem.stem) for stem in stems if stem.suffix.lower() in ENDINGS]
+        prefixes = {one["prefix"] for one in named if one}
+        if (folder / "train").is_dir():
+            prefixes.add("")
+        if f"{dataset}_" in prefixes:
+            return f"{dataset}_"
+        if "" in prefixes:
             return ""
-        prefixes = sorted({name.partition("train.")[0] for name in found if "_train." in name})
-        if len(prefixes) > 1:
+        own = sorted(prefix for prefix in prefixes if prefix.endswith(("_", "-")))
+        if dataset != "generic" or not own:
+            return f"{dataset}_"
+        if len(own) > 1:
             raise UserError(
-                f"--data_dir: {folder} holds several sets ({', '.join(prefix + 'train' for prefix in prefixes)}); "
+                f"--data_dir: {folder} holds several sets ({', '.join(prefix + 'train' for prefix in own)}); "
                 f"name the files of one of them {dataset}_train, {dataset}_test"
             )
-        return prefixes[0] if prefixes else f"{dataset}_"
+        return own[0]
 
     def _gold(self, files: Sequence[Path], dataset: str, split: str) -> list[dict[str, Any]]:
-        name = files[0].name.removesuffix(".gz")
-        if dataset == "generic" and name.endswith((".csv", ".tsv", ".parquet")):
-            return read_gold(files, name.rpartition(".")[2])
-        reader = "svamp" if dataset == "asdiv" and not name.endswith(".xml") else READERS[dataset]
-        if reader == "svamp" and dataset == "asdiv":
+        if dataset == "asdiv" and Path(bare_name(files[0])).suffix != ".xml":
             return _asdiv_rows(files)
-        rows = read_gold(files, reader)
+        rows = read_gold(files, READERS[dataset], **(self.options if dataset == "generic" else {}))
         if files[0].name == "SVAMP.json":
             rows = [rows[i] for i in svamp_indices(len(rows))[0 if split == "train" else 1]]
         return rows
@@ -181,13 +198,15 @@ def _asdiv_rows(files: Sequence[Path]) -> list[dict[str, Any]]:
     """Read ASDiv from JSON rows (Body, Question, Answer), as the original repository keeps it."""
     from scripts.data.schemas import validate
 
-    rows = []
-    for record in (record for path in files for record in json_records(path)):
-        missing = [name for name in ("Body", "Question", "Answer") if not str(record.values.get(name, "")).strip()]
-        if missing:
-            raise UserError(f"{record.place}: field '{missing[0]}' is missing or empty; mend or remove the row")
-        text = f"{record.values['Body']}\n{record.values['Question']}"
-        label = str(record.values["Answer"]).strip().split(" ")[0]
-        row = {"id": str(len(rows)), "input": text, "label": label, "rationale": "", "llm_label": "", "options": []}
-        rows.append(row)
-    return validate(rows, "distillation", files[0])
+    rows = [row for path in files for row in each(read_rows(path), path, _asdiv_row)]
+    return validate([{**row, "id": str(number)} for number, row in enumerate(rows)], "distillation", files[0])
+
+
+def _asdiv_row(record: Record) -> dict[str, Any]:
+    texts = {name: plain_text(record.values.get(name)) for name in ("Body", "Question", "Answer")}
+    missing = [name for name, text in texts.items() if not isinstance(text, str) or not text.strip()]
+    if missing:
+        raise RowFault(record.place, f"field '{missing[0]}' is missing or empty; mend or remove the row")
+    label = texts["Answer"].strip().split(" ")[0]
+    text = f"{texts['Body']}\n{texts['Question']}"
+    return {"input": text, "label": label, "rationale": "", "llm_label": "", "options": []}

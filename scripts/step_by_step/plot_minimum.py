@@ -50,7 +50,7 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
             draw_line(axes, list(drawn), list(drawn.values()), method, shift=shift, linestyle=dashes, label=label)
         smallest = artifact.cell(dataset, method, SMALLEST, model=model)
         rows.append(row_of(dataset, model, method, smallest, metric=SMALLEST))
-        if isinstance(smallest, Spread):
+        if isinstance(smallest, Spread) and smallest.mean in drawn:
             draw_ring(axes, smallest.mean, drawn[smallest.mean].mean, shift)
     rows.append(draw_teacher(axes, artifact, plan, dataset))
     label_shares(axes, shares)

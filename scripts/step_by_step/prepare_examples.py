@@ -26,6 +26,7 @@ from scripts.step_by_step.data import (
     read_gold,
     with_answers,
 )
+from scripts.step_by_step.equations import BLANKS
 from scripts.step_by_step.parsing import PARSERS, find_format
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ LOG = logging.getLogger(__name__)
 class PrepareSettings:
     """dataset: name for messages; format: key of parsing.FORMATS; teacher: one of data.TEACHERS; parser: strict or
     compatible; split: train, valid or test; unparsed: keep rows whose answer cannot be read (as the released code does)
-    or drop them; reader, columns, labels, header: as in config/datasets.yaml, by default those of the format.
+    or drop them; blanks: those around labels, when these are compared for the report, are compared or ignored; reader,
+    columns, labels, header, delimiter, quoting: as in config/datasets.yaml, by default those of the format.
     """
 
     dataset: str
@@ -44,10 +46,13 @@ class PrepareSettings:
     parser: str
     split: str
     unparsed: str = "keep"
+    blanks: str = "compared"
     reader: str | None = None
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     labels: Sequence[str] | None = None
     header: Sequence[str] | None = None
+    delimiter: str | None = None
+    quoting: str | None = None
 
     def __post_init__(self) -> None:
         find_format(self.format)
@@ -55,6 +60,7 @@ class PrepareSettings:
         check_choice("parser", self.parser, PARSERS)
         check_choice("split", self.split, ("train", "valid", "test"))
         check_choice("unparsed", self.unparsed, UNPARSED)
+        check_choice("blanks", self.blanks, BLANKS)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -97,6 +103,8 @@ def prepare(
         columns=settings.columns,
         labels=settings.labels,
         header=settings.header,
+        delimiter=settings.delimiter,
+        quoting=settings.quoting,
     )
     report: dict[str, Any] = {
         "dataset": settings.dataset,
@@ -116,7 +124,7 @@ def prepare(
             rows, answers, format_name=settings.format, parser=settings.parser, teacher=settings.teacher
         )
         report["n_without_answer"] = len(found) - len(rows)
-        report["answers"] = count_answers(rows, read, settings.format, source)
+        report["answers"] = count_answers(rows, read, settings.format, source, settings.blanks)
         if settings.unparsed == "drop" and settings.split == "train":
             rows = [row for row, one in zip(rows, read) if not one.fault]
             report["n_dropped"] = len(read) - len(rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.common.errors import UserError
+from scripts.lm.optimizing import decay_groups, decaying, decays, make_adamw
 from scripts.lm.t5_stack import T5Stack
 from scripts.step_by_step.encoding import MASKED, FlatTexts, TaskBatch
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
+    from scripts.step_by_step.training import TrainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,10 @@ class SingleStudent:
     def parameters(self) -> list[Tensor]:
         """Return the trainable weights."""
         return [weight for weight in self.loaded.model.parameters() if weight.requires_grad]
+
+    def decayed(self, rule: str) -> Collection[str]:
+        """Return the names, as in `tensors`, of the weights that decay by a rule of `scripts.lm.optimizing`."""
+        return decaying(self.loaded.model, rule)
 
     def spread(self, optimizer: Any) -> Any:
         """Share the work with the other processes of this run, if there are any; return the optimizer to use."""
@@ -173,6 +179,10 @@ class StackedStudents:
         """Return the trainable weights, each (runs, ...)."""
         return self.stack.parameters()
 
+    def decayed(self, rule: str) -> Collection[str]:
+        """Return the names, as in `tensors`, of the weights that decay by a rule of `scripts.lm.optimizing`."""
+        return [name for name, weight in self.stack.weights.items() if decays(name, weight.ndim - 1, rule)]
+
     def spread(self, optimizer: Any) -> Any:
         """Return the optimizer. Raises `UserError` where several processes were started: a stack works in one."""
         from scripts.lm.checkpoints import world_size
@@ -244,6 +254,13 @@ class StackedStudents:
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights that a checkpoint holds, by name; they are live."""
         return self.stack.weights
+
+
+def make_optimizer(student: SingleStudent | StackedStudents, settings: TrainSettings) -> torch.optim.AdamW:
+    """Return AdamW over the student's weights as the settings have it."""
+    trained = {name: weight for name, weight in student.tensors().items() if weight.requires_grad}
+    groups = decay_groups(trained, student.decayed(settings.weight_decay_on), settings.weight_decay)
+    return make_adamw(groups, settings.lr, epsilon_rule=settings.adam_epsilon_rule)
 
 
 def fuse_activations(model: nn.Module) -> None:

@@ -6,7 +6,6 @@ the learning rate (lambda = (1 - alpha) / alpha).
 
 # DEVIATION: the released code evaluates on the test split during training and reports that; here the test accuracy of
 # the step with the best validation accuracy stands beside that of the last step.
-# DEVIATION: AdamW is torch's; that of transformers 4.24 adds epsilon before the bias correction (a difference of 1e-8).
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ import torch
 
 from scripts.common.errors import UserError
 from scripts.common.seeding import derive_seed, seed_all
+from scripts.common.settings import check_choice
+from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, step_share
 from scripts.step_by_step.encoding import (
     EXPLAIN,
     BatchOrder,
@@ -35,10 +36,10 @@ from scripts.step_by_step.encoding import (
     make_batch,
     question_of,
 )
-from scripts.step_by_step.equations import correct_rows
+from scripts.step_by_step.equations import BLANKS, METRICS, UNKNOWN_WORDS, correct_rows
 from scripts.step_by_step.parsing import label_of_output
 from scripts.step_by_step.splits import Splits
-from scripts.step_by_step.students import SingleStudent, StackedStudents
+from scripts.step_by_step.students import SingleStudent, StackedStudents, make_optimizer
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -58,6 +59,11 @@ class TrainSettings:
     batch_size: rows per device and forward pass; grad_steps: forward passes per optimizer step.
     token_mean: micro_batch = mean of the forward passes' token means (released code); step = one mean over all tokens.
     warmup_steps: steps in which the learning rate rises; then it falls linearly to 0 at `max_steps`.
+    weight_decay_on, adam_epsilon_rule: which weights decay and where AdamW adds epsilon, as in
+    `scripts.lm.optimizer_options`; the Trainer of transformers 4.24: except_norms, before_correction.
+    blanks: whether blanks around a text answer are compared (released code) or ignored. unknown_words: what becomes of
+    a label with words that the tokenizer lacks: left_out = they are, so an answer without them is right (released
+    code); wrong = no answer is right.
     eval_steps: optimizer steps between two evaluations; the last step is always evaluated. save_steps: between two
     checkpoints, 0 = none. max_input_length, max_target_length, gen_max_len: tokens after which an input, a target, an
     output is cut, the end token included; the released code counts the start token too, so 64 there is 63 here.
@@ -83,15 +89,19 @@ class TrainSettings:
     clip_norm: float = 1.0
     warmup_steps: int = 0
     weight_decay: float = 0.0
+    weight_decay_on: str = "except_norms"
+    adam_epsilon_rule: str = "before_correction"
+    blanks: str = "compared"
+    unknown_words: str = "left_out"
     token_mean: str = "micro_batch"
     save_steps: int = 0
 
     def __post_init__(self) -> None:
         check_method(self.method, self.label_type)
-        if self.token_mean not in ("micro_batch", "step"):
-            raise UserError(f"token_mean: '{self.token_mean}' is not one of micro_batch, step")
-        if self.metric not in ("text", "equation"):
-            raise UserError(f"metric: '{self.metric}' is not one of text, equation")
+        choices = {"token_mean": ("micro_batch", "step"), "metric": METRICS, "blanks": BLANKS}
+        choices |= {"weight_decay_on": DECAY_RULES, "adam_epsilon_rule": EPSILON_RULES}
+        for name, known in {**choices, "unknown_words": UNKNOWN_WORDS}.items():
+            check_choice(name, getattr(self, name), known)
         if not 0 <= self.alpha <= 1:
             raise UserError(f"alpha: {self.alpha!r} is not in [0, 1]")
         lowest = {"max_steps": 1, "eval_steps": 1, "batch_size": 1, "grad_steps": 1, "max_input_length": 2}
@@ -131,9 +141,7 @@ class TrainResult:
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
     """Return the learning rate of a step (counted from 0): a linear rise, then a linear fall to 0 at `max_steps`."""
-    if step < settings.warmup_steps:
-        return settings.lr * step / settings.warmup_steps
-    return settings.lr * (settings.max_steps - step) / max(1, settings.max_steps - settings.warmup_steps)
+    return settings.lr * step_share(step, settings.max_steps, settings.warmup_steps, "linear")
 
 
 def train_student(
@@ -216,15 +224,7 @@ def _train(
     exams = [Exam(loaded, run.splits, dataclasses.replace(settings, label_type=run.label_type)) for run in runs]
     weights = torch.tensor([[task.weight for task in of_run] for of_run in tasks]).t()  # (tasks, runs)
     feeder = Feeder(tasks, settings, [run.seed for run in runs], student.pad)
-    optimizer = torch.optim.AdamW(
-        student.parameters(),
-        lr=settings.lr,
-        weight_decay=settings.weight_decay,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        fused=True,
-    )
-    optimizer = student.spread(optimizer)
+    optimizer = student.spread(make_optimizer(student, settings))
     state = RunState(student, optimizer, settings, runs, tasks, checkpoints)
     state.resume()
     weights = weights.to(student.parameters()[0].device)
@@ -339,7 +339,9 @@ class Exam:
         }
         self.answers = {
             name: _through_tokens(
-                loaded, [label_of(row, settings.label_type if name == "valid" else "gt") for row in rows]
+                loaded,
+                [label_of(row, settings.label_type if name == "valid" else "gt") for row in rows],
+                settings.unknown_words,
             )
             for name, rows in self.parts.items()
         }
@@ -352,7 +354,7 @@ class Exam:
 
     def correct(self, name: str, outputs: Sequence[str]) -> list[bool]:
         """Return which outputs give the right label."""
-        return correct_rows(self.settings.metric, self.labels(outputs), self.answers[name])
+        return correct_rows(self.settings.metric, self.labels(outputs), self.answers[name], self.settings.blanks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -392,14 +394,16 @@ def _decoded(loaded: LoadedModel, outputs: Sequence[Sequence[int]]) -> list[str]
     ]
 
 
-def _through_tokens(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
+def _through_tokens(loaded: LoadedModel, texts: Sequence[str], unknown_words: str) -> list[str]:
     """Return texts as they come back from the tokenizer: the form in which outputs can equal them.
 
-    A text with a word that the tokenizer lacks stays as it is, so that no output equals it: decoding leaves such words
-    out, and an output without them would count as right.
+    Decoding leaves out words that the tokenizer lacks, so that an output without them counts as right. With
+    unknown_words `wrong` such a text stays as it is, and no output equals it.
     """
     encoded = encode_texts(loaded.tokenizer, texts, 10**6)
     rows = [encoded.ids[encoded.starts[i] : encoded.starts[i + 1]].tolist() for i in range(len(encoded))]
+    if unknown_words == "left_out":
+        return _decoded(loaded, rows)
     unknown = loaded.tokenizer.unk_token_id
     return [text if unknown in row else back for text, row, back in zip(texts, rows, _decoded(loaded, rows))]
 

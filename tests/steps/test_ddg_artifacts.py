@@ -12,7 +12,6 @@ from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
 from scripts.common.tables import read_markdown_table
 from scripts.ddg import (
     collect_metrics,
-    convert_sets,
     plot_sensitivity,
     plot_training,
     tabulate_artifact,
@@ -142,13 +141,8 @@ def test_a_variant_without_gradient_matching_has_no_cosine(results, tmp_path):
 def test_examples_are_the_first_texts_of_each_class(tmp_path):
     texts = TextSet(("text",), (("b one",), ("b two",), ("b three",), ("a one",)), (1, 1, 1, 0))
     write_set(set_path(tmp_path / "sets", 0, 3, 0), texts)
-    convert_sets.main(
-        [
-            *("--sets", str(tmp_path / "sets"), "--labels", "a", "b", "--text-columns", "text"),
-            *("--converted-out", str(tmp_path / "converted")),
-        ]
-    )
-    given = ["--sets", str(tmp_path / "converted"), "--method", "ddg", "--seed", "0", "--dpc", "3", "--texts", "2"]
+    given = ["--sets", str(tmp_path / "sets"), "--method", "ddg", "--seed", "0", "--dpc", "3", "--texts", "2"]
+    given += ["--labels", '[["a", "b"]]']
     tabulate_examples.main([*given, "--titles", "T", "--tier", "mini", *outputs(tmp_path, "x", ("csv", "md", "tex"))])
     found = [(row["label"], row["text"]) for row in read_csv(tmp_path / "x.csv")]
     assert found == [("a", "a one"), ("b", "b one"), ("b", "b two")]

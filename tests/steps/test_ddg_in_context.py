@@ -46,6 +46,7 @@ def folder(tmp_path_factory) -> Path:
         write_jsonl(made / f"{split}.jsonl", rows)
     (made / "prompt.yaml").write_text(PROMPT, encoding="utf-8")
     coresets = {"text_columns": ["text0"], "method": "random", "dpcs": [2], "draws": 1, "reading": READING}
+    coresets |= {"draw_seeds": "named", "herding_order": "rows"}
     select_coresets.main(
         [
             *("--examples", str(made / "train.jsonl"), "--encoder", str(made / "encoder"), *COMPUTE[2:]),

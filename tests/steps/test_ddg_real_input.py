@@ -30,7 +30,16 @@ from scripts.ddg import (
 from scripts.ddg.distilled import read_set, set_path
 
 COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
-OPTIMIZER = {"learning_rate": 1e-3, "schedule": "cosine", "warmup_ratio": 0.1, "weight_decay": 0.01, "clip_norm": 1.0}
+OPTIMIZER = {
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "weight_decay_on": "except_bert_norms",
+    "warmup_rounding": "exact",
+    "adam_epsilon_rule": "after_correction",
+}
 COLUMN = ["sentence"]
 SAMPLING = {"top_p": 0.95, "max_new_tokens": 24, "batch_size": 64}
 READING = {"pooling": "model", "max_tokens": 48, "batch_size": 64}
@@ -106,7 +115,7 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
     )  # fmt: skip
     sets = {
         "text_columns": COLUMN, "dpcs": [3], "draws": 1, "over_sample": 3, "selection": "k_centers",
-        "sampling": SAMPLING, "reading": READING,
+        "draw_seeds": "released", "sampling": SAMPLING, "reading": READING,
     }  # fmt: skip
     common = ["--examples", str(train), "--encoder", encoder, *COMPUTE[2:], "--seeds", "0"]
     generate_sets.main(
@@ -116,6 +125,7 @@ def test_stages_take_real_texts(repo_root, shared, tmp_path, name, kept):
         ]
     )  # fmt: skip
     coresets = {"text_columns": COLUMN, "method": "k_centers", "dpcs": [3], "draws": 1, "reading": READING}
+    coresets |= {"draw_seeds": "released", "herding_order": "rows"}
     select_coresets.main([*common, "--settings", json.dumps(coresets), "--sets-out", str(tmp_path / "k_centers")])
     distilled = read_set(set_path(tmp_path / "sets", 0, 3, 0), COLUMN, len(kept))
     assert all(text[0].strip() for text in distilled.texts)
@@ -161,7 +171,7 @@ def test_released_sets_of_dilm_go_through_both_evaluations(repo_root, shared, tm
     convert_sets.main(
         [
             *("--sets", str(tmp_path / "dilm"), "--labels", "negative", "positive", "--text-columns", *COLUMN),
-            *("--converted-out", str(tmp_path / "parquet")),
+            *("--label-text", "no", "--label-lists", "no", "--converted-out", str(tmp_path / "parquet")),
         ]
     )
     assert len(list((tmp_path / "parquet").rglob("*.parquet"))) == 2

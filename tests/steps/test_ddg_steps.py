@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
@@ -18,6 +19,7 @@ from tests.unit.lm_tiny import save, tiny
 
 COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
 READING = {"pooling": "mean", "max_tokens": 16, "batch_size": 16}
+NAMED = {"draw_seeds": "named", "herding_order": "chosen"}
 TASK = task(per_class=20)
 PRETRAIN: dict[str, Any] = {
     "text_columns": ["text0"], "steps": 12, "batch_size": 16, "optimizer": {**OPTIMIZER, "learning_rate": 1e-2},
@@ -25,6 +27,7 @@ PRETRAIN: dict[str, Any] = {
 }  # fmt: skip
 SETS: dict[str, Any] = {
     "text_columns": ["text0"], "dpcs": [2, 4], "draws": 2, "over_sample": 5, "selection": "k_centers",
+    "draw_seeds": "named",
     "sampling": SAMPLING, "reading": READING,
 }  # fmt: skip
 LEARN: dict[str, Any] = {
@@ -96,7 +99,15 @@ def generated(folder: Path, out: str, generators: str = "generators", seeds: tup
 
 
 def coresets(folder: Path, method: str, **changes: Any) -> None:
-    settings = {"text_columns": ["text0"], "method": method, "dpcs": [2, 4], "draws": 2, "reading": READING, **changes}
+    settings = {
+        "text_columns": ["text0"],
+        "method": method,
+        "dpcs": [2, 4],
+        "draws": 2,
+        "reading": READING,
+        **NAMED,
+        **changes,
+    }
     select_coresets.main(
         [
             *("--examples", str(folder / "train.jsonl"), "--encoder", str(folder / "encoder"), *COMPUTE[2:]),
@@ -164,7 +175,7 @@ def test_matching_repeats_and_changes_the_generators(folder):
 def test_sets_are_whole_and_repeat_and_small_ones_ignore_the_large(folder):
     generated(folder, "vanilla_lm")
     first = bytes_of(folder / "vanilla_lm")
-    assert len(first) == 2 * 2 * 2
+    assert len(first) == 2 * 2 * 2 + 1  # and the names of the classes
     for seed in (0, 1):
         for dpc in (2, 4):
             found = read_set(set_path(folder / "vanilla_lm", seed, dpc, 1), ["text0"], 3)
@@ -173,7 +184,9 @@ def test_sets_are_whole_and_repeat_and_small_ones_ignore_the_large(folder):
     generated(folder, "vanilla_lm")
     assert bytes_of(folder / "vanilla_lm") == first
     generated(folder, "small", dpcs=[2], draws=1)
-    assert bytes_of(folder / "small") == {name: own for name, own in first.items() if "dpc_2/draw_0" in name}
+    assert bytes_of(folder / "small") == {
+        name: own for name, own in first.items() if "dpc_2/draw_0" in name or name == "labels.json"
+    }
     assert len({own for name, own in first.items() if "dpc_4" in name}) == 4
     report = read_json(folder / "vanilla_lm.json")["seeds"][0]
     assert report["n_texts"] == 2 * 3 * 4 * 5
@@ -254,3 +267,31 @@ def test_metrics_by_hand():
     assert found["accuracy_f1_mean"] == pytest.approx((0.75 + 2 / 3) / 2)
     assert found["matthews"] == pytest.approx(1 / 3**0.5)
     assert set(train_learners.metrics_of([0, 1, 2], [0, 1, 2], 3)) == {"accuracy", "matthews"}
+
+
+def test_released_draws_are_those_of_dilms_seeds(tmp_path):
+    """Draw k of random is Python's sample with seed k, of k-centers K-means with seed k; herding's rows are sorted."""
+    import random
+
+    from scripts.ddg.select_coresets import CoresetSettings, class_rows
+    from scripts.selection.cluster_members import cluster_members
+    from scripts.selection.herding import herding
+
+    points, rows = np.random.default_rng(0).normal(size=(12, 3)), list(range(100, 112))
+
+    def chosen(method, draw, order="rows"):
+        settings = CoresetSettings(["text"], method, [4], 2, READING, "released", order)
+        return class_rows(settings, rows, points, 4, seed=7, draw=draw, label=1, threads=1)
+
+    for draw in (0, 1):
+        random.seed(draw)
+        assert chosen("random", draw) == [rows[place] for place in random.sample(range(12), 4)]
+        assert chosen("k_centers", draw) == [rows[place] for place in cluster_members(points, 4, seed=draw)]
+    greedy = [rows[place] for place in herding(points, 4)]
+    assert chosen("herding", 0, "chosen") == greedy
+    assert chosen("herding", 0) == sorted(greedy) != greedy
+
+
+def test_seeds_do_not_silently_share_their_coresets(folder):
+    with pytest.raises(UserError, match="'released' draws the same real texts for all of 2 seeds; set it to 'named'"):
+        coresets(folder, "random", draw_seeds="released")

@@ -13,8 +13,9 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_json, write_jsonl
 from scripts.common.tensors import read_embeddings, write_tensors
 from scripts.delift import collect_similarity, collect_utility, embed_examples, score_utility
-from scripts.delift.kernels import read_kernel, write_kernels
+from scripts.delift.kernels import write_kernels
 from scripts.lm import shards
+from scripts.selection.kernels import read_kernel
 from tests.unit import lm_tiny
 from tests.unit.delift_tiny import plain_utilities, utility_settings
 from tests.unit.nuggets_tiny import instruction_rows, save, tiny

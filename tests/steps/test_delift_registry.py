@@ -264,3 +264,21 @@ def test_real_files(shared, tmp_path):
         + ["--limit", "5", "--seed", "0", "--examples-out", str(tmp_path / "p3.jsonl")]
     )
     assert len(read_examples(tmp_path / "p3.jsonl", "instruction")) == 5
+
+
+def test_conversations_quoted_tables_and_forms(tmp_path):
+    said = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."},
+            {"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}]  # fmt: skip
+    put(tmp_path, "set/train.jsonl", [{"messages": said}])
+    entry = one(tmp_path, input="messages", output="messages", instruction=None)
+    row = {"id": "train_0", "instruction": "Hi?", "input": "", "output": "Yes."}
+    assert read_part(entry, "train", tmp_path, None) == [row]
+    entry = one(tmp_path, input="messages", output="messages", instruction=None, turns="last")
+    assert read_part(entry, "train", tmp_path, None)[0]["output"] == "Me."
+    (tmp_path / "set/train.jsonl").unlink()
+    (tmp_path / "set/train.tsv").write_text('instruction\toutput\n"say ""a"""\tb\n')
+    entry = one(tmp_path, input=None)
+    assert read_part(entry, "train", tmp_path, None)[0]["instruction"] == 'say "a"'
+    assert read_part(one(tmp_path, input=None, quoting="no"), "train", tmp_path, None)[0]["instruction"][0] == '"'
+    with pytest.raises(UserError, match=r"owner/set.turns: unknown value 'all'"):
+        one(tmp_path, turns="all")

@@ -14,7 +14,6 @@ from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
 from scripts.common.tensors import write_tensors
 from scripts.delift import select_subset
 from scripts.delift.select_subset import percent_name
-from scripts.delift.selection import Method, budget_of
 from scripts.selection.facility_location import facility_location, maximise, new_kernel
 
 N, N_TARGETS = 20, 12
@@ -199,8 +198,8 @@ def test_older_subsets_are_removed(files, tmp_path):
         ({"by": "less"}, {"sources": ()}, "by less needs --scores"),
         ({"by": "k_center"}, {"sources": ()}, "by k_center needs --embeddings"),
         ({"by": "only_good"}, {"sources": ()}, "by only_good needs --truth"),
-        ({"by": "random"}, {"fractions": (0.0,)}, "budget of 0 or above the pool"),
-        ({"by": "random"}, {"fractions": (1.5,)}, "budget of 0 or above the pool"),
+        ({"by": "random"}, {"fractions": (0.0,)}, "a size of 0 or above the pool chooses nothing"),
+        ({"by": "random"}, {"fractions": (1.5,)}, "a size of 0 or above the pool chooses nothing"),
     ],
 )
 def test_bad_requests(method, options, message, files, tmp_path):
@@ -233,13 +232,10 @@ def test_a_baseline_that_was_not_scored(files, tmp_path):
         select(tmp_path, tmp_path, {"by": "less"})
 
 
-def test_budget_and_names():
-    assert [budget_of(10, share) for share in (0.3, 0.7, 0.05, 1.0)] == [3, 7, 1, 10]
-    assert budget_of(33, 0.3) == 9
+def test_names_of_sizes():
     assert [percent_name(share) for share in (0.3, 0.025, 1.0, 0.05)] == [
         "percent_30",
         "percent_2_5",
         "percent_100",
         "percent_5",
     ]
-    assert Method("random").optimiser == "lazy"

@@ -5,14 +5,8 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
-import http.server
 import io
 import json
-import os
-import subprocess
-import sys
-import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow
@@ -21,11 +15,8 @@ import tenacity
 from pyarrow import parquet
 
 from scripts.common.errors import UserError
-from scripts.data import download, prepare_examples
-
-
-def sha1(content):
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+from scripts.data import download, fetching, prepare_examples
+from tests.hub import COMMIT, run_step, running, sha1
 
 
 def as_parquet(**columns):
@@ -38,17 +29,6 @@ def as_parquet(**columns):
 BODY = "first row\nsecond rów\n".encode() * 200
 SHA256 = hashlib.sha256(BODY).hexdigest()
 GIT_BLOB = sha1(b"blob %d\0" % len(BODY) + BODY)
-COMMIT = "a" * 40
-MODEL = {
-    "config.json": b"{}",
-    "tokenizer.json": b'{"version": "1.0"}',
-    "model-00001-of-00002.safetensors": b"W" * 1000,
-    "model-00002-of-00002.safetensors": b"V" * 10,
-    "model.safetensors.index.json": b"{}",
-    "pytorch_model.bin": b"pickle",
-    "onnx/model.safetensors": b"other",
-    "modeling_own.py": b"import os",
-}
 PARTS = {
     "default/train/0001.parquet": as_parquet(text=["c"]),
     "default/train/0000.parquet": as_parquet(text=["a", "b"]),
@@ -56,90 +36,17 @@ PARTS = {
     "other/mixed/0000.parquet": as_parquet(text=["e"]),
     "other/mixed/0001.parquet": as_parquet(number=[1]),
 }
-PICKLED = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serve BODY in sound and unsound ways, and as much of the hub's interface as a download needs."""
-
-    def log_message(self, *args):
-        pass
-
-    def do_HEAD(self):
-        self.answer(send_body=False)
-
-    def do_GET(self):
-        self.answer(send_body=True)
-
-    def answer(self, send_body):
-        path = self.path.partition("?")[0]
-        self.server.asked[path] += 1
-        status, headers, body = self.hub(path) if "org" in path else self.plain(path)
-        self.send_response(status)
-        for name, value in {"Content-Length": len(body), **headers}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        if send_body:
-            self.wfile.write(body)
-        self.close_connection = True
-
-    def plain(self, path):
-        times = self.server.asked[path]
-        if path == "/good" or (path in ("/busy-once", "/cut-once") and times > 1):
-            return 200, {}, BODY
-        if path in ("/cut", "/cut-once"):
-            return 200, {"Content-Length": len(BODY)}, BODY[:100]
-        return {"/busy-once": 500, "/busy": 503, "/private": 403}.get(path, 404), {}, b"<html>error</html>"
-
-    def hub(self, path):
-        """Answer like the model hub: /api/models/<repo>..., /<repo>/resolve/<commit>/<file>."""
-        repos = {"org/model": MODEL, "org/pickled": PICKLED, "org/data": {"x.json": BODY}, "org/parts": PARTS}
-        known = [name for name in repos if f"{name}/" in f"{path}/"]
-        if not known:
-            if "gated" in path:
-                return 403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "ask"}, b""
-            return 404, {"X-Error-Code": "RepoNotFound"}, b""
-        files = repos[known[0]]
-        if "/tree/" in path:
-            rows = [
-                {
-                    "type": "file",
-                    "path": name,
-                    "size": len(body),
-                    "oid": sha1(body),
-                }
-                for name, body in files.items()
-            ]
-            return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
-        if path.startswith("/api/"):
-            if "/revision/" in path and not path.endswith(COMMIT):
-                return 404, {"X-Error-Code": "RevisionNotFound"}, b""
-            info = {"id": known[0], "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
-            return 200, {"Content-Type": "application/json"}, json.dumps(info).encode()
-        body = files.get(path.partition("/resolve/")[2].partition("/")[2])
-        if body is None:
-            return 404, {"X-Error-Code": "EntryNotFound"}, b""
-        return (
-            200,
-            {"ETag": f'"{sha1(body)}"', "X-Repo-Commit": COMMIT},
-            body,
-        )
 
 
 @pytest.fixture
 def server():
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.asked = Counter()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with running(BODY, {"org/data": {"x.json": BODY}, "org/parts": PARTS}) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(download, "WAIT", tenacity.wait_none())
+    monkeypatch.setattr(fetching, "WAIT", tenacity.wait_none())
 
 
 def settings(server, path, **values):
@@ -197,13 +104,13 @@ def test_an_older_file_survives_a_failed_fetch(server, tmp_path):
     assert (tmp_path / "x.txt").read_text() == "older"
 
 
-def test_first_fetch_is_recorded_and_holds_the_later_ones(server, tmp_path, monkeypatch):
+def test_first_fetch_is_recorded_and_holds_the_later_ones(server, tmp_path):
     text = settings(server, "/good")
     fetch(tmp_path, text)
-    monkeypatch.setitem(globals(), "BODY", BODY + b"changed upstream\n")
+    server.body = BODY + b"changed upstream\n"
     with pytest.raises(UserError, match=f"the first download says {SHA256}"):
         fetch(tmp_path, text)
-    assert (tmp_path / "raw/x.txt").read_bytes() != BODY + b"changed upstream\n"
+    assert (tmp_path / "raw/x.txt").read_bytes() == BODY
 
 
 def test_a_file_damaged_after_its_fetch_is_refused_and_can_be_fetched_again(server, tmp_path):
@@ -272,54 +179,8 @@ def test_mirror_files_are_checked_packed_or_not(tmp_path):
         download.main(arguments)
 
 
-def from_hub(server, tmp_path, *arguments, **variables):
-    """Run the step in its own process, where the hub's address can be set."""
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-        "HF_HUB_OFFLINE": "0",
-        "HF_HOME": str(tmp_path / "home"),
-        **variables,
-    }
-    command = [sys.executable, "-m", "scripts.data.download", *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    return done.returncode, done.stderr.splitlines()[-1] if done.stderr else ""
-
-
-def model_arguments(tmp_path, hub, revision=None):
-    text = json.dumps({"name": "m", "hub": hub, "revision": revision})
-    return ["model", "--settings", text, "--model-out", tmp_path / "m", "--checksums", tmp_path / "checksums.json"]
-
-
-def test_model_without_pickles_or_code(server, tmp_path):
-    (tmp_path / "m").mkdir()
-    (tmp_path / "m/older").touch()
-    code, last = from_hub(server, tmp_path, *model_arguments(tmp_path, "org/model"))
-    assert code == 0, last
-    assert visible(tmp_path / "m") == sorted(
-        {*MODEL, "SHA256SUMS"} - {"pytorch_model.bin", "onnx/model.safetensors", "modeling_own.py"}
-    )
-    assert (tmp_path / "m/model-00001-of-00002.safetensors").read_bytes() == b"W" * 1000
-    entry = json.loads((tmp_path / "checksums.json").read_text())
-    assert entry == {"m": {"from": "org/model", "revision": COMMIT}}
-
-
-@pytest.mark.parametrize(
-    ("hub", "revision", "variables", "told"),
-    [
-        ("org/pickled", COMMIT, {}, "holds no safetensors weights"),
-        ("org/none", None, {}, "no such repository on the hub"),
-        ("org/gated", None, {}, "accept its licence on the hub and set HF_TOKEN"),
-        ("org/model", "b" * 40, {}, "no such revision on the hub"),
-        ("org/model", None, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set; unset it"),
-    ],
-)
-def test_model_faults(server, tmp_path, hub, revision, variables, told):
-    code, last = from_hub(server, tmp_path, *model_arguments(tmp_path, hub, revision), **variables)
-    assert code == 1
-    assert last.startswith("error: m: ")
-    assert told in last
-    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == []
+def from_hub(server, tmp_path, *arguments):
+    return run_step(server, tmp_path / "home", "scripts.data.download", *arguments)
 
 
 def test_data_file_from_the_hub(server, tmp_path):
@@ -365,8 +226,8 @@ def test_faults_of_parts(server, tmp_path, pattern, told):
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_changed_parts_are_noticed(server, tmp_path, monkeypatch):
+def test_changed_parts_are_noticed(server, tmp_path):
     assert fetch_parts(server, tmp_path, "default/train/*.parquet")[0] == 0
-    monkeypatch.setitem(PARTS, "default/train/0001.parquet", as_parquet(text=["z"]))
+    server.repos["org/parts"] = {**PARTS, "default/train/0001.parquet": as_parquet(text=["z"])}
     code, last = fetch_parts(server, tmp_path, "default/train/*.parquet")
     assert (code, "the first download says" in last) == (1, True), last

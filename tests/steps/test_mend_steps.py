@@ -26,9 +26,16 @@ from tests.unit.lm_tiny import save, tiny
 from tests.unit.mend_tiny import DISTILL, FORMAT, LABELS, format_json, task_rows, write_tasks
 
 COMPUTE = ["--dtype", "float32", "--device", "cpu", "--threads", "1"]
-FORMATS = json.dumps({"default": json.loads(format_json()), "bare": {**json.loads(format_json()), "after_input": ""}})
+DEFAULT = json.loads(format_json())
+FORMATS = json.dumps(
+    {
+        "default": DEFAULT,
+        "bare": {**DEFAULT, "after_input": ""},
+        "left": {**DEFAULT, "room": "metaicl", "max_tokens": 24},
+    }
+)
 EVALUATE = {"task_names": ["easy", "hard"], "shots": 4, "seeds": [13, 21], "max_test": 6, "metric_of": {},
-            "batch_tokens": 64}  # fmt: skip
+            "f1": "union", "ties": "first", "batch_tokens": 64}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,8 @@ def train_args(root: Path, **changes: Any) -> list[str]:
 def prompt_args(root: Path, **changes: Any) -> list[str]:
     settings = {
         "task_names": ["easy", "hard"], "shots": 4, "seeds": [13, 21], "n_vectors": 2, "steps": 3, "batch_size": 2,
-        "learning_rate": 0.1, "start": "vocabulary", "n_examples": None, "tables_at_once": 3, **changes,
+        "learning_rate": 0.1, "adam": "huggingface", "start": "vocabulary", "n_examples": None, "tables_at_once": 3,
+        **changes,
     }  # fmt: skip
     return [
         "prompt_tuning", "--model", str(root / "model"), "--tasks", str(root / "tasks"),
@@ -128,6 +136,8 @@ def test_every_kind_of_method_is_scored(world: Path) -> None:
         {"method": "prompt_tuning", "kind": "prompt_tuning"},
         {"method": "mend", "kind": "distilled", "source": "mend"},
         {"method": "mend_fid", "kind": "distilled", "source": "mend", "groups": 2},
+        {"method": "icl", "kind": "icl", "format": "left"},
+        {"method": "mend", "kind": "distilled", "source": "mend", "format": "left"},
     ]
     rows = evaluate(world, arms)
     own = [row for row in rows if row["metric"] == "score"]
@@ -139,6 +149,7 @@ def test_every_kind_of_method_is_scored(world: Path) -> None:
             assert plain["value"] == values["metaicl", "default", "none", task, seed]["value"]
             assert plain["n_vectors"] == "0"
             assert int(plain["prefix_tokens"]) > 0
+            assert values["icl", "left", "none", task, seed]["prefix_tokens"] == "24"  # all four, cut for each option
     assert values["mend", "default", "none", "easy", "13"]["n_vectors"] == "3"
     assert values["mend_fid", "default", "none", "easy", "13"]["n_vectors"] == "6"
     counts = {row["metric"]: int(row["n"]) for row in rows if row["method"] == "icl" and row["n_demonstrations"] == "2"
@@ -225,7 +236,9 @@ def test_held_out_tasks_without_a_row_to_ask_choose_no_checkpoint(world: Path, t
 def test_the_tuned_model_learns_and_loads(world: Path) -> None:
     settings = {
         "steps": 12, "batch_size": 4, "accumulation": 1, "learning_rate": 1e-2, "warmup_ratio": 0.0,
-        "weight_decay": 0.0, "clip_norm": 1.0, "n_demonstrations": 3, "precision": "auto",
+        "weight_decay": 0.0, "clip_norm": 1.0, "adam": "huggingface", "decay": "trainer", "average": "tokens",
+        "n_demonstrations": 3,
+        "precision": "auto",
         "activation_checkpointing": False, "save_steps": 5,
     }  # fmt: skip
     train_baselines.main(
@@ -355,8 +368,10 @@ def test_users_hear_what_is_wrong(world: Path, tmp_path: Path) -> None:
     shared = ["--model", str(world / "model"), *COMPUTE]
     distil = ["--demonstrations", str(tmp_path / "mine.jsonl"), "--distiller", str(world / "distillers" / "mend")]
     out = ["--vectors-out", str(tmp_path / "v.safetensors")]
-    with pytest.raises(UserError, match="only 7 of 20 demonstrations fit the distiller's 39 tokens; .* --groups"):
+    with pytest.raises(UserError, match="only 6 of 20 demonstrations fit the distiller's 39 tokens; .* --groups"):
         distill_demonstrations.main([*distil, *shared, *out])
+    with pytest.raises(UserError, match="only 18 of 20 demonstrations fit .* with more --groups"):
+        distill_demonstrations.main([*distil, *shared, *out, "--groups", "3"])
     distill_demonstrations.main([*distil, *shared, *out, "--groups", "4"])
     write_jsonl(tmp_path / "asked.jsonl", [{"text": "w0"}])
     asked = ["--vectors", str(tmp_path / "v.safetensors"), "--queries", str(tmp_path / "asked.jsonl")]

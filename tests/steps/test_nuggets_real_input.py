@@ -174,7 +174,7 @@ def test_an_anchor_helps_itself_more_than_others_do(done: dict[str, Any]) -> Non
     loaded = load_model(done["model"][1], dtype="float32", device="cpu", threads=1)
     anchors = done["anchors"][:12]
     scorer = GoldenScorer(loaded, anchors, score_settings(too_long="truncate", batch_tokens=2048))
-    sums = np.stack([scorer.one_shot(scorer.encode(row)) for row in anchors])
+    sums = np.stack([scorer.one_shot(scorer.encode(row).ids) for row in anchors])
     gains = (sums - scorer.zero_shot) / scorer.n_tokens  # (candidate, anchor) nats per answer token
     by_others = (gains.sum(axis=0) - np.diag(gains)) / (len(anchors) - 1)
     assert (np.diag(gains) > by_others).mean() >= 0.75

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_jsonl, write_jsonl
+from scripts.common.files import read_csv, read_jsonl, write_jsonl
 from scripts.common.tensors import read_tensors
 from scripts.lm import shards
+from scripts.nuggets import collect_scores
 from scripts.nuggets.golden import GoldenScorer
 from scripts.nuggets.score_candidates import main
 from tests.unit.nuggets_tiny import instruction_rows, plain_scores, save, score_settings, tiny
@@ -191,6 +192,39 @@ def test_long_candidates_are_skipped_where_asked(tmp_path: Path, model: Path) ->
     assert np.isnan(read_raw(raw)[0]["one_shot"][1]).all()
 
 
+@pytest.mark.parametrize("racing", [None, 0.5])
+def test_a_candidate_that_loses_its_answer_is_skipped_and_counted(
+    tmp_path: Path, model: Path, caplog: pytest.LogCaptureFixture, racing: float | None
+) -> None:
+    """Under `truncate`: what keeps a part of its answer is scored and counted, what keeps none cannot win."""
+    pool = [POOL[0], {**POOL[1], "input": "w1 " * 150}, {**POOL[2], "output": "w3 " * 150}]
+    scores, raw = score(tmp_path, model, pool=pool, settings={"too_long": "truncate", "racing": racing})
+    rows = read_jsonl(scores)
+    assert [row["fit"] for row in rows] == ["whole", "answer_lost", "cut"]
+    assert [row["golden_score"] is None for row in rows] == [False, True, False]
+    assert np.isnan(read_raw(raw)[0]["one_shot"][1]).all()
+    assert (
+        "of 3 candidates 1 lose the end of their answer, 1 would lose their whole answer and are skipped" in caplog.text
+    )
+    (tmp_path / "merged").mkdir()
+    outputs = {name: tmp_path / "merged" / name for name in ("scores.csv", "raw.safetensors", "sorted.jsonl")}
+    collect_scores.main(
+        ["--pool", str(tmp_path / "pool.jsonl"), "--shards", str(scores), "--raws", str(raw)]
+        + ["--scores-out", str(outputs["scores.csv"]), "--raw-out", str(outputs["raw.safetensors"])]
+        + ["--sorted-out", str(outputs["sorted.jsonl"])]
+    )
+    table = read_csv(outputs["scores.csv"])
+    assert [row["fit"] for row in table] == ["whole", "answer_lost", "cut"]
+    assert (table[1]["golden_score"], table[1]["rank"]) == ("", "3")
+
+
+def test_anchors_without_effect_are_counted(tmp_path: Path, model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    anchors = [*ANCHORS[:3], {**ANCHORS[3], "output": ""}]
+    score(tmp_path, model, anchors=anchors)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any("1 have no answer left and never count as improved" in text for text in warned)
+
+
 LONG = "w1 " * 130
 
 
@@ -205,6 +239,8 @@ LONG = "w1 " * 130
             {"anchors": [{**ANCHORS[0], "output": LONG}], "settings": {"anchor_tokens": None}},
             "anchor 'anchor0': .* window",
         ),
+        ({"anchors": [{**row, "output": ""} for row in ANCHORS]}, r"not one of 12 has an answer .* \(12 are empty, 0"),
+        ({"settings": {"anchor_tokens": 2}}, r"not one of 12 has an answer to score \(0 are empty, 12 lost to anch"),
         ({"pool": [{**POOL[0], "output": LONG}]}, r"candidate 'candidate0': 13\d tokens.* set too_long"),
         ({"settings": {"racing": 1.5}}, r"racing: threshold 1.5 is outside \[0, 1\]"),
         ({"settings": {"kv_iters": 2}}, r"unknown key 'kv_iters' \(did you mean 'kv_iter'\?\)"),

@@ -12,7 +12,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_jsonl, write_csv, write_jsonl
 from scripts.common.tensors import write_tensors
-from scripts.nuggets.select_subset import main, subset_size
+from scripts.nuggets.select_subset import main
 
 # Of 20 anchors: 17/20 is 0.85, which is not above 0.85; candidate 4 was skipped.
 IMPROVED = [10, 17, 18, 10, None, 3, 17, 0, 20, 11]
@@ -120,6 +120,7 @@ def test_k_center_takes_far_points(sources: Path) -> None:
 
 def test_too_few_rows_below_an_ifd_of_1_are_not_filled_up(sources: Path) -> None:
     assert len(select(sources, {"by": "ifd", "order": "highest"}, fraction=1.0)[0]) == 7
+    assert len(select(sources, {"by": "ifd"}, fraction=1.0)[0]) == 7  # the highest, unless an order says otherwise
 
 
 def test_files_of_seeds_no_longer_asked_for_are_removed(sources: Path) -> None:
@@ -135,13 +136,6 @@ def test_sources_are_only_needed_where_used(sources: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "n_pool, fraction, size", [(10, 0.25, 3), (10, 0.24, 2), (10, 1.0, 10), (3, 0.01, 1), (52002, 0.145, 7540)]
-)
-def test_sizes_round_half_up_and_are_never_0(n_pool: int, fraction: float, size: int) -> None:
-    assert subset_size(n_pool, fraction) == size
-
-
-@pytest.mark.parametrize(
     "method, options, message",
     [
         ({"by": "golden_score", "above": 1.2}, {}, r"method: above: threshold 1.2 is outside \[0, 1\]"),
@@ -149,11 +143,17 @@ def test_sizes_round_half_up_and_are_never_0(n_pool: int, fraction: float, size:
         ({"by": "golden_score"}, {}, "needs above, at_most or order"),
         ({"by": "golden"}, {}, r"unknown value 'golden' \(did you mean 'golden_score'\?\)"),
         ({"by": "golden_score", "over": 0.5}, {}, "--method: unknown key 'over'"),
+        (
+            {"by": "golden_score", "above": 0.5, "eta": 2},
+            {},
+            "has no eta; leave it out, it reads above, at_most, order",
+        ),
+        ({"by": "utility"}, {}, "by utility needs utilities, which this command does not take"),
         ({"by": "length"}, {}, "by length needs an order"),
         ({"by": "length", "order": "top"}, {}, "method: order: unknown value 'top'"),
         ({"by": "random", "order": "highest"}, {}, "by random has no order"),
-        ({"by": "random", "above": 0.5}, {}, "above is a threshold of the golden score"),
-        ({"by": "random"}, {"fraction": 0.0}, r"--size-fraction 0.0: outside \(0, 1\]"),
+        ({"by": "random", "above": 0.5}, {}, "by random has no above; leave it out, it reads no options"),
+        ({"by": "random"}, {"fraction": 0.0}, r"--size-fraction 0: outside \(0, 1\]"),
         ({"by": "golden_score", "above": 0.5}, {"without": ("scores",)}, "by golden_score needs --scores"),
         ({"by": "ifd", "order": "lowest"}, {"without": ("difficulty",)}, "by ifd needs --difficulty"),
         ({"by": "k_center"}, {"without": ("embeddings",)}, "by k_center needs --embeddings"),

@@ -78,3 +78,14 @@ def test_real_pool_through_the_registry(shared, repo_root, tmp_path):
     examples = prepare(raw, tmp_path / "a.jsonl", **settings)
     assert len(examples) == 200
     assert all(int(row["id"]) < 9038 for row in examples)
+
+
+def test_parts_are_one_file_with_ids_of_its_own(tmp_path):
+    for number in range(2):
+        (tmp_path / f"{number}.csv").write_text(f"instruction,output\na{number},b\nc{number},d\n")
+    settings = {"reader": "any", "schema": "instruction", "columns": {}, "labels": None, "header": None, "task": None}
+    raw = ["--raw", str(tmp_path / "0.csv"), str(tmp_path / "1.csv")]
+    settings = ["--settings", json.dumps({**settings, "limit": None, "seed": 0})]
+    prepare_examples.main([*raw, *settings, "--examples-out", str(tmp_path / "out.jsonl")])
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["instruction"]) for row in rows] == [("0", "a0"), ("1", "c0"), ("2", "a1"), ("3", "c1")]

@@ -148,7 +148,7 @@ def test_the_example_runs_as_written(model, repo_root, tmp_path, monkeypatch, ca
 
 def test_what_was_learnt_is_saved_and_asked(model, tmp_path):
     data = write_rows(tmp_path / "mine", ROWS[:6])  # one of them is held out
-    out = train(data, model, "--lr", "1e-2", "--output_rationale", steps=200)
+    out = train(data, model, "--lr", "5e-3", "--output_rationale", steps=200)
     rows = read_jsonl(out / "predictions.jsonl")
     assert sum(row["correct"] for row in rows) >= 5
     asked = ["--input", str(data / "mine_test.json"), "--predictions-out", str(out / "p.jsonl"), "--rationale"]

@@ -14,9 +14,33 @@ from scripts.common.files import read_json
 from scripts.data.schemas import write_examples
 from scripts.step_by_step import extract_rationales, prepare_examples
 from scripts.step_by_step.own_data import OwnData
+from tests.endpoint import bad, good, running
 
 GOLD = [{"question": f"Is {word} a fruit?", "choices": ["yes", "no"], "answer": answer}
         for word, answer in [("plum", "yes"), ("nail", "no"), ("pear", "yes"), ("brick", "no")]]  # fmt: skip
+
+
+def test_an_endpoint_that_gives_no_text_refuses_the_limit_and_goes_on_behind_its_stop(questions, repo_root, caplog):
+    """One answer is null, the limit has another name, and stop is left out: all rows are answered, none paid twice."""
+    with running() as server:
+        refused = "max_tokens is not supported with this model, use max_completion_tokens"
+        server.script = [
+            bad(400, refused, code="unsupported_parameter", param="max_tokens"),
+            good("Plums grow. So the answer is (a) yes.\n\nQ: What is next?"),
+            good(None, "length"),
+            good("So the answer is (a) yes."),
+            good("So the answer is (b) no."),
+        ]
+        endpoint = {"base_url": server.base_url, "model": "r1", "parallel": 1, "parameters": {"stop": None}}
+        for _ in range(2):
+            caplog.clear()
+            answers, report = extract(questions, repo_root, backend="openai", endpoint=endpoint)
+            assert answers[:2] == ["Plums grow. So the answer is (a) yes.", ""]
+            assert (report["n"], report["n_read"], report["n_correct"]) == (4, 3, 3)
+            assert "1 of 4 answers of r1 hold no text and count as unreadable" in caplog.text
+            assert "raise max_new_tokens (now 8)" in caplog.text
+        assert len(server.seen) == 5
+        assert all("stop" not in body for body in server.seen)
 
 
 @pytest.fixture

@@ -17,7 +17,16 @@ from scripts.ddg.match_settings import MatchSettings
 from scripts.ddg.texts import Task
 from tests.unit.lm_tiny import N_WORDS, tiny
 
-OPTIMIZER = {"learning_rate": 1e-3, "schedule": "cosine", "warmup_ratio": 0.1, "weight_decay": 0.01, "clip_norm": 1.0}
+OPTIMIZER = {
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "weight_decay_on": "except_bert_norms",
+    "warmup_rounding": "exact",
+    "adam_epsilon_rule": "after_correction",
+}
 SAMPLING = {"top_p": 0.95, "max_new_tokens": 6, "batch_size": 16}
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from scripts.common.config_check import check_config, config_faults, path_text, schema_faults, typed
+from scripts.selection.methods import config_names
 
 ROOT = Path(__file__).resolve().parents[2]
 TIERS = sorted(path.stem for path in (ROOT / "config" / "tiers").glob("*.yaml"))
@@ -47,7 +48,7 @@ def changed(path: str, value: Any, tier: str = "mini") -> dict[str, Any]:
 
 
 def faults(config: dict[str, Any]) -> list[str]:
-    return config_faults(config, ROOT)
+    return config_faults(config, config_names(), ROOT)
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -75,7 +76,7 @@ def objects(schema: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_tier_is_accepted(tier):
     assert faults(load(tier)) == []
-    check_config(load(tier), ROOT)
+    check_config(load(tier), config_names(), ROOT)
 
 
 def test_there_are_three_tiers_and_each_names_itself():
@@ -275,7 +276,7 @@ def test_whole_sections_of_the_wrong_kind_do_not_end_in_a_traceback():
 
 def test_check_prints_only_the_lines_and_ends_with_status_1(capsys):
     with pytest.raises(SystemExit) as end:
-        check_config(changed("data/zzz", 1), ROOT)
+        check_config(changed("data/zzz", 1), config_names(), ROOT)
     assert end.value.code == 1
     assert capsys.readouterr().err == (
         "config: data.zzz: unknown key; remove it, the keys here are source, mirror, seed\n"

@@ -50,7 +50,7 @@ def test_one_object_is_one_row_and_a_rationale_may_lack(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "x.json: the file is empty; expected objects with the fields input, label and rationale"),
+        ("", "x.json: the file is empty; expected a JSON list or JSON lines"),
         ('{"input": "a"}\n{"input": ', r"x.json:2: broken JSON"),
         ('{"input": "a"}\n\n3', r"x.json:3: expected a JSON object, found int"),
         ('{"input": "a", "rationale": ""}', "x.json:1: column 'label' is missing"),

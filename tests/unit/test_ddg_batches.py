@@ -43,6 +43,16 @@ def test_step_t_of_the_representative_teacher_is_version_t_modulo():
     assert halves.rows(1) == versions[2] + versions[0]
 
 
+def test_a_batch_takes_one_row_of_every_cluster_in_turn():
+    """As DiLM's loader: row i of each cluster, then row i + 1; batch b begins where batch b - 1 ended."""
+    points, clusters = blobs([4, 3]), 2
+    labels = cluster(points, clusters, seed=0)
+    first, second = (np.flatnonzero(labels == number).tolist() for number in range(clusters))
+    found = diverse_batches(points, 2, 4, clusters, 0, 1)
+    assert found[0] == [first[0], second[0], first[1], second[1]]
+    assert found[1] == [first[2], second[2], first[3 % len(first)], second[3 % len(second)]]
+
+
 def test_members_are_distinct_and_nearest_to_their_cluster_mean():
     points = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
     chosen, labels = cluster_members(points, 6, seed=2), cluster(points, 6, seed=2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scripts.common.errors import UserError
 from scripts.common.files import write_jsonl
 from scripts.ddg.convert_sets import main as convert
-from scripts.ddg.distilled import TextSet, read_set, write_parquet, write_set
+from scripts.ddg.distilled import Layout, TextSet, read_set, write_parquet, write_set
 from scripts.ddg.texts import read_task, split_text
 from tests.unit.ddg_tiny import of_class
 
@@ -36,7 +36,11 @@ def test_lines_and_parquet_give_back_what_was_written(tmp_path_factory, rows):
 def test_parquet_has_canonical_columns_and_types(tmp_path):
     from pyarrow import parquet
 
-    write_parquet(tmp_path / "x.parquet", TextSet(("sentence",), (("b",), ("a",)), (1, 0)), NAMES)
+    given = TextSet(("sentence",), (("b",), ("a",)), (1, 0))
+    write_parquet(tmp_path / "bare.parquet", given, NAMES)  # the columns of DDG's converter, without its index
+    table = parquet.read_table(tmp_path / "bare.parquet")
+    assert [(field.name, str(field.type)) for field in table.schema] == [("sentence", "string"), ("label", "int64")]
+    write_parquet(tmp_path / "x.parquet", given, NAMES, Layout(label_text=True))
     table = parquet.read_table(tmp_path / "x.parquet")
     assert [(field.name, str(field.type)) for field in table.schema] == [
         ("sentence", "string"),
@@ -47,6 +51,25 @@ def test_parquet_has_canonical_columns_and_types(tmp_path):
         {"sentence": "a", "label": 0, "label_text": "no"},
         {"sentence": "b", "label": 1, "label_text": "yes"},
     ]
+
+
+def test_columns_are_those_that_a_released_script_reads(tmp_path):
+    from pyarrow import parquet
+
+    given = TextSet(("sentence",), (("b",), ("a",)), (1, 0))
+    layout = Layout(names={"sentence": "text", "label": "labels"})
+    write_parquet(tmp_path / "sst2.parquet", given, NAMES, layout)
+    rows = [{"text": "a", "labels": 0}, {"text": "b", "labels": 1}]
+    assert parquet.read_table(tmp_path / "sst2.parquet").to_pylist() == rows
+    assert read_set(tmp_path / "sst2.parquet", ["text"], 2).labels == (0, 1)
+    write_parquet(tmp_path / "go.parquet", given, NAMES, Layout(names={"label": "labels"}, label_lists=True))
+    rows = [{"sentence": "a", "labels": [0]}, {"sentence": "b", "labels": [1]}]
+    assert parquet.read_table(tmp_path / "go.parquet").to_pylist() == rows
+    assert read_set(tmp_path / "go.parquet", ["sentence"], 2).labels == (0, 1)
+    with pytest.raises(UserError, match="rename: no column 'text'; the set has sentence, label"):
+        write_parquet(tmp_path / "x.parquet", given, NAMES, Layout(names={"text": "t"}))
+    with pytest.raises(UserError, match="rename: two columns would have one name"):
+        write_parquet(tmp_path / "x.parquet", given, NAMES, Layout(names={"label": "sentence"}))
 
 
 def test_equal_sets_are_equal_bytes(tmp_path):
@@ -86,8 +109,12 @@ def test_the_step_converts_a_tree(tmp_path):
     whole = TextSet(("sentence",), (("b",), ("a",)), (1, 0))
     write_set(tmp_path / "sets" / "seed_0" / "dpc_1" / "draw_0.jsonl", whole)
     flags = ["--sets", str(tmp_path / "sets"), "--labels", "no", "yes", "--text-columns", "sentence"]
+    flags += ["--label-text", "no", "--label-lists", "no"]
     convert([*flags, "--converted-out", str(tmp_path / "out")])
     back = read_set(tmp_path / "out" / "seed_0" / "dpc_1" / "draw_0.parquet", ["sentence"], 2)
+    assert back.texts == (("a",), ("b",))
+    convert([*flags, "--rename", "sentence=text", "--converted-out", str(tmp_path / "renamed")])
+    back = read_set(tmp_path / "renamed" / "seed_0" / "dpc_1" / "draw_0.parquet", ["text"], 2)
     assert back.texts == (("a",), ("b",))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no .jsonl or .json file in this folder"):
@@ -116,9 +143,9 @@ def rows(*inputs: str, options: tuple[str, ...] = ("no", "yes")) -> list[dict]:
 def test_a_task_reads_columns_and_class_numbers(tmp_path):
     write_jsonl(tmp_path / "x.jsonl", rows("a  b\nc", "d\ne"))
     task = read_task(tmp_path / "x.jsonl", ["premise", "hypothesis"])
-    assert task.texts == (("a b", "c"), ("d", "e"))
+    assert task.texts == (("a  b", "c"), ("d", "e"))  # blanks within a text stay, as in the originals
     assert (task.labels, task.label_names, task.rows_of(1)) == ((1, 1), ("no", "yes"), [0, 1])
-    assert read_task(tmp_path / "x.jsonl", ["text"]).texts[0] == ("a b c",)
+    assert read_task(tmp_path / "x.jsonl", ["text"]).texts[0] == ("a  b\nc",)
 
 
 @pytest.mark.parametrize(
@@ -146,4 +173,5 @@ def test_a_label_outside_the_table_is_named(tmp_path):
 
 
 def test_text_is_split_at_lines():
-    assert split_text(" a\tb \n c ", ["one", "two"], "x") == ("a b", "c")
+    assert split_text(" a\tb \n c ", ["one", "two"], "x") == ("a\tb", "c")
+    assert split_text(" a  b\nc ", ["one"], "x") == ("a  b\nc",)  # as the originals: blanks within a text stay

@@ -9,12 +9,17 @@ from scripts.common.errors import UserError
 from scripts.ddg.batches import Shuffled
 from scripts.ddg.ensemble import Run, predict, train_together
 from scripts.ddg.learners import Start, head_seed, train_batch
-from scripts.ddg.optimizing import Stepper, step_share
+from scripts.ddg.optimizing import Stepper, rate_share
 from scripts.ddg.settings import Optimizer
-from tests.unit.ddg_tiny import learner, task
+from tests.unit.ddg_tiny import OPTIMIZER, learner, task
 
 TASK = task(per_class=16)
 STEPS, BATCH = 8, 6
+
+
+def adamw(rate, schedule, warmup, decay, clip, rule="except_bert_norms"):
+    values = {"learning_rate": rate, "schedule": schedule, "warmup_ratio": warmup, "weight_decay": decay}
+    return Optimizer(**{**OPTIMIZER, **values, "clip_norm": clip, "weight_decay_on": rule})
 
 
 def runs(made, sizes=(12, 12, 12)):
@@ -24,12 +29,17 @@ def runs(made, sizes=(12, 12, 12)):
 
 
 @pytest.mark.parametrize(
-    ("kind", "schedule", "clip"), [("bert", "cosine", 1.0), ("roberta", "linear", 0.05), ("xlnet", "linear", 0.05)]
+    ("kind", "schedule", "clip", "rule"),
+    [
+        ("bert", "cosine", 1.0, "except_bert_norms"),
+        ("roberta", "linear", 0.05, "matrices"),
+        ("xlnet", "linear", 0.05, "all"),
+    ],
 )
-def test_weights_and_predictions_are_those_of_single_runs(kind, schedule, clip):
+def test_weights_and_predictions_are_those_of_single_runs(kind, schedule, clip, rule):
     made = learner(kind).double()
     made.encoder.set_attn_implementation("eager")
-    start, optimizer = Start(made), Optimizer(1e-3, schedule, 0.2, 0.05, clip)
+    start, optimizer = Start(made), adamw(1e-3, schedule, 0.2, 0.05, clip, rule)
     given = runs(made)
     together = train_together(made, start, given, STEPS, BATCH, optimizer, dropout=False)
     predicted = predict(made, together, given[0].rows, 5)
@@ -56,7 +66,7 @@ def test_weights_and_predictions_are_those_of_single_runs(kind, schedule, clip):
 def test_dropout_is_drawn_for_each_learner_and_repeats_with_its_seed():
     made = learner(dropout=0.3)
     made.encoder.set_attn_implementation("eager")
-    start, optimizer = Start(made), Optimizer(1e-2, "constant", 0.0, 0.0, 1.0)
+    start, optimizer = Start(made), adamw(1e-2, "constant", 0.0, 0.0, 1.0)
     one = runs(made)[0]
     found = []
     for seed in (0, 0, 1):
@@ -70,9 +80,7 @@ def test_dropout_is_drawn_for_each_learner_and_repeats_with_its_seed():
 def test_sets_of_different_sizes_do_not_go_together():
     made = learner()
     with pytest.raises(ValueError, match="different sizes"):
-        train_together(
-            made, Start(made), runs(made, (12, 9)), 1, BATCH, Optimizer(1e-3, "cosine", 0, 0, 0), dropout=False
-        )
+        train_together(made, Start(made), runs(made, (12, 9)), 1, BATCH, adamw(1e-3, "cosine", 0, 0, 0), dropout=False)
 
 
 def test_a_diverging_learner_is_named():
@@ -81,22 +89,22 @@ def test_a_diverging_learner_is_named():
     with torch.no_grad():
         made.encoder.embeddings.word_embeddings.weight.mul_(torch.inf)
     with pytest.raises(UserError, match="the loss is not finite at step 1 of 2; lower its learning_rate"):
-        train_together(made, Start(made), runs(made), 2, BATCH, Optimizer(1e-3, "cosine", 0, 0, 1), dropout=False)
+        train_together(made, Start(made), runs(made), 2, BATCH, adamw(1e-3, "cosine", 0, 0, 1), dropout=False)
 
 
 def test_schedule_by_hand():
-    cosine = Optimizer(1.0, "cosine", 0.5, 0.0, 0.0)
-    assert [step_share(step, 8, cosine) for step in range(8)] == pytest.approx(
+    cosine = adamw(1.0, "cosine", 0.5, 0.0, 0.0)
+    assert [rate_share(step, 8, cosine) for step in range(8)] == pytest.approx(
         [0, 0.25, 0.5, 0.75, 1, 0.8535534, 0.5, 0.1464466], abs=1e-6
     )
-    linear = Optimizer(1.0, "linear", 0.0, 0.0, 0.0)
-    assert [step_share(step, 4, linear) for step in range(4)] == pytest.approx([1, 0.75, 0.5, 0.25])
-    assert step_share(3, 4, Optimizer(1.0, "constant", 0.25, 0.0, 0.0)) == 1.0
+    linear = adamw(1.0, "linear", 0.0, 0.0, 0.0)
+    assert [rate_share(step, 4, linear) for step in range(4)] == pytest.approx([1, 0.75, 0.5, 0.25])
+    assert rate_share(3, 4, adamw(1.0, "constant", 0.25, 0.0, 0.0)) == 1.0
 
 
 def test_a_gradient_that_is_not_finite_is_named():
     made = learner()
-    stepper = Stepper(made, Optimizer(1e-3, "cosine", 0, 0, 1), 5, "the run")
+    stepper = Stepper(made, adamw(1e-3, "cosine", 0, 0, 1), 5, "the run")
     made.requires_grad_(True)
     for value in made.parameters():
         value.grad = torch.full_like(value, torch.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from typing import Sequence
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 import torch
 
 from scripts.common.errors import UserError
-from scripts.ddg.in_context import Reader
+from scripts.ddg.evaluate_in_context import Arm, Evaluation, InContextSettings, Protocol
+from scripts.ddg.in_context import Prefix, Reader
+from scripts.ddg.prompting import read_prompt
+from scripts.ddg.texts import Task
 from scripts.lm.load import LoadedModel, load_model
 from tests.unit.lm_tiny import WINDOW, tiny, words
 
@@ -146,3 +150,57 @@ def test_wrong_labels_teach_less_and_none_nothing(repo_root):
     assert found[0] > 0.8
     assert found[1] < 0.2
     assert found[2] < 0.6
+
+
+class Watched(Reader):
+    """A reader that notes how many caches of prefixes live at once, and how many bytes they hold."""
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        super().__init__(loaded, 512)
+        self.made: list[weakref.ref] = []
+        self.most, self.bytes = 0, 0
+
+    def extend(self, text: str, past: Prefix | None = None) -> Prefix:
+        prefix = super().extend(text, past)
+        if prefix.cache is not None:
+            self.made.append(weakref.ref(prefix.cache))
+        living = [cache for cache in (made() for made in self.made) if cache is not None]
+        parts = [part for cache in living for part in (*cache.keys, *cache.values)]
+        self.most = max(self.most, len(living))
+        self.bytes = max(self.bytes, sum(part.numel() * part.element_size() for part in parts))
+        return prefix
+
+
+def topical(n: int, seed: int) -> Task:
+    rng = random.Random(seed)
+    topics = ["mouse keyboard monitor printer", "brake engine bumper clutch", "poodle spaniel beagle terrier"]
+    texts = tuple((" ".join(rng.choices(topics[row % 3].split(), k=6)),) for row in range(n))
+    return Task(("text",), texts, tuple(row % 3 for row in range(n)), ("ebony", "ruby", "jade"))
+
+
+def test_the_caches_of_retrieved_demonstrations_do_not_pile_up(repo_root):
+    """Memory with 100 queries is that with 10: a query is asked before the next one's demonstrations are run."""
+    loaded = load_model(str(repo_root / "resources" / "mini" / "causal"), dtype="float32", device="cpu")
+    prompt = read_prompt(repo_root / "config" / "prompts" / "ddg" / "mini.yaml")
+    protocol = Protocol("mini", prompt, "rounds", ("generate", "labels", "first_token"))
+    settings = InContextSettings(
+        text_columns=["text"], dpc=2, draws=1, turns=40, orders={"mini": "rounds"}, scorers={"mini": ["labels"]},
+        only={}, instruct=False, label_norm="sum", retrieval_rounds=[2], batch_tokens=512,
+    )  # fmt: skip
+    pool, found = topical(30, 1), {}
+    for n in (10, 100):
+        reader, test = Watched(loaded), topical(100, 2)
+        evaluation = Evaluation(reader, test, range(n), settings)
+        ranked = [[(row + 3 * place) % 30 for place in range(6)] for row in range(n)]
+        evaluation.evaluate_retrieval(protocol, Arm("near", 0, 0), pool, ranked)
+        assert len(reader.made) == n
+        assert [(row["scorer"], row["n"]) for row in evaluation.rows] == [(name, n) for name in protocol.scorers]
+        found[n] = (reader.most, reader.bytes)
+        answers = [row["answers"] for row in evaluation.answers]
+    assert found[10] == found[100]
+    assert found[100][0] == 1
+    # each query got the answer behind its own demonstrations: the same as asked alone
+    for row in (3, 47):
+        alone = Evaluation(Reader(loaded, 512), test, [row], settings)
+        alone.evaluate_retrieval(protocol, Arm("near", 0, 0), pool, [ranked[row]])
+        assert [entry["answers"][0] for entry in alone.answers] == [own[row] for own in answers]

@@ -87,6 +87,23 @@ def test_answers_are_read_back_in_every_prompt(path, label):
     assert prompt.read(begin + tail, columns, text) == right  # a model that repeats the query first
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "right"),
+    [  # what LongICLBench's script for such a task makes of it, by hand
+        ("single", "\nintent category: positive intent category: negative", "positive"),  # up to the second field
+        ("single", "\nintent category: positive service query: x", "positive"),
+        ("single", " positive service query: x", "positive service query: x"),  # not cut without the field
+        ("single", " one two\nintent category: x one two\nintent category: negative", "negative"),  # last mention
+        ("single", "\nintent category: positive\u2028or so", "positive\u2028or so"),  # lines end at line feeds only
+        ("pair", "\nintent category: it's “Equal”.", "it's equal"),  # curly quotes go, apostrophes stay
+    ],
+)
+def test_odd_answers_are_read_as_in_longiclbench(name, written, right):
+    prompt = read_prompt(PROMPTS[0].parent / f"{name}.yaml")
+    columns, text = (["first", "second"], ["zero", "one two"]) if name == "pair" else (["text"], ["one two"])
+    assert prompt.read(written, columns, text) == right
+
+
 def test_full_stops_count_in_single_texts_only():
     single, pair = (read_prompt(PROMPTS[0].parent / f"{name}.yaml") for name in ("single", "pair"))
     assert single.read("\nintent category: positive.\n", ["text"], ["one two"]) != "positive"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.common.environments import canonical_name, read_environment, split_pin
-from scripts.common.provenance import imports_of
+from scripts.common.provenance import code_of, imports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("scripts/**/*.py"))
@@ -21,7 +21,7 @@ FLOORS = {
     "data": {"common"},
     "lm": {"common"},
     "selection": {"common"},
-    "report": {"common"},
+    "report": {"common", "selection"},
     "mini_world": {"common", "data", "lm"},
     "bench": {"common", "data", "lm", "selection", *PAPERS},
     "head_to_head": {"common", "data", "lm", "selection"},
@@ -87,3 +87,26 @@ def test_no_top_level_name_hides_a_package():
     names = [path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != ".")]
     assert "scripts" in names
     assert [name for name in names if canonical_name(name) in taken] == []
+
+
+def test_the_report_knows_of_the_selection_only_what_it_calls_its_ways():
+    """It reads files: an edit of how something is chosen must not rerun it."""
+    used = {path for script in STEPS if script.startswith("scripts/report/") for path in code_of(script, ROOT)}
+    assert {path for path in used if path.startswith("scripts/selection/")} == {"scripts/selection/methods.py"}
+
+
+@pytest.mark.parametrize(
+    "script", [path for path in STEPS if Path(path).parts[1] in PAPERS | {"head_to_head", "report"}]
+)
+def test_what_draws_or_names_methods_knows_the_ways_of_choosing(script):
+    """Else a way would get a colour and a title from its name, other ones than in the other figures."""
+    tree = ast.parse((ROOT / script).read_text(encoding="utf-8"))
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "scripts.common.plotting"
+        for alias in node.names
+    }
+    if names & {"method_style", "method_label", "line_style", "bar_style", "draw_line", "draw_points", "draw_bars"}:
+        shows_no_choice = Path(script).parts[1] in ("mend", "step_by_step") or script == "scripts/ddg/plot_training.py"
+        assert shows_no_choice or "scripts/selection/methods.py" in code_of(script, ROOT)

@@ -235,7 +235,7 @@ def test_rate_limit_waits_as_long_as_asked(faulty, tmp_path):
         ((200, {}, b"{broken"), "not that of an OpenAI-compatible server"),
         ((200, {}, b'{"choices": []}'), "not that of an OpenAI-compatible server"),
         ((200, {}, b"[]"), "not that of an OpenAI-compatible server"),
-        (good(None), "not that of an OpenAI-compatible server"),
+        (good(5), "not that of an OpenAI-compatible server"),
     ],
 )
 def test_faults_that_may_pass_are_tried_again_then_named(faulty, tmp_path, answer, message):
@@ -247,6 +247,89 @@ def test_faults_that_may_pass_are_tried_again_then_named(faulty, tmp_path, answe
     assert len(pauses) == 2
     faulty.script = [answer, good("fine")]
     assert writer(faulty, tmp_path).write([Prompt("a")]) == ["fine"]
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  ", []])
+def test_an_answer_without_text_is_counted_kept_and_not_asked_again(faulty, tmp_path, caplog, nothing):
+    """A reasoning model that used up its tokens: the other questions, which were paid for, keep their answers."""
+    faulty.script = [good("[[8]]"), good(nothing, "length"), good("[[9]]")]
+    prompts = [Prompt("a"), Prompt("b"), Prompt("c"), Prompt("b")]
+    for _ in range(2):
+        caplog.clear()
+        answers = writer(faulty, tmp_path).write(prompts)
+        assert [text.strip() for text in answers] == ["[[8]]", "", "[[9]]", ""]
+        assert (
+            "1 of 3 answers of tiny hold no text and count as unreadable, 1 of them used up their tokens" in caplog.text
+        )
+        assert "raise max_new_tokens (now 5)" in caplog.text
+    assert len(faulty.seen) == 3
+    faulty.script = [good("[[7]]")]
+    assert (
+        writer(faulty, tmp_path, max_tokens=50).write(prompts[:2]) == ["[[7]]"] * 2
+    )  # asked anew with the other limit
+
+
+def test_a_refusal_without_text_is_not_blamed_on_the_limit(faulty, tmp_path, caplog):
+    faulty.script = [good(None, "content_filter")]
+    assert writer(faulty, tmp_path).write([Prompt("a")]) == [""]
+    assert "1 of 1 answers of tiny hold no text and count as unreadable, 0 of them used up" in caplog.text
+    assert "raise" not in caplog.text
+
+
+def test_an_answer_cut_at_the_limit_is_counted(faulty, tmp_path, caplog):
+    faulty.script = [good("I think that", "length")]
+    given = {"max_completion_tokens": 30}
+    assert writer(faulty, tmp_path, parameters=given).write([Prompt("a")]) == ["I think that"]
+    assert "1 of 1 answers of tiny are cut at the limit: raise max_completion_tokens (now 30)" in caplog.text
+    assert "max_tokens" not in faulty.seen[0]
+
+
+def test_an_answer_in_parts_is_its_text(faulty, tmp_path):
+    parts = [{"type": "thinking", "thinking": "..."}, {"type": "text", "text": "[["}, {"type": "text", "text": "7]]"}]
+    faulty.script = [good(parts)]
+    assert writer(faulty, tmp_path).write([Prompt("a")]) == ["[[7]]"]
+
+
+REFUSED = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_the_limit_gets_its_other_name_where_the_endpoint_asks_for_it(faulty, tmp_path, attempts):
+    faulty.script = [bad(400, REFUSED, code="unsupported_parameter", param="max_tokens"), good("one"), good("two")]
+    pauses: list[float] = []
+    asked = writer(faulty, tmp_path, pauses, attempts=attempts)
+    assert asked.write([Prompt("a"), Prompt("b")]) == ["one", "two"]
+    assert [("max_tokens" in body, body.get("max_completion_tokens")) for body in faulty.seen] == [
+        (True, None),
+        (False, 5),
+        (False, 5),
+    ]
+    assert pauses == []
+    assert writer(faulty, tmp_path).write([Prompt("a"), Prompt("b")]) == ["one", "two"]
+    assert len(faulty.seen) == 3
+    faulty.script = [bad(400, REFUSED, code="unsupported_parameter", param="max_tokens")]
+    with pytest.raises(UserError, match=r"it refused parameter 'max_tokens' \(400\)"):
+        writer(faulty, tmp_path / "other").write([Prompt("a")])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message", "code"),
+    [
+        ("temperature", "Unsupported value: 'temperature' does not support 0 with this model.", "unsupported_value"),
+        ("stop", "Unsupported parameter: 'stop' is not supported with this model.", None),
+    ],
+)
+def test_a_refused_parameter_is_named_and_null_leaves_it_out(faulty, tmp_path, parameter, message, code):
+    faulty.script = [bad(400, message, code=code, param=parameter if code else None)]
+    usual = {"stop": ["\n"]}
+    with pytest.raises(
+        UserError, match=rf"refused parameter '{parameter}' \(400\); {{\"{parameter}\": null}} in param"
+    ):
+        writer(faulty, tmp_path, parameters=usual).write([Prompt("a")])
+    assert parameter in faulty.seen[0]
+    faulty.script = [good("fine")]
+    assert writer(faulty, tmp_path, parameters={**usual, parameter: None}).write([Prompt("a")]) == ["fine"]
+    assert parameter not in faulty.seen[-1]
 
 
 def test_silence_is_a_timeout(faulty, tmp_path):

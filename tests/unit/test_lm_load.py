@@ -92,8 +92,8 @@ def test_windows_of_roberta_and_of_xlnet_that_has_none() -> None:
     [
         ("config", "config.json is missing; this is not a model folder"),
         ("type", "key 'model_type' is missing"),
-        ("weights", "no .safetensors file; convert the weights to safetensors"),
-        ("pickle", "no .safetensors file; convert the weights to safetensors"),
+        ("weights", "no .safetensors file; pickles are not loaded: python -m scripts.data.download_model converts"),
+        ("pickle", "no .safetensors file; pickles are not loaded: python -m scripts.data.download_model converts"),
         ("cut", "damaged .safetensors file"),
         ("lost", "is missing in the .safetensors file"),
         ("tokenizer", "no tokenizer \\(one of tokenizer.json"),

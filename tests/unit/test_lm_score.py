@@ -370,7 +370,7 @@ def test_unknown_ids_are_named() -> None:
 
 
 def test_unsupported_models_are_refused() -> None:
-    from transformers import BertConfig, BertLMHeadModel, Gemma2Config, Gemma2ForCausalLM
+    from transformers import BertConfig, BertLMHeadModel
 
     size = {
         "vocab_size": 20,
@@ -379,13 +379,8 @@ def test_unsupported_models_are_refused() -> None:
         "num_hidden_layers": 1,
         "num_attention_heads": 2,
     }
-    with pytest.raises(UserError, match="model type 'bert': the scorer knows"):
+    with pytest.raises(UserError, match="model type 'bert': its tokens see later ones, so it predicts none"):
         Scorer(BertLMHeadModel(BertConfig(**size)))
-    with pytest.raises(UserError, match="model type 'gemma2': the scorer knows"):
-        Scorer(Gemma2ForCausalLM(Gemma2Config(**size, num_key_value_heads=1, head_dim=4)))
-    some_layers = Qwen2Config(**size, num_key_value_heads=1, use_sliding_window=True, sliding_window=4)
-    with pytest.raises(UserError, match="sliding_window 4 is not supported"):
-        Scorer(Qwen2ForCausalLM(some_layers))
     with pytest.raises(UserError, match="output layer is NoneType"):
         Scorer(make("gpt2").transformer)
 

@@ -263,3 +263,11 @@ def test_damaged_distillers_are_refused_in_one_line(tmp_path: Path) -> None:
     write_json(tmp_path / "distiller.json", {**described, "n_vectors": 5})
     with pytest.raises(UserError, match="damaged or unfitting"):
         load_distiller(tmp_path, dtype="float32", device="cpu")
+
+
+def test_a_new_pooler_starts_as_torchs_linear_layers_do() -> None:
+    made = distiller(width=48, pooler="linear")
+    for part in (made.pooler.weight, made.pooler.bias):
+        values = part.detach()
+        assert values.abs().max() <= 32**-0.5
+        assert values.std() == pytest.approx(32**-0.5 / 3**0.5, rel=0.3)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.nuggets.golden import GoldenScorer, ScoreSettings, describe_anchors, summarise, summarise_skipped
+from scripts.nuggets.golden import (
+    GoldenScorer,
+    ScoreSettings,
+    add_pad_word,
+    describe_anchors,
+    summarise,
+    summarise_skipped,
+)
 from tests.unit.nuggets_tiny import instruction_rows, plain_scores, score_settings, tiny
 
 ANCHORS = instruction_rows(12, seed=1, prefix="anchor")
@@ -21,7 +30,7 @@ NATS_PER_TOKEN = 1e-4
 
 def one_shot(scorer: GoldenScorer, rows: list[dict[str, str]]) -> np.ndarray:
     """Return the (n, K) sums of candidates that all fit."""
-    encoded = [scorer.encode(row) for row in rows]
+    encoded = [scorer.encode(row).ids for row in rows]
     assert None not in encoded
     return np.stack([scorer.one_shot(ids) for ids in encoded])
 
@@ -99,10 +108,12 @@ def test_anchors_with_an_empty_answer_never_count(empty_at: int) -> None:
         assert round(after * 13) == round(before * 12)
 
 
-def test_only_empty_answers_give_zero() -> None:
-    scorer = GoldenScorer(tiny(), [EMPTY], score_settings())
-    row = summarise(scorer.zero_shot, one_shot(scorer, CANDIDATES)[0], scorer.n_tokens, None)
-    assert (row["golden_score"], row["mean_gain_nats"], row["n_evaluated"]) == (0.0, None, 1)
+def test_only_empty_answers_are_an_error() -> None:
+    """All scores would be 0, and the "best" rows the first of the file."""
+    with pytest.raises(UserError, match=r"not one of 2 has an answer to score \(2 are empty, 0 lost to anchor_tokens"):
+        GoldenScorer(tiny(), [EMPTY, EMPTY], score_settings())
+    with pytest.raises(UserError, match=r"not one of 13 has an answer to score \(1 are empty, 12 lost .* 2\); give"):
+        GoldenScorer(tiny(), [*ANCHORS, EMPTY], score_settings(anchor_tokens=2))
 
 
 def test_cut_anchors_are_scored_on_what_is_left_and_reported() -> None:
@@ -174,7 +185,7 @@ def test_skipped_candidates_have_no_score() -> None:
     loaded = tiny()
     long = {**CANDIDATES[0], "output": "w1 " * 120}
     scorer = GoldenScorer(loaded, ANCHORS, score_settings(too_long="skip"))
-    assert scorer.encode(long) is None
+    assert scorer.encode(long).ids is None
     assert summarise_skipped(12)["golden_score"] is None
     with pytest.raises(UserError, match="candidate 'candidate0'"):
         GoldenScorer(loaded, ANCHORS, score_settings()).encode(long)
@@ -183,9 +194,9 @@ def test_skipped_candidates_have_no_score() -> None:
 def test_second_readings_need_room_for_both() -> None:
     loaded = tiny()
     row = {**CANDIDATES[0], "output": "w1 " * 60}  # fits beside an anchor, but not twice
-    assert GoldenScorer(loaded, ANCHORS, score_settings()).encode(row) is not None
+    assert GoldenScorer(loaded, ANCHORS, score_settings()).encode(row).ids is not None
     truncating = GoldenScorer(loaded, ANCHORS, score_settings(kv_iter=2, too_long="truncate"))
-    ids = truncating.encode(row)
+    ids = truncating.encode(row).ids
     assert ids is not None
     assert len(ids) == loaded.window // 2
     assert np.isfinite(truncating.one_shot(ids)).all()
@@ -208,3 +219,24 @@ def test_second_readings_need_room_for_both() -> None:
 def test_settings_out_of_range_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         ScoreSettings(**{**vars(score_settings()), **changes})
+
+
+def test_the_pad_word_takes_its_share_of_every_probability():
+    """A further word whose logit is the mean of all others', as its output vector is the mean of theirs."""
+    rows = instruction_rows(4, seed=3)
+    plain, padded = tiny(), copy.deepcopy(tiny())
+    n_words = len(plain.tokenizer)
+    add_pad_word(padded)
+    assert padded.model.get_output_embeddings().weight.shape[0] == n_words + 1
+    scorer = GoldenScorer(padded, rows, score_settings())
+    for anchor, found in zip(scorer.anchors, scorer.zero_shot):
+        ids = torch.tensor([[*anchor.query_ids, *anchor.answer_ids]])
+        with torch.inference_mode():
+            logits = plain.model(ids).logits[0, :, :n_words].double()
+        wide = torch.cat([logits, logits.mean(dim=1, keepdim=True)], dim=1).log_softmax(dim=1)
+        start = len(anchor.query_ids)
+        whole = sum(float(wide[at - 1, ids[0, at]]) for at in range(start, ids.shape[1]))
+        assert found == pytest.approx(whole, abs=1e-4)
+    bare = GoldenScorer(tiny(), rows, score_settings())
+    assert (scorer.zero_shot < bare.zero_shot).all()
+    assert plain.model.get_output_embeddings().weight.shape[0] == n_words  # only where it is asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -81,9 +82,9 @@ def test_auc_needs_both_sides():
 
 def test_precision_breaks_ties_by_place():
     scores, good = np.array([1.0, 2.0, 1.0, 0.0]), np.array([True, False, False, True])
-    assert precision_at_k(scores, good, 1) == 0.0
-    assert precision_at_k(scores, good, 2) == 0.5
-    assert precision_at_k(scores, good, 4) == 0.5
+    assert precision_at_k(scores, good, 1) == (0.0, 1)
+    assert precision_at_k(scores, good, 2) == (0.5, 2)
+    assert precision_at_k(scores, good, 4) == (0.5, 4)
     with pytest.raises(ValueError):
         precision_at_k(scores, good, 5)
 
@@ -200,4 +201,37 @@ def test_the_subset_of_the_precision_has_the_size_that_is_chosen():
     truth = [{"good": n < 2, "fault": "" if n < 2 else "empty"} for n in range(5)]
     rows, _ = quality_rows(QUALITY, {"golden_score": [0.9, 0.8, 0.7, 0.2, 0.1]}, truth)
     sizes = {row["setting"]: row["n"] for row in rows if row["metric"] == "precision_at_k"}
-    assert sizes["k_subset_size"] == 3  # half of 5, rounded up as `select_subset` does
+    assert sizes["k_subset_size"] == 2  # half of 5, by the rule of `scripts.common.sizes` as `select_subset` does
+
+
+def precisions(values, truth, fraction, ifd_order) -> dict[tuple[str, str], tuple[float, int]]:
+    """Return {(setting, score): (precision, over how many)} where subsets have that share of the pool."""
+    settings = dataclasses.replace(QUALITY, subset_fraction=fraction, orders={**ORDERS, "ifd": ifd_order})
+    rows, _ = quality_rows(settings, values, truth)
+    return {
+        (row["setting"], row["method"]): (float(row["value"]), row["n"])
+        for row in rows
+        if row["metric"] == "precision_at_k"
+    }
+
+
+def test_the_precision_of_ifd_is_that_of_its_subset():
+    """An IFD of 1 or more is never chosen, so it is not ranked first either: 0.9 and 0.8 of 1.3, 0.9, 1.0, 0.8."""
+    truth = [{"good": n in (1, 3), "fault": "" if n in (1, 3) else "empty"} for n in range(4)]
+    values = {"ifd": [1.3, 0.9, 1.0, 0.8], "length": [1, 1, 1, 1]}
+    got = precisions(values, truth, 0.75, "highest")
+    assert got["k_known_good", "ifd"] == (1.0, 2)
+    assert got["k_subset_size", "ifd"] == (1.0, 2)  # 3 are asked for, 2 can be chosen
+    assert got["k_subset_size", "length"][1] == 3
+    # Chosen from the lower end an IFD above 1 is merely the last one.
+    assert precisions(values, truth, 0.75, "lowest")["k_subset_size", "ifd"] == (pytest.approx(2 / 3), 3)
+
+
+def test_a_score_by_which_nothing_can_be_chosen_is_noted():
+    truth = [{"good": n == 0, "fault": "" if n == 0 else "empty"} for n in range(2)]
+    rows, _ = quality_rows(QUALITY, {"ifd": [1.3, None]}, truth)
+    said = [row for row in rows if row["metric"] == "precision_at_k"]
+    assert {(row["setting"], row["method"], row["value"], row["reason"]) for row in said} == {
+        (setting, "ifd", "", "no example can be chosen by this score") for setting in ("k_known_good", "k_subset_size")
+    }
+    assert {row["experiment"] for row in said} == {"quality/kmeans_4"}

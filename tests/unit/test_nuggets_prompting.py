@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from scripts.common.errors import UserError
 from scripts.lm.prompts import Prompt, default_ids, leading_ids, plain_ids, split_answer
-from scripts.nuggets.prompting import demonstration_room, encode_anchors, encode_demonstration
+from scripts.nuggets.prompting import demonstration_room, describe_fits, encode_anchors, encode_demonstration
 from tests.unit.nuggets_tiny import BOS, PROMPT, instruction_rows, plain_text, tokenizer
 
 ROW = {"id": "a", "instruction": " w1 w2\n", "input": " ", "output": "  w3 w4 "}
@@ -56,7 +56,8 @@ def test_faulty_templates_are_refused(templates: dict[str, str], message: str) -
 
 
 def test_demonstration_has_the_special_tokens_and_the_anchor_has_none(prompt: Prompt) -> None:
-    demonstration = encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=99, too_long="error")
+    made = encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=99, too_long="error")
+    demonstration = made.ids
     (anchor,) = anchors([ROW], prompt)
     assert demonstration is not None
     assert demonstration[0] == BOS
@@ -66,7 +67,7 @@ def test_demonstration_has_the_special_tokens_and_the_anchor_has_none(prompt: Pr
 
 def test_separator_ends_the_demonstration(prompt: Prompt) -> None:
     ids = [
-        encode_demonstration(tokenizer(), prompt, ROW, separator=text, max_tokens=99, too_long="error")
+        encode_demonstration(tokenizer(), prompt, ROW, separator=text, max_tokens=99, too_long="error").ids
         for text in ("", "\n|")
     ]
     assert ids[1] == (*ids[0], *plain_ids(tokenizer(), "\n|"))
@@ -136,15 +137,30 @@ def test_room_for_demonstrations_is_what_the_longest_anchor_leaves(prompt: Promp
 def test_too_long_demonstrations_are_refused_cut_or_skipped(prompt: Prompt) -> None:
     ids = tuple(default_ids(tokenizer(), prompt.full(ROW)))
 
-    def encode(room: int, too_long: str) -> tuple[int, ...] | None:
-        return encode_demonstration(tokenizer(), prompt, ROW, separator="", max_tokens=room, too_long=too_long)
+    def encode(room: int, too_long: str, separator: str = "") -> tuple[tuple[int, ...] | None, str]:
+        made = encode_demonstration(tokenizer(), prompt, ROW, separator=separator, max_tokens=room, too_long=too_long)
+        return made.ids, made.fit
 
     for policy in ("error", "truncate", "skip"):
-        assert encode(len(ids), policy) == ids
+        assert encode(len(ids), policy) == (ids, "whole")
     with pytest.raises(UserError, match=r"candidate 'a': 10 tokens.*set too_long to truncate or skip"):
         encode(len(ids) - 1, "error")
-    assert encode(len(ids) - 1, "truncate") == ids[:-1]
-    assert encode(len(ids) - 1, "skip") is None
+    n_query = len(default_ids(tokenizer(), prompt.query(ROW)))
+    assert len(ids) - n_query >= 2
+    assert encode(len(ids) - 1, "truncate") == (ids[:-1], "cut")
+    assert encode(n_query + 1, "truncate") == (ids[: n_query + 1], "cut")
+    assert encode(n_query, "truncate") == (None, "answer_lost")
+    assert encode(1, "truncate") == (None, "answer_lost")
+    assert encode(len(ids) - 1, "skip") == (None, "skipped")
+    assert encode(len(ids), "truncate", separator=" w1") == (ids, "whole")  # only the separator does not fit
+
+
+def test_candidates_that_are_not_scored_as_they_are_are_counted() -> None:
+    assert describe_fits(["whole", "whole"]) == ""
+    assert describe_fits(["whole", "cut", "answer_lost", "cut", "skipped"]) == (
+        "of 5 candidates 2 lose the end of their answer, 1 would lose their whole answer and are skipped, "
+        "1 do not fit the window and are skipped; column fit of the scores names them"
+    )
 
 
 def test_unknown_choices_are_refused(prompt: Prompt) -> None:

@@ -14,6 +14,7 @@ from scripts.common import plotting
 from scripts.common.figures import legend_above
 from scripts.common.files import read_csv
 from scripts.common.spread import spread
+from scripts.selection import methods  # noqa: F401  (adds the looks of the ways of choosing)
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from scripts.common.errors import UserError
 from scripts.selection.deft_ucs import deft_ucs, even_quotas
 from scripts.selection.herding import herding
 from scripts.selection.less import RandomSigns, influence_scores
-from scripts.selection.selectit import selectit_scores
+from scripts.selection.selectit import released_selectit_scores, selectit_scores
 
 
 def test_selectit_by_hand():
@@ -93,3 +93,18 @@ def test_herding_keeps_the_mean():
             key=lambda row: np.linalg.norm(cloud[[*taken[:-1], row]].mean(0) - cloud.mean(0)),
         )
         assert taken[-1] == best
+
+
+def test_selectit_as_released_by_hand():
+    """Ten rows, one pass, two ratings: groups of five rows stand for the rows 0 and 1; a soft-max of probabilities."""
+    sure, flat = [0.0, 1.0], [0.5, 0.5]
+    probabilities = np.array([[sure]] * 5 + [[flat]] * 4 + [[sure]] + [[flat]] * 2)
+    lead = (np.e - 1) / (np.e + 1)  # soft-max of (0, 1), likeliest minus the other
+    token = 2 * lead
+    second = np.array([0.0] * 4 + [token])  # flat: rating 1 with no lead
+    expected = [token, second.mean() / (1 + 0.2 * second.std())]
+    found = released_selectit_scores(probabilities, 0.2)
+    assert found[:2] == pytest.approx(expected)
+    assert found[2:] == [None] * 10  # 12 rows make two whole groups
+    twice = released_selectit_scores(np.repeat(probabilities, 3, axis=1), 0.2)
+    assert twice[:2] == pytest.approx(expected)  # the mean over equal passes

@@ -19,10 +19,11 @@ from scripts.selection.facility_location import (
     maximise,
     mutual_information,
     new_kernel,
+    query_mutual_information,
     value_of,
 )
 
-KINDS = ("facility_location", "mutual_information", "conditional_gain")
+KINDS = ("facility_location", "mutual_information", "conditional_gain", "query_mutual_information")
 SEEDS = st.integers(0, 10_000)
 
 
@@ -38,6 +39,8 @@ def objective_of(kind: str, kernel: np.ndarray, rng: np.random.Generator) -> Obj
         return mutual_information(kernel, other, float(rng.choice([0.5, 0.8, 1.0])))
     if kind == "conditional_gain":
         return conditional_gain(kernel, other, float(rng.choice([0.3, 0.7, 1.0])))
+    if kind == "query_mutual_information":
+        return query_mutual_information(kernel, float(rng.choice([0.0, 0.5, 1.0, 2.0])))
     return facility_location(kernel)
 
 
@@ -50,6 +53,8 @@ def plain_value(objective: Objective, chosen: list[int]) -> float:
             best = min(best, float(objective.cap[target]))
         floor = 0.0 if objective.floor is None else float(objective.floor[target])
         total += max(best - floor, 0.0)
+    if objective.bonus is not None:
+        total += sum(float(objective.bonus[j]) for j in chosen)
     return total
 
 
@@ -251,3 +256,70 @@ def test_parts_that_do_not_fit():
         facility_location(kernel.astype(np.float64))
     with pytest.raises(UserError, match="outside 0..3"):
         value_of(facility_location(kernel), [4])
+
+
+def test_query_mutual_information_by_hand():
+    """Two queries, three candidates, eta 1: bonus is each candidate's best query (.875, .75, .5)."""
+    kernel = np.array([[0.875, 0.125, 0.5], [0.25, 0.75, 0.5]], dtype=np.float32)
+    objective = query_mutual_information(kernel, 1.0)
+    # {0}: .875 + .25 + .875; {1}: .125 + .75 + .75; {2}: .5 + .5 + .5
+    assert [value_of(objective, [j]) for j in range(3)] == [2.0, 1.625, 1.5]
+    assert value_of(objective, [0, 1]) == 0.875 + 0.75 + 0.875 + 0.75
+    found = maximise(objective, 3)
+    assert found.order.tolist() == [0, 1, 2]
+    assert found.gains.tolist() == [2.0, 1.25, 0.5]  # the last adds its bonus alone: it is never saturated
+    assert value_of(query_mutual_information(kernel, 0.0), [0, 1]) == value_of(facility_location(kernel), [0, 1])
+
+
+def flqmi(kernel: np.ndarray, chosen: tuple[int, ...], eta: float) -> float:
+    """Return sum over queries of the best chosen + eta * sum over chosen of the best query, written out."""
+    best = sum(max((float(row[j]) for j in chosen), default=0.0) for row in kernel)
+    return best + eta * sum(max(float(kernel[q, j]) for q in range(len(kernel))) for j in chosen)
+
+
+@given(seed=SEEDS, eta=st.sampled_from([0.0, 0.3, 1.0, 4.0]))
+@settings(max_examples=20, deadline=None)
+def test_query_mutual_information_against_brute_force(seed, eta):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 11))
+    kernel = kernel_of(rng, int(rng.integers(1, 5)), n)
+    objective = query_mutual_information(kernel, eta)
+    subsets = [subset for size in range(n + 1) for subset in itertools.combinations(range(n), size)]
+    for subset in subsets:
+        assert value_of(objective, list(subset)) == pytest.approx(flqmi(kernel, subset, eta), abs=1e-5)
+    budget = int(rng.integers(1, n + 1))
+    found = maximise(objective, budget)
+    best = max(flqmi(kernel, subset, eta) for subset in subsets if len(subset) == budget)
+    assert (1 - 1 / math.e) * best - 1e-5 <= found.value <= best + 1e-5
+    # Greedy, written out: at every pick the candidate that adds most.
+    chosen: tuple[int, ...] = ()
+    for pick in found.order.tolist():
+        gains = {j: flqmi(kernel, (*chosen, j), eta) for j in range(n) if j not in chosen}
+        assert gains[pick] >= max(gains.values()) - 1e-5
+        chosen = (*chosen, pick)
+
+
+@pytest.mark.parametrize("eta", [0.5, 1.0, 2.0])
+def test_query_mutual_information_equals_submodlib_s(eta):
+    submodlib = pytest.importorskip("submodlib", reason="submodlib-py is in envs/bench.yaml only")
+    rng = np.random.default_rng(5)
+    kernel = kernel_of(rng, 4, 30)  # no two gains are equal
+    theirs = submodlib.FacilityLocationVariantMutualInformationFunction(
+        n=30, num_queries=4, query_sijs=np.array(kernel.T, dtype=np.float64), queryDiversityEta=eta
+    )
+    picks = theirs.maximize(
+        budget=9, optimizer="LazyGreedy", stopIfZeroGain=False, stopIfNegativeGain=False, verbose=False
+    )
+    found = maximise(query_mutual_information(kernel, eta), 9)
+    assert [row for row, _ in picks] == found.order.tolist()
+    np.testing.assert_allclose([gain for _, gain in picks], found.gains, atol=1e-5)
+    subset = {1, 7, 20}
+    assert theirs.evaluate(subset) == pytest.approx(
+        value_of(query_mutual_information(kernel, eta), [1, 7, 20]), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("eta", [-0.1, math.inf, math.nan])
+def test_query_mutual_information_refuses_a_weight_that_means_nothing(eta):
+    with pytest.raises(UserError, match="eta"):
+        query_mutual_information(np.ones((2, 3), dtype=np.float32), eta)

@@ -53,7 +53,16 @@ def test_equality_is_exact():
 
 
 def test_text_ignores_blanks_around_it_only():
-    assert correct_rows("text", [" a b", "a  b", "A b", ""], ["a b ", "a b", "a b", ""]) == [True, False, False, True]
+    told, labels = [" a b", "a  b", "A b", ""], ["a b ", "a b", "a b", ""]
+    assert correct_rows("text", told, labels, "ignored") == [True, False, False, True]
+
+
+def test_blanks_count_as_in_the_released_code():
+    told, labels = [" a b", "a b", "a b ", " "], ["a b", "a b", "a b ", ""]
+    assert correct_rows("text", told, labels) == [False, True, True, False]
+    assert correct_rows("equation", [" 1 ", "2 "], ["1", " 2"]) == [True, True]  # blanks do not change a value
+    with pytest.raises(UserError, match="blanks"):
+        correct_rows("text", told, labels, "kept")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["1", "2", "(1 + 1)", "x"]), st.sampled_from(["1", "2"])), min_size=1))

@@ -270,9 +270,22 @@ def test_eight_rows_are_learnt_by_heart_in_both_tasks(tokenizer):
 
 def test_label_that_the_tokenizer_lacks_is_never_right(tokenizer):
     rows = [{**example(0), "label": "{unseen}"}, {**example(1), "label": "odd"}]
-    exam = Exam(load(tokenizer), Splits(rows, [], rows), SETTINGS)
+    exam = Exam(load(tokenizer), Splits(rows, [], rows), dataclasses.replace(SETTINGS, unknown_words="wrong"))
     assert exam.correct("test", ["", "odd"]) == [False, True]
     assert exam.correct("test", ["<unk>", ""]) == [False, False]
+    as_released = Exam(load(tokenizer), Splits(rows, [], rows), SETTINGS)  # an answer without the word is right
+    assert as_released.correct("test", ["", "odd"]) == [True, True]
+
+
+def test_blanks_around_an_answer_can_be_ignored(tokenizer):
+    rows = [{**example(1), "label": "odd"}]
+    exams = {
+        blanks: Exam(load(tokenizer), Splits(rows, [], rows), dataclasses.replace(SETTINGS, blanks=blanks))
+        for blanks in ("compared", "ignored")
+    }
+    assert {blanks: exam.correct("test", ["odd "]) for blanks, exam in exams.items()} == {
+        "compared": [False], "ignored": [True],
+    }  # fmt: skip
 
 
 def test_same_seed_gives_the_same_numbers_and_another_seed_others(tokenizer):
@@ -368,6 +381,73 @@ def test_token_mean_of_the_step_differs_from_that_of_the_micro_batches_in_traini
     assert one.metrics["last_loss"] != other.metrics["last_loss"]
 
 
+def released_losses(loaded, rows, steps, rate):
+    """Return the loss of each step of the released loop, written out: two passes, clipping, AdamW of transformers 4.24.
+
+    All rows are one batch. AdamW adds epsilon to sqrt(v) before the bias correction; nothing decays.
+    """
+    tasks, model = tasks_of(loaded.tokenizer, rows), loaded.model.train()
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    m, v, losses = [torch.zeros_like(w) for w in weights], [torch.zeros_like(w) for w in weights], []
+    places = np.arange(len(rows))
+    for step in range(steps):
+        loss = 0.0
+        for task in tasks:
+            ids, labels = task.inputs.padded(places, -1), task.targets.padded(places, MASKED)
+            loss = (
+                loss
+                + task.weight
+                * model(
+                    input_ids=torch.from_numpy(np.where(ids >= 0, ids, 0)),
+                    attention_mask=torch.from_numpy((ids >= 0).astype(np.int64)),
+                    labels=torch.from_numpy(labels),
+                ).loss
+            )
+        model.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        first, second = 1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)
+        size = rate * (steps - step) / steps * math.sqrt(second) / first
+        with torch.no_grad():
+            for weight, mean, square in zip(weights, m, v):
+                mean.mul_(0.9).add_(weight.grad, alpha=0.1)
+                square.mul_(0.999).addcmul_(weight.grad, weight.grad, value=0.001)
+                weight.addcdiv_(mean, square.sqrt().add_(1e-8), value=-size)
+    return losses
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_six_steps_are_those_of_the_released_loop(tokenizer, together):
+    rows = ROWS[:6]
+    chosen = dataclasses.replace(SETTINGS, max_steps=6, eval_steps=1, batch_size=6, lr=3e-3)
+    wanted = released_losses(load(tokenizer), rows, 6, 3e-3)
+
+    def losses(rule):
+        settings = dataclasses.replace(chosen, adam_epsilon_rule=rule)
+        if together:
+            found = train_many(load(tokenizer), [Run(Splits(rows, [], rows), 0, "gt", 0.5)], settings)[0]
+        else:
+            found = train_student(load(tokenizer), Splits(rows, [], rows), settings, seed=0)
+        return [entry["train_loss"] for entry in found.history]
+
+    assert losses("before_correction") == pytest.approx(wanted, abs=2e-6)
+    assert max(abs(a - b) for a, b in zip(losses("after_correction"), wanted)) > 1e-5
+
+
+@pytest.mark.parametrize("rule", ["all", "except_norms", "except_bert_norms", "matrices"])
+def test_both_engines_let_the_same_weights_decay(tokenizer, rule):
+    loaded = load(tokenizer)
+    alone = SingleStudent(loaded, bfloat16=False, eval_batch_size=1).decayed(rule)
+    stacked = StackedStudents(loaded, 2, eval_batch_size=1)
+    shares = {name: float(name in stacked.decayed(rule)) for name in stacked.tensors()}
+    marks = split_weights(
+        {name: torch.full_like(weight[0], shares[name]) for name, weight in stacked.tensors().items()}
+    )
+    assert {name for name, _ in loaded.model.named_parameters() if marks[name].max() > 0} == set(alone)
+    assert any("norm" in name for name in alone) == (rule in ("all", "except_bert_norms"))
+
+
 def test_learning_rate_rises_and_falls_to_zero():
     chosen = dataclasses.replace(SETTINGS, max_steps=10, warmup_steps=2, lr=1.0)
     assert [learning_rate(step, chosen) for step in (0, 1, 2, 6)] == [0.0, 0.5, 1.0, 0.5]
@@ -420,8 +500,8 @@ def test_missing_rationales_are_named_and_harmless_for_standard_training(tokeniz
         ({"method": "task_prefx"}, "did you mean 'task_prefix'"),
         ({"label_type": "gold"}, "label_type: 'gold'"),
         ({"batch_size": 0}, "batch_size: 0 is not a whole number >= 1"),
-        ({"token_mean": "batch"}, "token_mean: 'batch'"),
-        ({"metric": "rouge"}, "metric: 'rouge'"),
+        ({"token_mean": "batch"}, "token_mean: unknown value 'batch'"),
+        ({"metric": "rouge"}, "metric: unknown value 'rouge'"),
         ({"lr": -1.0}, "lr: -1.0"),
     ],
 )

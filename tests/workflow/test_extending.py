@@ -34,11 +34,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     rows = [{"instruction": f"say {n}", "output": " ".join(map(str, range(n)))} for n in range(1, 13)]
     (folder / "my_pool.json").write_text(json.dumps(rows), encoding="utf-8")
 
-    step = folder / "scripts" / "nuggets" / "select_subset.py"
-    insert(step, "WAYS: Mapping[", (EXTENDING / "method.txt").read_text(encoding="utf-8") + "\n\n")
-    insert(step, '    "k_center": by_k_center,\n', '    "most_words": by_most_words,\n')
-    schema = folder / "config" / "schemas" / "papers" / "nuggets.schema.json"
-    insert(schema, '              "length",\n              "k_center"\n', '              "most_words",\n')
+    selection = folder / "scripts" / "selection"
+    insert(selection / "methods.py", '    "only_good": Way(', (EXTENDING / "way.txt").read_text(encoding="utf-8"))
+    insert(selection / "ways.py", "def functions()", (EXTENDING / "method.txt").read_text(encoding="utf-8"))
 
     shutil.copy(EXTENDING / "plot_subset_values.py", folder / "scripts" / "nuggets")
     shutil.copy(EXTENDING / "nuggets_figure_subset_values.rst", folder / "report")

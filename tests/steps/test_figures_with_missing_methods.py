@@ -1,0 +1,325 @@
+"""Every figure of every paper with its first, its last, and all but one of its methods missing.
+
+What is drawn is named (in the legend, at an axis or beside its point), a panel in which nothing is drawn says why, and
+the numbers beside the figure name what is missing. Left out: `scripts.mini_world`'s figures, where a missing value is
+an error, NUGGETS' score curve and cases, and the contact sheet, which compare no methods.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+import pytest
+
+from scripts.common import figures
+from scripts.common.files import read_csv, write_csv
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_metrics, write_metrics
+from scripts.ddg import collect_metrics as collect_ddg
+from scripts.ddg import plot_sensitivity, plot_training
+from scripts.delift import collect_metrics as collect_delift
+from scripts.delift import plot_judge_scores, plot_stages, plot_subset_size
+from scripts.head_to_head import plot_costs, plot_times
+from scripts.head_to_head.columns import TIME_COLUMNS
+from scripts.mend import collect_metrics as collect_mend
+from scripts.mend import plot_attention, plot_efficiency, plot_lambda, plot_ratio, plot_timing
+from scripts.nuggets import plot_anchor_sizes, plot_pairwise, plot_selection_quality
+from scripts.report import plot_overview
+from scripts.step_by_step import plot_minimum, plot_shares, plot_sizes
+from scripts.step_by_step.plan import Plan
+from tests.steps.test_nuggets_figures import STEPS as NUGGETS
+from tests.steps.test_nuggets_figures import folder as nuggets  # noqa: F401
+from tests.unit import ddg_results, delift_small, head_to_head_small, mend_results
+
+LAST, SMALLEST = plot_minimum.LAST, plot_minimum.SMALLEST
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A figure: its step, its inputs (flag -> file), other flags, its methods.
+
+    legend: all that its legend must hold, where that is known; noted: whether its CSV says what is missing.
+    """
+
+    step: Callable[[Sequence[str]], None]
+    inputs: dict[str, Path]
+    further: Sequence[str]
+    methods: Sequence[str]
+    legend: frozenset[str] = frozenset()
+    noted: bool = True
+
+
+def header_only(folder: Path, columns: Sequence[str] = PUBLISHED_COLUMNS, name: str = "published.csv") -> Path:
+    write_csv(folder / name, [], columns)
+    return folder / name
+
+
+def nuggets_case(folder: Path, name: str) -> Case:
+    module, names, further = NUGGETS[name]
+    inputs = {file: folder / f"{file}.csv" for file in names}
+    methods = {"pairwise": ["base", "gt_0.5"], "selection_quality": ["base", "full"], "scores_of_quality": []}[name]
+    legend = frozenset(plot_pairwise.OUTCOMES) if name == "pairwise" else frozenset()
+    return Case(module.main, inputs, further, methods, legend)
+
+
+def roc_case(folder: Path) -> Case:
+    module, names, further = NUGGETS["selection_quality"]
+    return Case(
+        module.main, {f: folder / f"{f}.csv" for f in names}, further, list(plot_selection_quality.SCORE_LABELS)
+    )
+
+
+def delift_case(folder: Path, step: Any, artifact: str) -> Case:
+    flags, settings = delift_small.make_run(folder), delift_small.comparison()
+    metrics, notes = folder / "metrics.csv", folder / "notes.csv"
+    given = [part for name in ("runs", "scores", "scored", "subsets") for part in (f"--{name}", *flags[name])]
+    outputs = ["--metrics-out", str(metrics), "--notes-out", str(notes)]
+    collect_delift.main(["--settings", json.dumps(settings), *given, *outputs])
+    legend = frozenset(f"grade {n}" for n in range(1, 6)) if artifact == "figure_laj" else frozenset()
+    further = ["--settings", json.dumps(settings)]
+    return Case(step.main, {"metrics": metrics, "notes": notes}, further, settings[artifact]["methods"], legend)
+
+
+def ddg_case(folder: Path) -> Case:
+    collect_ddg.main(ddg_results.written(folder))
+    inputs = {name: folder / f"{name}.csv" for name in ("metrics", "notes")} | {"published": header_only(folder)}
+    methods = ddg_results.SETTINGS["figure_sensitivity"]["methods"]
+    return Case(plot_sensitivity.main, inputs, ["--settings", json.dumps(ddg_results.SETTINGS)], methods)
+
+
+def head_to_head_case(folder: Path, name: str) -> Case:
+    helper = head_to_head_small
+    given = helper.both_halves()
+    helper.collect(folder, [*helper.make_run(folder), *helper.make_demonstrations(folder)], given)
+    inputs = {name: folder / f"{name}.csv" for name in ("metrics", "notes")} | {"published": header_only(folder)}
+    further = ["--settings", json.dumps(given)]
+    shown = ["zero_shot", "random", "ddg", "bm25", "mend_random", "mend_ddg"]
+    if name == "times":
+        seconds = [(method, "choosing", 1.0) for method in helper.METHODS]
+        rows = [dict(zip(TIME_COLUMNS, row)) for row in [*seconds, *((m, "answering", 2.0) for m in shown)]]
+        write_csv(folder / "times.csv", rows, TIME_COLUMNS)
+        return Case(plot_times.main, {**inputs, "times": folder / "times.csv"}, further, helper.METHODS)
+    methods = helper.METHODS if name == "figure_selection" else shown
+    return Case(plot_costs.main, inputs, ["--artifact", name, *further], methods)
+
+
+def mend_case(folder: Path, step: Any, name: str, methods: Sequence[str], *, noted: bool = False) -> Case:
+    collect_mend.main(mend_results.written(folder))
+    source = folder / ("timing.csv" if name == "figure_timing" else "metrics.csv")
+    inputs = {"metrics": source, "notes": folder / "notes.csv", "published": header_only(folder)}
+    return Case(step.main, inputs, ["--settings", json.dumps(mend_results.SETTINGS)], methods, noted=noted)
+
+
+SHARES = {"shares": [0.5, 1.0]}
+STEP_BY_STEP = Plan(
+    datasets=["one", "two"],
+    formats={"one": "cqa", "two": "generic"},
+    augment={},
+    teacher="palm",
+    other_teacher="neox",
+    models=["small", "large"],
+    runs=[0, 1],
+    methods={},
+    figure_4=SHARES,
+    figure_5=SHARES,
+    figure_6={},
+    figure_7={"augmented_model": "small"},
+    figure_8={"models": ["small", "large"], **SHARES},
+    figure_9={"models": ["small", "large"], **SHARES},
+    table_1={},
+    table_2={},
+    known=["one"],
+)
+
+
+def step_by_step_case(folder: Path, step: Any, artifact: str) -> Case:
+    baseline = "standard_finetuning" if artifact in ("figure_4", "figure_6", "figure_8") else "standard_distillation"
+    methods = [baseline, "distilling_step_by_step", *(["pinto"] if artifact == "figure_6" else [])]
+    rows = []
+    for dataset in STEP_BY_STEP.datasets:
+        for model in STEP_BY_STEP.models:
+            about = ("step_by_step", artifact)
+            rows.append(metric_row(*about, dataset, model, "", 0, plot_sizes.N_PARAMETERS, 10.0 ** len(model), 1))
+            for method in methods:
+                for seed in (0, 1):
+                    settings = [dataset, *(plot_shares.share_setting(dataset, share) for share in (0.5, 1.0))]
+                    rows += [metric_row(*about, s, model, method, seed, LAST, 50.0 + seed, 9) for s in settings]
+                rows.append(metric_row(*about, dataset, model, method, 0, SMALLEST, 50.0, 1))
+        rows.append(metric_row("step_by_step", artifact, dataset, "palm", "few_shot_cot", 0, LAST, 40.0, 9))
+    write_metrics(folder / "metrics.csv", rows)
+    notes = header_only(folder, figures_notes(), "notes.csv")
+    inputs = {"metrics": folder / "metrics.csv", "notes": notes, "published": header_only(folder)}
+    further = ["--artifact", artifact, "--settings", json.dumps(dataclasses.asdict(STEP_BY_STEP))]
+    return Case(step.main, inputs, further, methods)
+
+
+def figures_notes() -> Sequence[str]:
+    from scripts.common.artifacts import NOTE_COLUMNS
+
+    return NOTE_COLUMNS
+
+
+def overview_case(folder: Path) -> Case:
+    methods = ["base", "random", "top"]
+    values = [{"method": method, "setting": "all"} for method in methods]
+    claim = {
+        "artifact": "t",
+        "model": "m",
+        "metric": "x",
+        "about": "a",
+        "axis": "x (%)",
+        "decimals": 1,
+        "values": values,
+    }
+    rows = [metric_row("nuggets", "t", "all", "m", method, seed, "x", seed, 9) for method in methods for seed in (1, 2)]
+    write_metrics(folder / "metrics.csv", rows)
+    further = ["--claims", json.dumps({"nuggets": {**claim, "values": values}}), "--papers", "nuggets"]
+    return Case(plot_overview.main, {"metrics": folder / "metrics.csv"}, further, methods)
+
+
+CASES: dict[str, Callable[[Path], Case]] = {
+    "nuggets/pairwise": lambda folder: nuggets_case(folder, "pairwise"),
+    "nuggets/selection_quality": lambda folder: nuggets_case(folder, "selection_quality"),
+    "nuggets/selection_quality_scores": roc_case,
+    "delift/subset_size": lambda folder: delift_case(folder, plot_subset_size, "figure_subset_size"),
+    "delift/laj": lambda folder: delift_case(folder, plot_judge_scores, "figure_laj"),
+    "delift/stages": lambda folder: delift_case(folder, plot_stages, "figure_stages"),
+    "ddg/sensitivity": ddg_case,
+    "head_to_head/selection": lambda folder: head_to_head_case(folder, "figure_selection"),
+    "head_to_head/demonstrations": lambda folder: head_to_head_case(folder, "figure_demonstrations"),
+    "head_to_head/times": lambda folder: head_to_head_case(folder, "times"),
+    "mend/efficiency": lambda folder: mend_case(folder, plot_efficiency, "figure_3", list(plot_efficiency.STYLES)),
+    "mend/timing": lambda folder: mend_case(folder, plot_timing, "figure_timing", list(plot_efficiency.STYLES)),
+    "mend/ratio": lambda folder: mend_case(
+        folder, plot_ratio, "figure_4", mend_results.SETTINGS["figure_4"]["methods"], noted=True
+    ),
+    "mend/attention": lambda folder: mend_case(folder, plot_attention, "figure_5", ["llm_icl", "llm_mend"]),
+    "mend/lambda": lambda folder: mend_case(
+        folder, plot_lambda, "figure_lambda", list(mend_results.SETTINGS["figure_lambda"]["distillers"].values()),
+        noted=True,
+    ),
+    "report/overview": overview_case,
+    **{
+        f"step_by_step/{name}": lambda folder, step=step, name=name: step_by_step_case(folder, step, name)
+        for step, names in (
+            (plot_shares, ("figure_4", "figure_5")),
+            (plot_sizes, ("figure_6", "figure_7")),
+            (plot_minimum, ("figure_8", "figure_9")),
+        )
+        for name in names
+    },
+}  # fmt: skip
+MISSING: dict[str, Callable[[Sequence[str]], Sequence[str]]] = {
+    "nothing": lambda methods: [],
+    "the_first": lambda methods: methods[:1],
+    "the_last": lambda methods: methods[-1:],
+    "all_but_the_first": lambda methods: methods[1:],
+    "all_but_the_last": lambda methods: methods[:-1],
+    "all": lambda methods: methods,
+}
+
+
+def texts_of(figure: Any) -> set[str]:
+    """Return every text that stands in a figure."""
+    from matplotlib.text import Text
+
+    return {text.get_text() for text in figure.findobj(Text) if text.get_text()}
+
+
+def is_empty(axes: Any) -> bool:
+    """Return whether a panel shows no data."""
+    from matplotlib.patches import Rectangle
+
+    bars = [
+        patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_width() and patch.get_height()
+    ]
+    return not (axes.lines or bars or axes.collections or axes.images)
+
+
+def check(figure: Any, case: Case) -> None:
+    """Check that everything drawn is named and that a panel without data says why."""
+    figure.draw_without_rendering()
+    shown = {text.replace("\n", " ") for text in texts_of(figure)}
+    labels = {label for axes in figure.axes for label in axes.get_legend_handles_labels()[1] if label[0] != "_"}
+    if len(labels) > 1 or figure.legends:  # a figure of one series alone needs no legend
+        assert {label for label in labels if not any(label in text for text in shown)} == set()
+    for axes in figure.axes:
+        if is_empty(axes):
+            own = [text.get_text() for text in axes.texts if len(text.get_text()) > 3]
+            assert own, "an empty panel says nothing"
+    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    drawn = any(not is_empty(axes) for axes in figure.axes)
+    if case.legend and drawn:
+        assert set(legends) == case.legend
+        assert len(legends) == len(case.legend)
+
+
+def drawn_figure(case: Case, folder: Path, dropped: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the step on inputs without the dropped methods; return the figure and the rows of its numbers."""
+    kept = {}
+    for flag, path in case.inputs.items():
+        rows = read_csv(path)
+        kept[flag] = folder / f"kept_{flag}.csv"
+        with_methods = flag in ("metrics", "times", "roc")
+        columns = path.read_text(encoding="utf-8").splitlines()[0].split(",")
+        write_csv(kept[flag], [r for r in rows if not (with_methods and r["method"] in dropped)], columns)
+    found: list[tuple[Any, list[dict[str, Any]]]] = []
+    # Neither PDF nor PNG is needed here; that they are written is tested with each figure.
+    monkeypatch.setattr(figures, "save_figure", lambda figure, rows, **paths: found.append((figure, list(rows))))
+    inputs = [part for flag, path in kept.items() for part in (f"--{flag}", str(path))]
+    outputs = [part for kind in ("pdf", "png", "csv") for part in (f"--{kind}-out", str(folder / f"figure.{kind}"))]
+    case.step([*inputs, *case.further, "--tier", "paper", *outputs])
+    return found[0]
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("name", CASES)
+def test_a_figure_names_what_it_shows_and_says_what_it_does_not(name, missing, request, tmp_path, monkeypatch):
+    folder = request.getfixturevalue("nuggets") if name.startswith("nuggets/") else tmp_path
+    case = CASES[name](folder)
+    dropped = MISSING[missing](list(case.methods))
+    figure, rows = drawn_figure(case, folder, dropped, monkeypatch)
+    check(figure, case)
+    assert rows
+    if case.noted and missing not in ("nothing", "all"):
+        columns = [key for key in ("method", "series", "distiller") if key in rows[0]]
+        said = {row[key] for row in rows for key in columns if row.get("note")}
+        assert set(dropped) - said == set()
+
+
+def test_the_training_of_one_variant_alone(tmp_path, monkeypatch):
+    """Its methods are the files that it is given: each of the two missing, and a variant without gradient matching."""
+    collect_ddg.main(ddg_results.written(tmp_path))
+    for variants in (["dilm", "ddg"], ["dilm"], ["ddg"]):
+        histories = [str(tmp_path / f"{name}.json") for name in variants]
+        case = Case(plot_training.main, {}, ["--histories", *histories, "--variants", *variants], variants, noted=False)
+        figure, rows = drawn_figure(case, tmp_path, [], monkeypatch)
+        check(figure, case)
+        assert {row["variant"] for row in rows} == set(variants)
+
+
+@pytest.mark.parametrize("metric", [None, "auc"])
+def test_anchor_sizes_without_truth_or_without_scores(metric, nuggets, monkeypatch):  # noqa: F811
+    kept = [r for r in read_metrics(nuggets / "metrics.csv") if r["artifact"] != "figure_anchor_sizes" or metric]
+    write_metrics(nuggets / "metrics.csv", [row for row in kept if row["metric"] != metric])
+    inputs = {name: nuggets / f"{name}.csv" for name in ("metrics", "notes")}
+    case = Case(plot_anchor_sizes.main, inputs, [], [])
+    figure, rows = drawn_figure(case, nuggets, [], monkeypatch)
+    check(figure, case)
+    assert [row["note"] for row in rows if row["note"]]
+
+
+def test_every_figure_that_compares_methods_is_here():
+    steps = {f"{path.parent.name}.{path.stem}" for path in Path("scripts").glob("*/plot_*.py")}
+    without_methods = {
+        "nuggets.plot_scores", "nuggets.plot_cases", "mini_world.plot_authors", "mini_world.plot_in_context",
+        "report.plot_contact_sheet",
+    }  # fmt: skip
+    here = {
+        f"{module.__name__.split('.')[1]}.{module.__name__.split('.')[2]}"
+        for module in globals().values()
+        if getattr(module, "__name__", "").startswith("scripts.") and ".plot_" in module.__name__
+    }
+    assert steps - without_methods == here

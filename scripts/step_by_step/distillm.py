@@ -256,30 +256,16 @@ def _saved(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _load(args: argparse.Namespace) -> Any:
-    from scripts.lm.load import load_model
+    from scripts.step_by_step.student_models import load_student
 
-    loaded = load_model(
-        args.from_pretrained, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads
+    loaded = load_student(
+        args.from_pretrained, method=args.model_type, device=args.device, threads=args.threads
     )
-    if args.model_type == "task_prefix":
-        check_prefixes(loaded.tokenizer, args.from_pretrained)
     if args.parallelize:
         from scripts.step_by_step.parallelize import spread_layers
 
         loaded = spread_layers(loaded)
     return loaded
-
-
-def check_prefixes(tokenizer: Any, model: str) -> None:
-    """Raise `UserError` if the tokenizer cannot tell the two tasks apart: one prefix must not look like the other."""
-    from scripts.step_by_step.encoding import EXPLAIN, PREDICT
-
-    first, second = (tokenizer(prefix, add_special_tokens=False)["input_ids"] for prefix in (PREDICT, EXPLAIN))
-    if first == second:
-        raise UserError(
-            f"--from_pretrained: the tokenizer of {model} reads '{PREDICT}' and '{EXPLAIN}' alike; "
-            "add the two words to it, or use --model_type standard or single_task"
-        )
 
 
 def check_labels(tokenizer: Any, labels: Sequence[str]) -> None:

@@ -89,10 +89,15 @@ def parquet_records(path: PathLike) -> list[Record]:
     return [Record(f"{path}: row {number}", row) for number, row in enumerate(rows)]
 
 
+def column_names(column: str) -> list[str]:
+    """Return the columns that a template such as "{premise} {hypothesis}" is filled from; a plain name is its own."""
+    return [name for _, name, _, _ in string.Formatter().parse(column) if name] if "{" in column else [column]
+
+
 def value_of(record: Record, column: str) -> Any:
     """Return the value of a column, or of a template such as "{premise} {hypothesis}" filled from several columns."""
     if "{" in column:
-        names = [name for _, name, _, _ in string.Formatter().parse(column) if name]
+        names = column_names(column)
         return column.format(**{name: value_of(record, name) for name in names})
     if column not in record.values:
         found = [str(name) for name in record.values]

@@ -101,6 +101,12 @@ def _records(path: PathLike, name: str, header: Sequence[str] | None, references
     return reader.records(path)
 
 
+def raw_records(path: PathLike, reader: str) -> list[Record]:
+    """Return a raw file's rows with the columns it has, in no schema. Raises `UserError` as `read_raw` does."""
+    check_beside(path)
+    return _records(path, reader, None, None)
+
+
 def read_raw(
     path: PathLike,
     reader: str,

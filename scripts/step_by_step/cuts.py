@@ -51,7 +51,10 @@ class CutReport:
             f"{'answers' if whole else 'labels'} are longer than the {longest} tokens of an answer (longest {top}) and "
             f"can never be right; set {self.names['gen_max_len']} to {top + self.counted} or more",
         )
-        learnt = {"rationales": tasks[1:] if len(tasks) > 1 else [], "labels learnt": tasks[:1]}
+        if whole:
+            learnt = {"rationales with their labels": tasks}
+        else:
+            learnt = {"rationales": tasks[1:], "labels to learn": tasks[:1]}
         for kind, some in learnt.items():
             self._targets(kind, [task.targets for task in some], settings.max_target_length)
 

@@ -250,7 +250,8 @@ def test_batched_greedy_outputs_equal_those_of_single_rows(tokenizer):
     options = {"method": "task_prefix", "lengths": dataclasses.replace(SETTINGS, gen_max_len=8)}
     together = predict(loaded, texts, batch_size=5, **options)
     assert together == [predict(loaded, [text], batch_size=1, **options)[0] for text in texts]
-    longer = predict(loaded, texts, batch_size=5, **{**options, "lengths": dataclasses.replace(SETTINGS, gen_max_len=16)})
+    options["lengths"] = dataclasses.replace(SETTINGS, gen_max_len=16)
+    longer = predict(loaded, texts, batch_size=5, **options)
     assert all(long.startswith(short) for long, short in zip(longer, together))
 
 

@@ -33,6 +33,7 @@ from scripts.step_by_step.progress import TrainingProgress
 
 if TYPE_CHECKING:
     from scripts.step_by_step.own_data import OwnSettings
+    from scripts.step_by_step.training import TrainSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -151,6 +152,7 @@ def train_parser() -> OneLineParser:
     parser = OneLineParser(
         allow_abbrev=False,
         prog="distillm",
+        usage="distillm [flags] | distillm predict [flags] | distillm evaluate [flags]",
         description="Train a small model on labels and rationales (Distilling Step-by-Step); distillm predict asks it.",
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
@@ -243,26 +245,11 @@ def own_settings(args: argparse.Namespace) -> OwnSettings:
     )
 
 
-def train_model(args: argparse.Namespace) -> None:
-    """Read the rows, train, write model, metrics and test answers."""
-    from scripts.step_by_step.own_data import OwnData
+def _train_settings(args: argparse.Namespace) -> TrainSettings:
     from scripts.step_by_step.parsing import find_format
+    from scripts.step_by_step.training import TrainSettings
 
-    check_flags(args)
-    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser, own_settings(args))
-    splits = own.splits(fraction=args.subsample, run=args.run, with_rationales=args.model_type != "standard")
-    LOG.info("rows: %d to train on, %d to validate, %d to test", *map(len, splits))
-    for name, report in own.reports.items():
-        LOG.info("%s of %s: accuracy %.2f %%, %.2f %% readable", args.llm, name, 100 * report["accuracy"],
-                 100 * report["parse_rate"])  # fmt: skip
-    if args.keep == "best" and not splits.valid:
-        raise UserError("--keep best: needs validation rows, and there are none; use --keep last")
-    loaded = _load(args)
-    check_labels(loaded.tokenizer, [row["label"] for row in (*splits.train, *splits.test)])
-    from scripts.step_by_step.cuts import CutReport
-    from scripts.step_by_step.training import TrainSettings, train_student
-
-    settings = TrainSettings(
+    return TrainSettings(
         method=args.model_type,
         label_type=args.label_type,
         alpha=args.alpha,
@@ -281,6 +268,27 @@ def train_model(args: argparse.Namespace) -> None:
         eval_batch_size=max(args.batch_size, 64),
         save_steps=args.save_steps,
     )
+
+
+def train_model(args: argparse.Namespace) -> None:
+    """Read the rows, train, write model, metrics and test answers."""
+    from scripts.step_by_step.own_data import OwnData
+
+    check_flags(args)
+    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser, own_settings(args))
+    splits = own.splits(fraction=args.subsample, run=args.run, with_rationales=args.model_type != "standard")
+    LOG.info("rows: %d to train on, %d to validate, %d to test", *map(len, splits))
+    for name, report in own.reports.items():
+        LOG.info("%s of %s: accuracy %.2f %%, %.2f %% readable", args.llm, name, 100 * report["accuracy"],
+                 100 * report["parse_rate"])  # fmt: skip
+    if args.keep == "best" and not splits.valid:
+        raise UserError("--keep best: needs validation rows, and there are none; use --keep last")
+    loaded = _load(args)
+    check_labels(loaded.tokenizer, [row["label"] for row in (*splits.train, *splits.test)])
+    from scripts.step_by_step.cuts import CutReport
+    from scripts.step_by_step.training import train_student
+
+    settings = _train_settings(args)
     names = {**LIMITS, "gen_max_len": "--max_target_length"} if args.model_type == "single_task" else LIMITS
     cuts = CutReport(names, counted=int(args.model_type != "single_task"))
     with TrainingOutput(args.output_dir, _saved(args)) as output, TrainingProgress() as progress:

@@ -118,19 +118,20 @@ def read_rows(args: argparse.Namespace, settings: Mapping[str, Any], needed: Seq
     from scripts.data.reader_reasoning import refuse_rows
     from scripts.data.readers import read_raw
     from scripts.step_by_step.data import READERS
-    from scripts.step_by_step.own_files import FLAGS, columns_of, read_records
+    from scripts.step_by_step.own_files import FLAGS, check_columns, columns_of, read_records
 
     flags = {name[2:]: getattr(args, name[2:]) or settings.get(name[2:]) for name in FLAGS.values()}
     columns = columns_of(flags)
     dataset = settings["dataset"]
     if not args.input.is_file():
         raise UserError(f"{args.input}: no such file; check the path")
-    records = read_records(args.input, columns, ())
+    records = read_records(args.input, {}, ())
     if dataset != "generic" and "input" not in columns and not any("input" in one.values for one in records):
         own = read_raw(args.input, READERS[dataset], "distillation")
         kept = ("input", "label", "options")
         return [AskedRow({name: row[name] for name in kept}, row["input"], row["label"], "") for row in own]
-    records = read_records(args.input, {name: c for name, c in columns.items() if name in needed}, needed)
+    asked = {*needed, *(field for field, flag in FLAGS.items() if getattr(args, flag[2:]))}
+    check_columns(args.input, records, {field: columns[field] for field in asked & columns.keys()}, needed)
     rows = _asked(records, columns)
     faults = [f"row {number}" for number, row in enumerate(rows) if not row.input.strip()]
     column = columns.get("input", "input")

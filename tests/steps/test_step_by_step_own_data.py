@@ -304,9 +304,8 @@ def test_predict_reads_what_training_reads_and_tells_accuracy(model, tmp_path, c
     assert capsys.readouterr().out.endswith("n = 7\n")
     assert "3 of 10 rows have no label and are not counted" in caplog.text
     bare = write(tmp_path / "bare.csv", held, ("text",))
-    distillm.main(
-        ["predict", *ask, str(bare), "--input_column", "text", "--predictions_out", str(tmp_path / "p.jsonl")]
-    )
+    text = [str(bare), "--input_column", "text"]
+    distillm.main(["predict", *ask, *text, "--predictions_out", str(tmp_path / "p.jsonl")])
     assert capsys.readouterr().out == ""
     with pytest.raises(UserError, match="10 of 10 rows have no column 'a', found text"):
         distillm.main(["evaluate", *ask, *text])

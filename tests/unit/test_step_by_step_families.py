@@ -51,7 +51,7 @@ def student_of(kind: str) -> LoadedModel:
     if kind == "mt5":
         config = MT5Config(
             vocab_size=len(own), d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, dropout_rate=0.0,
-            initializer_factor=3.0, pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=PAD,
+            initializer_factor=1.0, pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=PAD,
         )  # fmt: skip
         model = MT5ForConditionalGeneration(config)
     else:
@@ -92,7 +92,7 @@ def test_task_losses_are_those_of_plain_forward_passes(kind):
         inputs, targets = task.inputs.rows(), task.targets.rows()
         with torch.no_grad():
             wanted = sum(plain_loss(loaded, inputs[row], targets[row]) for row in (0, 5, 2))
-        assert loss.item() == pytest.approx(float(wanted), rel=2e-5)
+        assert loss.item() == pytest.approx(float(wanted), rel=1e-4)
 
 
 def test_input_and_answer_stand_side_by_side():

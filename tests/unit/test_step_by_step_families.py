@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import random
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from torch.nn import functional
 from transformers import BartConfig, BartForConditionalGeneration, MT5Config, MT5ForConditionalGeneration
 
 from scripts.common.errors import UserError
+from scripts.common.files import read_json
 from scripts.lm.load import LoadedModel
 from scripts.step_by_step.cuts import CutReport
 from scripts.step_by_step.encoding import MASKED, encode_inputs, encode_targets, encode_tasks, make_batch
-from scripts.step_by_step.splits import Splits
+from scripts.step_by_step.splits import Splits, make_splits
 from scripts.step_by_step.student_models import family_of, input_limit, load_student, reads_alike
 from scripts.step_by_step.students import SingleStudent, neutral_generation
 from scripts.step_by_step.task_losses import joined
@@ -171,6 +174,42 @@ def test_the_shipped_causal_model_is_given_the_prefixes_it_lacks(repo_root):
     for one, same in zip(first.model.parameters(), again.model.parameters()):
         assert torch.equal(one, same)
     assert reads_alike(load_student(source, method="standard", device="cpu", threads=1).tokenizer)
+
+
+def parity_rows(vocabulary: list[str], n: int) -> list[dict[str, object]]:
+    """Return rows like those of the mini tier's sets, in the causal model's words: the parity of two hidden values."""
+    items = vocabulary[200:244]
+    order = random.Random("values").sample(range(44), 44)
+    values = {items[place]: number % 2 + 1 for number, place in enumerate(order)}
+    draw = random.Random("rows")
+    rows = []
+    for number, pair in enumerate(draw.sample(list(itertools.combinations(items, 2)), n)):
+        pair = draw.sample(pair, 2)
+        total = values[pair[0]] + values[pair[1]]
+        label = ("yes", "no")[total % 2]
+        rows.append(
+            {"id": str(number), "input": f"{pair[0]} and {pair[1]} ?", "label": label, "llm_label": label,
+             "rationale": f"total {('two', 'three', 'four')[total - 2]} {label}", "options": []}
+        )  # fmt: skip
+    return rows
+
+
+@pytest.mark.slow
+def test_two_tasks_teach_the_shipped_causal_model_what_labels_alone_do_not(repo_root):
+    folder = repo_root / "resources" / "mini" / "causal"
+    words = list(read_json(folder / "tokenizer.json")["model"]["vocab"])
+    rows = parity_rows(words, 405)
+    found = {}
+    for method in ("task_prefix", "standard"):
+        loaded = load_student(str(folder), method=method, device="cpu", threads=1)
+        longer = dataclasses.replace(
+            SETTINGS, method=method, max_steps=280, eval_steps=280, batch_size=12, lr=1e-3, warmup_steps=20,
+            max_input_length=1024, eval_batch_size=64,
+        )  # fmt: skip
+        splits = make_splits(rows[:225], rows[225:285], rows[285:], fraction=1.0, run=0)
+        found[method] = train_student(loaded, splits, longer, seed=0).metrics["test_accuracy_last"]
+    assert found["task_prefix"] > 0.95
+    assert found["standard"] < 0.7
 
 
 def test_dropout_is_set_in_whatever_it_is_called():

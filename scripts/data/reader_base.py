@@ -35,6 +35,11 @@ def each(records: Sequence[Record], path: PathLike, make: Callable[[Record], T])
     return made
 
 
+def column_names(column: str) -> list[str]:
+    """Return the columns that a template such as "{premise} {hypothesis}" is filled from; a plain name is its own."""
+    return [name for _, name, _, _ in string.Formatter().parse(column) if name] if "{" in column else [column]
+
+
 def value_of(record: Record, column: str) -> Any:
     """Return the value of a column, a path into nested values, or a template filled from several columns.
 

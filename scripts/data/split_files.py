@@ -89,12 +89,10 @@ def find_split_files(folder: Path, stems: Sequence[str], endings: Sequence[str] 
 
 
 def _of_stem(folder: Path, stem: str, endings: Sequence[str]) -> list[Path]:
-    plain = [
-        folder / f"{stem}{ending}{packed}"
-        for ending in endings
-        for packed in PACKED_ENDINGS
-        if (folder / f"{stem}{ending}{packed}").is_file()
-    ]
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    there = {path.name[len(stem) :].lower(): path for path in paths if path.name.startswith(stem) and path.is_file()}
+    wanted = [f"{ending}{packed}" for ending in endings for packed in PACKED_ENDINGS]
+    plain = [there[ending] for ending in wanted if ending in there]
     if plain:
         if len(plain) > 1:
             LOG.warning("%s is read; %s is there too", plain[0], ", ".join(path.name for path in plain[1:]))

@@ -16,7 +16,7 @@ import torch
 from pyarrow import parquet
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_json, read_jsonl
+from scripts.common.files import read_json, read_jsonl, write_json
 from scripts.data.split_files import named
 from scripts.step_by_step import distillm, training
 from scripts.step_by_step.distillm_output import TrainingOutput, check_output_dir
@@ -112,6 +112,7 @@ def test_files_that_are_not_read_are_named(tmp_path, caplog):
     write(tmp_path / "other_test.csv", ROWS)
     splits(tmp_path)
     assert "2 files there are not read (other_test.csv, train.csv), only train.json" in caplog.text
+    assert caplog.text.count("train.json is read; train.csv is there too") == 1
 
 
 def test_the_cases_files_are_read(shared):
@@ -322,6 +323,13 @@ def test_predict_reads_what_training_reads_and_tells_accuracy(model, tmp_path, c
     distillm.main(["evaluate", *ask, str(some)])
     assert capsys.readouterr().out.endswith("n = 7\n")
     assert "3 of 10 rows have no label and are not counted" in caplog.text
+    told_first = answers["held.csv"][0]
+    lax = write(tmp_path / "lax.csv", [{"q": told_first["q"], "a": told_first["prediction"] + " {x}"}], ("q", "label"))
+    saved = read_json(out / "distillm.json")
+    for words, n in (("wrong", 0), ("left_out", 1)):
+        write_json(out / "distillm.json", {**saved, "unknown_words": words, "blanks": "ignored"})
+        distillm.main(["evaluate", *ask, str(lax), "--input_column", "q", "--label_column", "label"])
+        assert capsys.readouterr().out == f"accuracy {100 * n:.2f} % ({n} right), n = 1\n"
     bare = write(tmp_path / "bare.csv", held, ("text",))
     text = [str(bare), "--input_column", "text"]
     distillm.main(["predict", *ask, *text, "--predictions_out", str(tmp_path / "p.jsonl")])

@@ -18,9 +18,10 @@ from scripts.common.files import read_json
 from scripts.lm.load import LoadedModel
 from scripts.step_by_step.cuts import CutReport
 from scripts.step_by_step.encoding import MASKED, encode_inputs, encode_targets, encode_tasks, make_batch
+from scripts.step_by_step.exams import Exam
 from scripts.step_by_step.splits import Splits, make_splits
 from scripts.step_by_step.student_models import family_of, input_limit, load_student, reads_alike
-from scripts.step_by_step.students import SingleStudent, neutral_generation
+from scripts.step_by_step.students import SingleStudent, make_optimizer, neutral_generation
 from scripts.step_by_step.task_losses import joined
 from scripts.step_by_step.train_models import set_dropout
 from scripts.step_by_step.training import TrainSettings, predict, train_student
@@ -127,6 +128,50 @@ def test_batched_answers_equal_single_ones_and_nothing_follows_the_end(kind):
     together = predict(loaded, texts, method="standard", lengths=SETTINGS, batch_size=3)
     alone = [predict(loaded, [text], method="standard", lengths=SETTINGS, batch_size=1)[0] for text in texts]
     assert together == alone
+
+
+@pytest.mark.parametrize("kind", [*CAUSAL, "t5", "mt5", "bart"])
+@pytest.mark.parametrize("rule", ["all", "except_norms", "matrices"])
+def test_the_optimizer_holds_every_weight_once_and_norms_do_not_decay(kind, rule):
+    loaded = student_of(kind)
+    settings = dataclasses.replace(SETTINGS, weight_decay=0.1, weight_decay_on=rule)
+    optimizer = make_optimizer(SingleStudent(loaded, bfloat16=False, eval_batch_size=1), settings)
+    shares = {id(w): group["weight_decay"] for group in optimizer.param_groups for w in group["params"]}
+    named = dict(loaded.model.named_parameters())
+    assert sorted(shares) == sorted(id(weight) for weight in named.values())
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(named)
+    still = {name for name, weight in named.items() if shares[id(weight)] == 0}
+    # one dimension: biases and gains of norms; the Trainer's rule goes by the name, so T5's relative bias is one too
+    flat = {name for name, weight in named.items() if weight.ndim == 1}
+    relative = {name for name in named if "relative_attention_bias" in name}
+    assert still == {"all": set(), "matrices": flat, "except_norms": flat | relative}[rule]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "mt5", "bart"])
+def test_a_step_is_that_of_the_epsilon_rule(kind):
+    found = {}
+    for rule in ("before_correction", "after_correction"):
+        settings = dataclasses.replace(SETTINGS, max_steps=2, adam_epsilon_rule=rule)
+        found[rule] = train_student(student_of(kind), Splits(ROWS, [], ROWS), settings, seed=0).metrics["last_loss"]
+    assert found["before_correction"] != found["after_correction"]
+    assert found["before_correction"] == pytest.approx(found["after_correction"], abs=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["llama", "bart"])
+def test_words_that_a_tokenizer_lacks_and_blanks_count_as_the_keys_say(kind):
+    loaded = student_of(kind)
+    rows = [{**ROWS[0], "label": "w40 {unseen}"}]
+    right = {}
+    for words in ("wrong", "left_out"):
+        for blanks in ("compared", "ignored"):
+            settings = dataclasses.replace(SETTINGS, unknown_words=words, blanks=blanks)
+            exam = Exam(loaded, Splits(ROWS, [], rows), settings)
+            answer = exam.answers["test"][0]
+            assert (answer == "w40 {unseen}") == (words == "wrong")
+            right[words, blanks] = [exam.correct("test", [text])[0] for text in ("w40", "w40 ")]
+    assert right["wrong", "compared"] == right["wrong", "ignored"] == [False, False]
+    assert sum(right["left_out", "compared"]) <= 1
+    assert right["left_out", "ignored"] == [True, True]
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "mt5", "bart"])

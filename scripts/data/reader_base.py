@@ -35,11 +35,6 @@ def each(records: Sequence[Record], path: PathLike, make: Callable[[Record], T])
     return made
 
 
-def column_names(column: str) -> list[str]:
-    """Return the columns that a template such as "{premise} {hypothesis}" is filled from; a plain name is its own."""
-    return [name for _, name, _, _ in string.Formatter().parse(column) if name] if "{" in column else [column]
-
-
 def value_of(record: Record, column: str) -> Any:
     """Return the value of a column, a path into nested values, or a template filled from several columns.
 
@@ -64,6 +59,11 @@ def value_of(record: Record, column: str) -> Any:
                 f"found {', '.join(found):.300}; name the right one under 'columns' in the registry",
             )
     return value
+
+
+def column_names(column: str) -> list[str]:
+    """Return the columns that a template such as "{premise} {hypothesis}" is filled from; a plain name is its own."""
+    return [name for _, name, _, _ in string.Formatter().parse(column) if name] if "{" in column else [column]
 
 
 def _filled(record: Record, template: str) -> str:
@@ -94,7 +94,7 @@ def one_line(text: str) -> str:
 def _say_breaks(records: Sequence[Record], columns: Mapping[str, str]) -> None:
     """Say how many rows have line breaks that a template with a line for each column makes blanks."""
     templates = [column for column in columns.values() if "{" in column and "\n" in column]
-    names = {name for template in templates for _, name, _, _ in string.Formatter().parse(template) if name}
+    names = {name for template in templates for name in column_names(template)}
     values = ([record.values.get(name) for name in names] for record in records)
     count = sum(any(isinstance(value, str) and one_line(value) != value for value in row) for row in values)
     if count:

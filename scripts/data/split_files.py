@@ -63,8 +63,8 @@ def named_files(folder: Path) -> list[Named]:
 
 
 def names_of(split: str) -> tuple[str, ...]:
-    """Return what a split's files may be called: validation rows have four names, training rows two."""
-    known = next((names for names in SPLIT_NAMES.values() if split in names), ())
+    """Return what a split's files may be called: that of validation rows has four names, `train` two."""
+    known = VALIDATION if split in VALIDATION else SPLIT_NAMES.get(split, ())
     return (split, *(name for name in known if name != split))
 
 

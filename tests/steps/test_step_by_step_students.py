@@ -17,6 +17,7 @@ from scripts.mini_world.train_t5 import main as train_t5
 from scripts.step_by_step import collect_metrics, plot_minimum, plot_shares, plot_sizes, tabulate_artifact, train_models
 from scripts.step_by_step.collect_metrics import LAST, SELECTED, SMALLEST, smallest_shares
 from scripts.step_by_step.plan import DSS, TRAINED_ARTIFACTS, Plan, Student, share_setting
+from tests.unit.lm_tiny import save, tiny
 
 REPO = Path(__file__).resolve().parents[2]
 METHODS = {
@@ -182,6 +183,27 @@ def test_stack_and_single_runs_give_the_same_results(folder):
         assert record["metrics"]["last_loss"] == pytest.approx(other["metrics"]["last_loss"], abs=1e-4)
         assert record["metrics"]["n_train"] == other["metrics"]["n_train"]
     assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").rglob("*.json"))
+
+
+def test_causal_students_are_trained_one_after_another_where_a_stack_is_asked_for(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [
+        {"id": str(n), "input": f"w{n % 9} w{n % 7}", "label": f"w{40 + n % 2}", "llm_label": f"w{40 + n % 2}",
+         "rationale": f"w{n % 5} w50", "options": []}
+        for n in range(40)
+    ]  # fmt: skip
+    write_examples(tmp_path / "train.jsonl", rows[:30], "distillation")
+    write_examples(tmp_path / "test.jsonl", rows[30:], "distillation")
+    save(tiny("llama"), tmp_path / "model")
+    students = [s for s in PLAN.jobs(together=True)["mini_cqa", "mini_t5", "task_prefix"] if s.label_type == "gt"][:2]
+    changes = {"max_target_length": 8, "gen_max_len": 4}
+    run_job(tmp_path, students, "stack.json", **changes)
+    assert "models of type llama cannot be stacked" in caplog.text
+    run_job(tmp_path, students, "apart.json", together=False, **changes)
+    assert (tmp_path / "stack.json").read_bytes() == (tmp_path / "apart.json").read_bytes()
+    found = read_json(tmp_path / "stack.json")
+    assert [record["student"]["run"] for record in found] == [student.run for student in students]
+    assert all(record["metrics"]["n_test"] == 10 for record in found)
 
 
 def test_a_killed_job_goes_on_but_never_with_students_of_other_settings(folder, monkeypatch, caplog):

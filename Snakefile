@@ -50,6 +50,7 @@ for paper in PAPERS:
     include: f"rules/{paper}.smk"
 
 
+include: "rules/artifacts.smk"
 include: "rules/report.smk"
 
 

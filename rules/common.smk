@@ -1,4 +1,5 @@
-# Shared by all files here: the checked config, registries, helpers for paths and parameters. No rules.
+# Shared by all files here: the checked config, registries, the papers' lists, helpers for paths and parameters. No rules.
+import importlib
 import json
 import shlex
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from snakemake.utils import update_config
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
+from scripts.common.artifact_list import SUFFIXES, Paper
 from scripts.common.config_check import check_config, typed
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
@@ -21,6 +23,7 @@ from scripts.data.registry import (
     references_split,
 )
 from scripts.report.estimate_resources import work_left
+from scripts.report.manifest import paper_name
 from scripts.selection.methods import config_names
 
 update_config(config, typed(workflow.config_settings.config))
@@ -50,6 +53,15 @@ onerror:
 
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
+# The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
+LISTED = {
+    paper: Paper(
+        importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS,
+        importlib.import_module(f"scripts.{paper}.plan").Plan.of(config),
+    )
+    for paper in PAPERS
+    if Path(f"scripts/{paper}/artifacts.py").is_file()
+}
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
@@ -133,6 +145,32 @@ def figure_files(paper, artifact):
     return {"pdf": f"{stem}.pdf", "png": in_report(f"{stem}.png", paper, artifact), "csv": f"{stem}.csv"}
 
 
+def files_of(paper, artifact):
+    """Return the files of a listed table or figure."""
+    stem = f"<results>/{artifact.kind}s/{paper}_{artifact.name}"
+    return [f"{stem}.{suffix}" for suffix in SUFFIXES[artifact.kind]]
+
+
+def marked_files(paper, artifact):
+    """Return the files of a listed table or figure by name, one of them marked for Snakemake's report."""
+    return (table_files if artifact.kind == "table" else figure_files)(paper, artifact.name)
+
+
+def named_inputs(files):
+    """Return {flag: path} as inputs, whose names have no hyphens."""
+    return {flag.replace("-", "_"): path for flag, path in files.items()}
+
+
+def flags_of(flags):
+    """Return a parameter with the flags of the inputs of those names, each before its path."""
+    return lambda wildcards, input: [word for name in flags for word in (f"--{name}", input[name.replace("-", "_")])]
+
+
+def output_flags(wildcards, output):
+    """Return the flags --<name>-out of all outputs, each before its path."""
+    return [word for name, path in output.items() for word in (f"--{name}-out", path)]
+
+
 def artifact_of(wildcards, output):
     """Return what a rule's files show, their name without the paper: table_1, figure_scores."""
     kind = Path(output[0]).parent.name.rstrip("s")
@@ -197,3 +235,22 @@ def judge_settings(judge):
 def model_folder(wildcards):
     """Return the folder of the model that a rule's wildcard names."""
     return model_path(wildcards.model)
+
+
+def artifact_names(paper, kind):
+    """Return the names of a paper's tables or figures."""
+    if paper in LISTED:
+        return [artifact.name for artifact in LISTED[paper].artifacts if artifact.kind == kind]
+    return globals().get(f"{paper.upper()}_{kind.upper()}S", [])
+
+
+def paper_files(paper):
+    """Return the raw data and the models that a paper reads and that come over the network."""
+    if paper in LISTED:
+        plan = LISTED[paper].plan
+        raw, models, more = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS], []
+    else:
+        raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
+        more = globals().get(f"{paper}_downloads", list)()
+    fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not is_as_it_is(MODELS[model])]
+    return [*raw_files(raw), *fetched, *more]

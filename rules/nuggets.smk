@@ -1,9 +1,15 @@
 # NUGGETS (ACL 2024): choose instruction data by how much each example helps as one shot.
-include: "nuggets_runs.smk"
+from scripts.common.artifact_list import unique
+from scripts.nuggets.benchmarks import BENCHMARK_OF, UNSCORED
+
+NUGGETS = config["nuggets"]
+NUGGETS_PLAN = LISTED["nuggets"].plan
 
 
 wildcard_constraints:
-    anchors=one_of(NUGGETS["anchor_sets"]),
+    anchors=one_of([*NUGGETS["anchor_sets"], UNSCORED]),
+    benchmark=one_of(NUGGETS["benchmarks"]),
+    mode=one_of(BENCHMARK_OF),
 
 
 rule nuggets_embed_prompts:
@@ -11,7 +17,7 @@ rule nuggets_embed_prompts:
     input:
         script="scripts/nuggets/embed_prompts.py",
         code=code_of("scripts/nuggets/embed_prompts.py"),
-        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
         model=model_folder,
     output:
         embeddings="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
@@ -48,7 +54,7 @@ rule nuggets_select_anchors:
     input:
         script="scripts/nuggets/select_anchors.py",
         code=code_of("scripts/nuggets/select_anchors.py"),
-        pool=nuggets_examples(NUGGETS["anchor_dataset"]),
+        pool=NUGGETS_PLAN.pool(NUGGETS["anchor_dataset"]).examples,
         embeddings=branch(
             lambda wildcards: NUGGETS["anchor_sets"][wildcards.anchors]["by"] == "kmeans",
             then=f"<results>/nuggets/embeddings/{NUGGETS['anchor_dataset']}/{{model}}.safetensors",
@@ -80,7 +86,7 @@ rule nuggets_score_candidates:
     input:
         script="scripts/nuggets/score_candidates.py",
         code=code_of("scripts/nuggets/score_candidates.py"),
-        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
         anchors="<results>/nuggets/anchors/{dataset}/{model}/{anchors}.jsonl",
         model=model_folder,
     output:
@@ -123,15 +129,15 @@ rule nuggets_collect_scores:
     input:
         script="scripts/nuggets/collect_scores.py",
         code=code_of("scripts/nuggets/collect_scores.py"),
-        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
-        shards=expand(
-            "<results>/nuggets/scores/{{dataset}}/{{model}}/{{anchors}}/shard_{start}.jsonl",
-            start=nuggets_shards(),
-        ),
-        raws=expand(
-            "<results>/nuggets/scores/{{dataset}}/{{model}}/{{anchors}}/shard_{start}.raw.safetensors",
-            start=nuggets_shards(),
-        ),
+        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
+        shards=lambda wildcards: [
+            f"<results>/nuggets/scores/{wildcards.dataset}/{wildcards.model}/{wildcards.anchors}/shard_{start}.jsonl"
+            for start in NUGGETS_PLAN.shards(wildcards.dataset)
+        ],
+        raws=lambda wildcards: [
+            f"<results>/nuggets/scores/{wildcards.dataset}/{wildcards.model}/{wildcards.anchors}/shard_{start}.raw.safetensors"
+            for start in NUGGETS_PLAN.shards(wildcards.dataset)
+        ],
     output:
         scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
         raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors",
@@ -157,7 +163,7 @@ rule nuggets_score_difficulty:
     input:
         script="scripts/nuggets/score_difficulty.py",
         code=code_of("scripts/nuggets/score_difficulty.py"),
-        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
         model=model_folder,
     output:
         difficulty="<results>/nuggets/difficulty/{dataset}/{model}.csv",
@@ -194,17 +200,17 @@ rule nuggets_select_subset:
     input:
         script="scripts/nuggets/select_subset.py",
         code=code_of("scripts/nuggets/select_subset.py"),
-        pool=lambda wildcards: nuggets_examples(wildcards.dataset),
+        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
         scores=branch(
-            nuggets_needs("golden_scores"),
+            lambda wildcards: NUGGETS_PLAN.method_needs(wildcards.method, "golden_scores"),
             then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
         ),
         difficulty=branch(
-            nuggets_needs("difficulty", "ifd"),
+            lambda wildcards: NUGGETS_PLAN.method_needs(wildcards.method, "difficulty", "ifd"),
             then="<results>/nuggets/difficulty/{dataset}/{model}.csv",
         ),
         embeddings=branch(
-            nuggets_needs("embeddings"),
+            lambda wildcards: NUGGETS_PLAN.method_needs(wildcards.method, "embeddings"),
             then="<results>/nuggets/embeddings/{dataset}/{model}.safetensors",
         ),
     output:
@@ -238,8 +244,8 @@ rule nuggets_train_model:
         script="scripts/nuggets/train_model.py",
         code=code_of("scripts/nuggets/train_model.py"),
         subsets=lambda wildcards: [
-            f"<results>/nuggets/subsets/{wildcards.dataset}/{wildcards.model}/{run}"
-            for run in nuggets_trained_runs(wildcards)
+            f"<results>/nuggets/subsets/{wildcards.dataset}/{wildcards.model}/{run.name}"
+            for run in NUGGETS_PLAN.trained_in(int(wildcards.start))
         ],
         model=model_folder,
     output:
@@ -248,6 +254,7 @@ rule nuggets_train_model:
             NUGGETS["keep_models"],
         ),
         history="<results>/nuggets/train/{dataset}/{model}/runs_{start}.json",
+        measured="<results>/nuggets/measured/subsets/{dataset}/{model}/runs_{start}.csv",
     log:
         "<logs>/nuggets/train_model/{dataset}/{model}/runs_{start}.log",
     benchmark:
@@ -263,8 +270,10 @@ rule nuggets_train_model:
         module=as_py_module(),
         launcher=launcher(NUGGETS["finetune"]["devices"]),
         compute=model_flags(),
-        runs=nuggets_trained_runs,
-        rules=lambda wildcards: [json_text(nuggets_rule(run)) for run in nuggets_trained_runs(wildcards)],
+        runs=lambda wildcards: [run.name for run in NUGGETS_PLAN.trained_in(int(wildcards.start))],
+        rules=lambda wildcards: [
+            json_text(NUGGETS["methods"][run.method]) for run in NUGGETS_PLAN.trained_in(int(wildcards.start))
+        ],
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
         settings=as_json({key: value for key, value in NUGGETS["finetune"].items() if key != "prompt"}),
         seeds=NUGGETS["seeds"],
@@ -272,30 +281,32 @@ rule nuggets_train_model:
     shell:
         "{params.launcher} -m {params.module}"
         " --runs {params.runs:q} --subsets {input.subsets:q} --rules {params.rules:q} --seeds {params.seeds}"
-        " --model {input.model:q} {params.compute}"
+        " --model {input.model:q} --model-name {wildcards.model} {params.compute}"
         " --prompt {params.prompt:q} --settings {params.settings:q} --checkpoints {params.checkpoints:q}"
-        " --models-out {output.models:q} --history-out {output.history:q}"
+        " --models-out {output.models:q} --history-out {output.history:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
 rule nuggets_generate_answers:
-    """Let the models of several runs answer both benchmarks, and measure the likelihood of the reference answers."""
+    """Let the models of several runs answer a benchmark, and measure the likelihood of the reference answers."""
     input:
         script="scripts/nuggets/generate_answers.py",
         code=code_of("scripts/nuggets/generate_answers.py"),
         model=model_folder,
         models=branch(
-            nuggets_trained_runs,
+            lambda wildcards: any(
+                map(NUGGETS_PLAN.trained, NUGGETS_PLAN.answered_in(wildcards.benchmark, int(wildcards.start)))
+            ),
             then="<results>/nuggets/train/{dataset}/{model}/runs_{start}",
         ),
-        alpaca_eval=f"<results>/data/examples/{NUGGETS['benchmarks']['alpaca_eval']}/test.jsonl",
-        mt_bench=f"<results>/data/examples/{NUGGETS['benchmarks']['mt_bench']}/test.jsonl",
+        examples=lambda wildcards: f"<results>/data/examples/{NUGGETS['benchmarks'][wildcards.benchmark]}/test.jsonl",
     output:
-        answers=directory("<results>/nuggets/answers/{dataset}/{model}/runs_{start}"),
+        answers=directory("<results>/nuggets/answers/{dataset}/{model}/{benchmark}/runs_{start}"),
+        measured="<results>/nuggets/measured/likelihood/{benchmark}/{dataset}/{model}/runs_{start}.csv",
     log:
-        "<logs>/nuggets/generate_answers/{dataset}/{model}/runs_{start}.log",
+        "<logs>/nuggets/generate_answers/{dataset}/{model}/{benchmark}/runs_{start}.log",
     benchmark:
-        "<benchmarks>/nuggets/generate_answers/{dataset}/{model}/runs_{start}.tsv"
+        "<benchmarks>/nuggets/generate_answers/{dataset}/{model}/{benchmark}/runs_{start}.tsv"
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"]
@@ -315,38 +326,43 @@ rule nuggets_generate_answers:
                 "batch_tokens": config["compute"]["batch_tokens"],
             }
         ),
-        runs=nuggets_job_runs,
-        untrained=lambda wildcards: ["--untrained", *nuggets_untrained_runs(wildcards)],
+        runs=lambda wildcards: [run.name for run in NUGGETS_PLAN.answered_in(wildcards.benchmark, int(wildcards.start))],
+        untrained=lambda wildcards: [
+            run.name
+            for run in NUGGETS_PLAN.answered_in(wildcards.benchmark, int(wildcards.start))
+            if not NUGGETS_PLAN.trained(run)
+        ],
         seeds=NUGGETS["seeds"],
     shell:
         "python -m {params.module}"
-        " --model {input.model:q} {params.models:q} {params.compute}"
-        " --runs {params.runs:q} {params.untrained:q} --seeds {params.seeds}"
-        " --alpaca-eval {input.alpaca_eval:q} --mt-bench {input.mt_bench:q}"
+        " --model {input.model:q} --model-name {wildcards.model} {params.models:q} {params.compute}"
+        " --runs {params.runs:q} --untrained {params.untrained:q} --seeds {params.seeds}"
+        " --benchmark {wildcards.benchmark} --examples {input.examples:q}"
         " --prompt {params.prompt:q} --turn-separator {params.turn_separator:q} --settings {params.settings:q}"
-        " --answers-out {output.answers:q}"
+        " --answers-out {output.answers:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
 rule nuggets_judge_answers:
-    """Judge the answers of all models: AlpacaEval in pairs with the baseline, MT-Bench by grades, or method against method."""
+    """Judge the answers of several runs: AlpacaEval in pairs with the baseline, MT-Bench by grades, or method against method."""
     input:
         script="scripts/nuggets/judge_answers.py",
         code=code_of("scripts/nuggets/judge_answers.py"),
-        answers=lambda wildcards: nuggets_answer_jobs(wildcards.mode),
+        answers=lambda wildcards: unique(
+            f"<results>/{NUGGETS_PLAN.answer_job(run, BENCHMARK_OF[wildcards.mode])}"
+            for run in NUGGETS_PLAN.with_reference(wildcards.mode, int(wildcards.start))
+        ),
         examples=lambda wildcards: "<results>/data/examples/{}/test.jsonl".format(
-            NUGGETS["benchmarks"]["mt_bench" if wildcards.mode == "mt_bench" else "alpaca_eval"]
+            NUGGETS["benchmarks"][BENCHMARK_OF[wildcards.mode]]
         ),
         judge=[model_path(name) for name in judge_models(NUGGETS["judge"])],
     output:
-        judgements="<results>/nuggets/judgements/{mode}.jsonl",
-        metrics="<results>/nuggets/judgements/{mode}.csv",
+        judgements="<results>/nuggets/judgements/{mode}/{dataset}/{model}/runs_{start}.jsonl",
+        measured="<results>/nuggets/measured/judged/{mode}/{dataset}/{model}/runs_{start}.csv",
     log:
-        "<logs>/nuggets/judge_answers/{mode}.log",
+        "<logs>/nuggets/judge_answers/{mode}/{dataset}/{model}/runs_{start}.log",
     benchmark:
-        "<benchmarks>/nuggets/judge_answers/{mode}.tsv"
-    wildcard_constraints:
-        mode="alpaca_eval|mt_bench|pairwise",
+        "<benchmarks>/nuggets/judge_answers/{mode}/{dataset}/{model}/runs_{start}.tsv"
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"]
@@ -356,12 +372,13 @@ rule nuggets_judge_answers:
         runtime=config["compute"]["runtime"],
     params:
         module=as_py_module(),
-        runs=lambda wildcards: nuggets_runs(wildcards.mode),
-        answers=lambda wildcards: nuggets_answers(wildcards.mode),
+        runs=lambda wildcards: [run.name for run in NUGGETS_PLAN.with_reference(wildcards.mode, int(wildcards.start))],
+        answers=lambda wildcards: [
+            f"{RESULTS}/{NUGGETS_PLAN.answer_job(run, BENCHMARK_OF[wildcards.mode])}/{run.name}"
+            for run in NUGGETS_PLAN.with_reference(wildcards.mode, int(wildcards.start))
+        ],
         reference=lambda wildcards: (
-            flag("--reference-run", f"{NUGGETS['anchors']}/{NUGGETS['figure_pairwise']['reference']}")
-            if wildcards.mode == "pairwise"
-            else []
+            ["--reference-run", NUGGETS_PLAN.reference().name] if wildcards.mode == "pairwise" else []
         ),
         settings=as_json(judge_settings(NUGGETS["judge"])),
         device=config["compute"]["device"],
@@ -369,301 +386,173 @@ rule nuggets_judge_answers:
     shell:
         "python -m {params.module}"
         " --mode {wildcards.mode} --examples {input.examples:q}"
-        " --runs {params.runs:q} --answers {params.answers:q} {params.reference:q}"
+        " --runs {params.runs:q} --answers {params.answers:q} {params.reference:q} --model-name {wildcards.model}"
         " --settings {params.settings:q} --device {params.device} --threads {params.threads}"
-        " --judgements-out {output.judgements:q} --metrics-out {output.metrics:q}"
+        " --judgements-out {output.judgements:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule nuggets_collect_metrics:
-    """Gather every measured value of NUGGETS in the long schema."""
+rule nuggets_count_scores:
+    """Count the examples that score at most each threshold."""
     input:
-        script="scripts/nuggets/collect_metrics.py",
-        code=code_of("scripts/nuggets/collect_metrics.py"),
-        alpaca_eval="<results>/nuggets/judgements/alpaca_eval.csv",
-        mt_bench="<results>/nuggets/judgements/mt_bench.csv",
-        pairwise="<results>/nuggets/judgements/pairwise.csv",
-        answers=nuggets_answer_jobs("all"),
-        scores=expand(
-            f"<results>/nuggets/scores/{NUGGETS_POOL}/{{anchors}}/scores.csv",
-            anchors=nuggets_anchor_sets(),
-        ),
-        raw=f"<results>/nuggets/scores/{NUGGETS_MAIN}/raw.safetensors",
-        difficulty=f"<results>/nuggets/difficulty/{NUGGETS_POOL}.csv",
-        truth=f"<results>/data/examples/{NUGGETS['truth']}/train.jsonl" if NUGGETS["truth"] else [],
+        script="scripts/nuggets/count_scores.py",
+        code=code_of("scripts/nuggets/count_scores.py"),
+        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
     output:
-        metrics="<results>/nuggets/metrics.csv",
-        notes="<results>/nuggets/notes.csv",
-        roc="<results>/nuggets/roc.csv",
+        measured="<results>/nuggets/measured/golden_scores/{dataset}/{model}/{anchors}.csv",
     log:
-        "<logs>/nuggets/collect_metrics.log",
+        "<logs>/nuggets/count_scores/{dataset}/{model}/{anchors}.log",
     benchmark:
-        "<benchmarks>/nuggets/collect_metrics.tsv"
+        "<benchmarks>/nuggets/count_scores/{dataset}/{model}/{anchors}.tsv"
     conda:
         "../envs/lm.yaml"
     params:
         module=as_py_module(),
-        runs=nuggets_runs("all"),
-        answers=nuggets_answers("all"),
-        anchor_sets=nuggets_anchor_sets(),
-        truth=lambda wildcards, input: flag("--truth", input.truth),
-        settings=NUGGETS_SETTINGS,
+        seed=config["data"]["seed"],
+        thresholds=NUGGETS["figure_scores"]["thresholds"],
     shell:
         "python -m {params.module}"
-        " --alpaca-eval {input.alpaca_eval:q} --mt-bench {input.mt_bench:q} --pairwise {input.pairwise:q}"
-        " --runs {params.runs:q} --answers {params.answers:q}"
-        " --anchor-sets {params.anchor_sets:q} --scores {input.scores:q} --raw {input.raw:q}"
-        " --difficulty {input.difficulty:q} {params.truth:q} --settings {params.settings:q}"
-        " --metrics-out {output.metrics:q} --notes-out {output.notes:q} --roc-out {output.roc:q}"
+        " --scores {input.scores:q} --dataset {wildcards.dataset} --model {wildcards.model} --anchors {wildcards.anchors}"
+        " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule nuggets_table_1:
-    """Table 1: AlpacaEval win rate by group, answer length, size of each subset."""
+rule nuggets_count_released:
+    """Count the released golden scores at each threshold, and measure their spread."""
     input:
-        script="scripts/nuggets/tabulate_artifact.py",
-        code=code_of("scripts/nuggets/tabulate_artifact.py"),
-        metrics="<results>/nuggets/metrics.csv",
-        notes="<results>/nuggets/notes.csv",
-        published="config/published/nuggets.csv",
+        script="scripts/nuggets/count_scores.py",
+        code=code_of("scripts/nuggets/count_scores.py"),
+        released="<results>/data/examples/{dataset}/train.jsonl",
     output:
-        **table_files("nuggets", "table_1"),
+        measured="<results>/nuggets/measured/released_scores/{dataset}.csv",
     log:
-        "<logs>/nuggets/table_1.log",
+        "<logs>/nuggets/count_released/{dataset}.log",
     benchmark:
-        "<benchmarks>/nuggets/table_1.tsv"
+        "<benchmarks>/nuggets/count_released/{dataset}.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/lm.yaml"
     params:
         module=as_py_module(),
-        artifact=artifact_of,
-        settings=NUGGETS_SETTINGS,
-        tier=config["tier"],
+        model=NUGGETS["table_released"]["model"],
+        anchors=NUGGETS["table_released"]["anchors"],
+        seed=config["data"]["seed"],
+        thresholds=NUGGETS["table_released"]["thresholds"],
     shell:
-        "python -m {params.module} --artifact {params.artifact}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
+        "python -m {params.module}"
+        " --released {input.released:q} --dataset {wildcards.dataset} --model {params.model:q} --anchors {params.anchors:q}"
+        " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-use rule nuggets_table_1 as nuggets_table_2 with:
-    """Table 2: MT-Bench grade by category."""
-    output:
-        **table_files("nuggets", "table_2"),
-    log:
-        "<logs>/nuggets/table_2.log",
-    benchmark:
-        "<benchmarks>/nuggets/table_2.tsv"
-
-
-use rule nuggets_table_1 as nuggets_table_3 with:
-    """Table 3: AlpacaEval win rate by anchor set and threshold."""
-    output:
-        **table_files("nuggets", "table_3"),
-    log:
-        "<logs>/nuggets/table_3.log",
-    benchmark:
-        "<benchmarks>/nuggets/table_3.tsv"
-
-
-use rule nuggets_table_1 as nuggets_table_baselines with:
-    """Beyond the paper: NUGGETS beside perplexity, IFD, length, k-center and random subsets of equal size."""
-    output:
-        **table_files("nuggets", "table_baselines"),
-    log:
-        "<logs>/nuggets/table_baselines.log",
-    benchmark:
-        "<benchmarks>/nuggets/table_baselines.tsv"
-
-
-use rule nuggets_table_1 as nuggets_table_selection_quality with:
-    """Beyond the paper: how well each score separates known good from known bad examples."""
-    output:
-        **table_files("nuggets", "table_selection_quality"),
-    log:
-        "<logs>/nuggets/table_selection_quality.log",
-    benchmark:
-        "<benchmarks>/nuggets/table_selection_quality.tsv"
-
-
-use rule nuggets_table_1 as nuggets_table_racing with:
-    """Beyond the paper: anchor evaluations that exact early stopping saves."""
-    output:
-        **table_files("nuggets", "table_racing"),
-    log:
-        "<logs>/nuggets/table_racing.log",
-    benchmark:
-        "<benchmarks>/nuggets/table_racing.tsv"
-
-
-rule nuggets_table_cases:
-    """The case table: the examples with the highest and the lowest golden scores."""
+rule nuggets_measure_quality:
+    """Measure how well each score tells known good from known bad examples."""
     input:
-        script="scripts/nuggets/tabulate_cases.py",
-        code=code_of("scripts/nuggets/tabulate_cases.py"),
-        sorted_pool=f"<results>/nuggets/scores/{NUGGETS_MAIN}/sorted_pool.jsonl",
-        truth=f"<results>/data/examples/{NUGGETS['truth']}/train.jsonl" if NUGGETS["truth"] else [],
+        script="scripts/nuggets/measure_quality.py",
+        code=code_of("scripts/nuggets/measure_quality.py"),
+        scores=lambda wildcards: [
+            f"<results>/nuggets/scores/{wildcards.dataset}/{wildcards.model}/{anchors}/scores.csv"
+            for anchors in NUGGETS_PLAN.anchor_sets()
+        ],
+        difficulty="<results>/nuggets/difficulty/{dataset}/{model}.csv",
+        truth=NUGGETS_PLAN.truth() or [],
     output:
-        **table_files("nuggets", "table_cases"),
+        measured="<results>/nuggets/measured/quality/{dataset}/{model}/{anchors}.csv",
+        roc="<results>/nuggets/roc/{dataset}/{model}/{anchors}.csv",
     log:
-        "<logs>/nuggets/table_cases.log",
+        "<logs>/nuggets/measure_quality/{dataset}/{model}/{anchors}.log",
     benchmark:
-        "<benchmarks>/nuggets/table_cases.tsv"
+        "<benchmarks>/nuggets/measure_quality/{dataset}/{model}/{anchors}.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        anchor_sets=NUGGETS_PLAN.anchor_sets(),
+        truth=lambda wildcards, input: flag("--truth", input.truth),
+        settings=lambda wildcards: json_text(
+            {
+                "model": wildcards.model,
+                "anchors": wildcards.anchors,
+                "seed": config["data"]["seed"],
+                "subset_fraction": NUGGETS["subset_fraction"],
+                "orders": NUGGETS_PLAN.orders(),
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " --anchor-sets {params.anchor_sets:q} --scores {input.scores:q} --difficulty {input.difficulty:q} {params.truth:q}"
+        " --settings {params.settings:q} --measured-out {output.measured:q} --roc-out {output.roc:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_measure_anchor_sizes:
+    """Measure how the golden score depends on the number of anchors."""
+    input:
+        script="scripts/nuggets/measure_anchor_sizes.py",
+        code=code_of("scripts/nuggets/measure_anchor_sizes.py"),
+        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
+        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors",
+        truth=NUGGETS_PLAN.truth() or [],
+    output:
+        measured="<results>/nuggets/measured/anchor_sizes/{dataset}/{model}/{anchors}.csv",
+    log:
+        "<logs>/nuggets/measure_anchor_sizes/{dataset}/{model}/{anchors}.log",
+    benchmark:
+        "<benchmarks>/nuggets/measure_anchor_sizes/{dataset}/{model}/{anchors}.tsv"
+    conda:
+        "../envs/lm.yaml"
     params:
         module=as_py_module(),
         truth=lambda wildcards, input: flag("--truth", input.truth),
-        n_cases=NUGGETS["table_cases"]["n"],
-        tier=config["tier"],
+        settings=lambda wildcards: json_text(
+            {
+                "model": wildcards.model,
+                "anchors": wildcards.anchors,
+                "seed": config["data"]["seed"],
+                **NUGGETS["figure_anchor_sizes"],
+            }
+        ),
     shell:
         "python -m {params.module}"
-        " --sorted-pool {input.sorted_pool:q} {params.truth:q} --cases {params.n_cases} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
+        " --scores {input.scores:q} --raw {input.raw:q} {params.truth:q}"
+        " --settings {params.settings:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule nuggets_figure_scores:
-    """The score curve: golden scores in ascending order and the examples below each threshold."""
+rule nuggets_measure_racing:
+    """Measure what exact early stopping would have saved."""
     input:
-        script="scripts/nuggets/plot_scores.py",
-        code=code_of("scripts/nuggets/plot_scores.py"),
-        scores=f"<results>/nuggets/scores/{NUGGETS_MAIN}/scores.csv",
-        metrics="<results>/nuggets/metrics.csv",
-        published="config/published/nuggets.csv",
+        script="scripts/nuggets/measure_racing.py",
+        code=code_of("scripts/nuggets/measure_racing.py"),
+        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
+        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors",
     output:
-        **figure_files("nuggets", "figure_scores"),
+        measured="<results>/nuggets/measured/racing/{dataset}/{model}/{anchors}.csv",
     log:
-        "<logs>/nuggets/figure_scores.log",
+        "<logs>/nuggets/measure_racing/{dataset}/{model}/{anchors}.log",
     benchmark:
-        "<benchmarks>/nuggets/figure_scores.tsv"
+        "<benchmarks>/nuggets/measure_racing/{dataset}/{model}/{anchors}.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/lm.yaml"
     params:
         module=as_py_module(),
-        dataset=NUGGETS["dataset"],
-        model=NUGGETS["model"],
-        tier=config["tier"],
+        settings=lambda wildcards: json_text(
+            {
+                "model": wildcards.model,
+                "anchors": wildcards.anchors,
+                "seed": config["data"]["seed"],
+                **NUGGETS["table_racing"],
+            }
+        ),
     shell:
-        "python -m {params.module} --scores {input.scores:q} --metrics {input.metrics:q} --published {input.published:q}"
-        " --dataset {params.dataset:q} --model {params.model:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        "python -m {params.module}"
+        " --scores {input.scores:q} --raw {input.raw:q}"
+        " --settings {params.settings:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
-
-
-rule nuggets_figure_pairwise:
-    """The pairwise figure: wins, ties and losses of each subset against the full pool."""
-    input:
-        script="scripts/nuggets/plot_pairwise.py",
-        code=code_of("scripts/nuggets/plot_pairwise.py"),
-        metrics="<results>/nuggets/metrics.csv",
-        notes="<results>/nuggets/notes.csv",
-    output:
-        **figure_files("nuggets", "figure_pairwise"),
-    log:
-        "<logs>/nuggets/figure_pairwise.log",
-    benchmark:
-        "<benchmarks>/nuggets/figure_pairwise.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        reference=NUGGETS["figure_pairwise"]["reference"],
-        methods=NUGGETS["figure_pairwise"]["methods"],
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --metrics {input.metrics:q} --notes {input.notes:q}"
-        " --reference {params.reference:q} --methods {params.methods:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-rule nuggets_figure_cases:
-    """The case figure: the highest and the lowest scored examples."""
-    input:
-        script="scripts/nuggets/plot_cases.py",
-        code=code_of("scripts/nuggets/plot_cases.py"),
-        cases="<results>/tables/nuggets_table_cases.csv",
-    output:
-        **figure_files("nuggets", "figure_cases"),
-    log:
-        "<logs>/nuggets/figure_cases.log",
-    benchmark:
-        "<benchmarks>/nuggets/figure_cases.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --cases {input.cases:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-rule nuggets_figure_selection_quality:
-    """Beyond the paper: ROC curves of the scores, and exact match after training on each subset."""
-    input:
-        script="scripts/nuggets/plot_selection_quality.py",
-        code=code_of("scripts/nuggets/plot_selection_quality.py"),
-        roc="<results>/nuggets/roc.csv",
-        metrics="<results>/nuggets/metrics.csv",
-        notes="<results>/nuggets/notes.csv",
-    output:
-        **figure_files("nuggets", "figure_selection_quality"),
-    log:
-        "<logs>/nuggets/figure_selection_quality.log",
-    benchmark:
-        "<benchmarks>/nuggets/figure_selection_quality.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        methods=NUGGETS["table_baselines"]["methods"],
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --roc {input.roc:q} --metrics {input.metrics:q} --notes {input.notes:q}"
-        " --methods {params.methods:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-rule nuggets_figure_anchor_sizes:
-    """Beyond the paper: how many anchors the golden score needs."""
-    input:
-        script="scripts/nuggets/plot_anchor_sizes.py",
-        code=code_of("scripts/nuggets/plot_anchor_sizes.py"),
-        metrics="<results>/nuggets/metrics.csv",
-        notes="<results>/nuggets/notes.csv",
-    output:
-        **figure_files("nuggets", "figure_anchor_sizes"),
-    log:
-        "<logs>/nuggets/figure_anchor_sizes.log",
-    benchmark:
-        "<benchmarks>/nuggets/figure_anchor_sizes.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --metrics {input.metrics:q} --notes {input.notes:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-rule nuggets_all:
-    """Every NUGGETS table and figure."""
-    input:
-        expand("<results>/tables/nuggets_{table}.{suffix}", table=NUGGETS_TABLES, suffix=["csv", "md", "tex"]),
-        expand("<results>/figures/nuggets_{figure}.{suffix}", figure=NUGGETS_FIGURES, suffix=["pdf", "png", "csv"]),
-    localrule: True
 
 
 rule nuggets_choose:
     """Only choose: the golden score of every candidate, the sorted pool, and the best-scored subset."""
     input:
-        f"<results>/nuggets/scores/{NUGGETS_MAIN}/sorted_pool.jsonl",
-        f"<results>/nuggets/subsets/{NUGGETS_MAIN}/top",
+        f"<results>/nuggets/scores/{NUGGETS_PLAN.main}/sorted_pool.jsonl",
+        f"<results>/nuggets/subsets/{NUGGETS_PLAN.main}/top",
     localrule: True

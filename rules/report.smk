@@ -1,16 +1,18 @@
 # All papers together: the long metrics, the comparison with the published values, the page.
 REPORTED = config["papers"] + (["mini_world"] if config["data"]["source"] == "synthetic" else [])
+
+
 REPORT_ARTIFACTS = [
     {
         "paper": paper,
         "artifact": artifact,
         "kind": kind,
         "caption": f"report/{paper}_{artifact}.rst",
-        "files": [f"{RESULTS}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in suffixes],
+        "files": [f"{RESULTS}/{kind}s/{paper}_{artifact}.{suffix}" for suffix in SUFFIXES[kind]],
     }
     for paper in REPORTED
-    for kind, suffixes in [("table", ["csv", "md", "tex"]), ("figure", ["csv", "png", "pdf"])]
-    for artifact in globals().get(f"{paper.upper()}_{kind.upper()}S", [])
+    for kind in SUFFIXES
+    for artifact in artifact_names(paper, kind)
 ]
 
 REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] == "figure"]
@@ -243,14 +245,7 @@ rule report:
 rule download:
     """Fetch all data and models of the tier, so that compute nodes need no network, but for a judge at an endpoint."""
     input:
-        raw_files(file for paper in config["papers"] for file in globals()[f"{paper}_raw_files"]()),
-        [
-            f"{DOWNLOADS}/models/{model}"
-            for paper in config["papers"]
-            for model in globals()[f"{paper.upper()}_MODELS"]
-            if not is_as_it_is(MODELS[model])
-        ],
-        [file for paper in config["papers"] for file in globals().get(f"{paper}_downloads", list)()],
+        [file for paper in config["papers"] for file in paper_files(paper)],
     localrule: True
 
 

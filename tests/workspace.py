@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from scripts.common.artifact_list import Artifact
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 LINKED = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "report", "resources", "docs")
@@ -86,6 +89,19 @@ def all_rules() -> dict[str, str]:
     return {name: text for path in sorted((REPO_ROOT / "rules").glob("*.smk")) for name, text in rules_in(path).items()}
 
 
+def listed_artifacts() -> dict[str, tuple[Artifact, ...]]:
+    """Return the tables and figures of every paper that lists its own."""
+    papers = sorted(path.parent.name for path in (REPO_ROOT / "scripts").glob("*/artifacts.py"))
+    found = {paper: importlib.import_module(f"scripts.{paper}.artifacts") for paper in papers if paper != "common"}
+    return {paper: module.ARTIFACTS for paper, module in found.items()}
+
+
+def rule_names() -> set[str]:
+    """Return the names of all rules: written out in a rule file, or made from a paper's list of tables and figures."""
+    return {*all_rules(), *artifact_rules(), *(f"{paper}_all" for paper in listed_artifacts())}
+
+
 def artifact_rules() -> list[str]:
     """Return the names of the rules that write a table or a figure."""
-    return sorted(name for name in all_rules() if re.search(r"_(table|figure)_", name))
+    listed = [f"{paper}_{artifact.name}" for paper, own in listed_artifacts().items() for artifact in own]
+    return sorted([*listed, *(name for name in all_rules() if re.search(r"_(table|figure)_", name))])

@@ -1,7 +1,8 @@
-"""What the last steps of every paper share: collecting values and notes, and reading one artifact back.
+"""What the last steps of every paper share: the command line of a table or figure, and what it writes.
 
-An artifact is a table or a figure. Its values stand in the paper's metrics.csv (long schema), the reasons why some are
-missing in its notes.csv, the paper's own values in config/published/<paper>.csv.
+A table or figure is given the files of measured values that its paper's plan names (`--measured`), the paper's own
+values (`--published`) and what it compares (`--settings`). `table_step` and `artifact_flags` are for papers with such a
+plan; `Collection`, `Artifact` and `tabulate` for those that still gather all values in one metrics.csv and notes.csv.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import dataclasses
 from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.files import PathLike, read_csv, write_csv
+from scripts.common.measured import NOT_MEASURED, Measured, sentence
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_metrics, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spreads_by
 from scripts.common.tables import Cell, Column, Missing, write_table
 
-NOT_MEASURED = "Not measured in this run."
+TABLE = ("csv", "md", "tex")
+FIGURE = ("pdf", "png", "csv")
 NOTE_COLUMNS = ("artifact", "setting", "model", "method", "reason")
 
 
@@ -74,7 +77,7 @@ class Artifact:
 
     def __init__(self, name: str, metrics: PathLike, notes: PathLike, published: PathLike) -> None:
         self.name = name
-        self.measured = [row for row in read_metrics(metrics) if row["artifact"] == name]
+        self.measured = [row for row in read_metrics(metrics) if row["experiment"] == name]
         self.spreads = spreads_by(self.measured, ("setting", "model", "method", "metric"))
         self.notes = reasons(notes, name)
         self.published = [row for row in read_csv(published, PUBLISHED_COLUMNS) if row["artifact"] == name]
@@ -156,11 +159,6 @@ def reason_of(notes: PathLike, artifact: str, otherwise: str = "not measured in 
     return next((row["reason"] for row in reasons(notes, artifact)), otherwise)
 
 
-def sentence(text: str) -> str:
-    """Return a reason as a sentence: a capital letter first, a full stop last."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
 def add_input_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a step that draws from a paper's values: its metrics, notes and published values, the tier."""
     parser.add_argument("--metrics", required=True, help="CSV in the long schema")
@@ -211,3 +209,43 @@ def tabulate(
     source = (sources or {}).get(args.artifact, args.artifact)
     artifact = Artifact(source, args.metrics, args.notes, args.published)
     save_table(builders[args.artifact](artifact, settings), args)
+
+
+def artifact_flags(
+    argv: Sequence[str] | None,
+    about: str | None,
+    kinds: Sequence[str],
+    *,
+    files: Mapping[str, str] | None = None,
+    optional: Sequence[str] = (),
+    names: Sequence[str] | None = None,
+) -> argparse.Namespace:
+    """Return the flags of a step that makes a table or a figure; `measured` holds the values that it was given.
+
+    about: the step's docstring; kinds: TABLE or FIGURE; files: {flag: what the file is} of what it reads besides, of
+    which those in `optional` may be missing; names: the artifacts that the step knows, if it makes several.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", required=True, choices=names, help="its name: table_... or figure_...")
+    parser.add_argument("--measured", nargs="*", default=[], help="CSVs in the long schema")
+    for flag, text in (files or {}).items():
+        parser.add_argument(f"--{flag}", required=flag not in optional, help=text)
+    parser.add_argument("--published", required=True, help="CSV of the paper's values")
+    parser.add_argument("--settings", required=True, help="JSON: what is compared")
+    parser.add_argument("--tier", required=True)
+    add_output_flags(parser, kinds)
+    args = parser.parse_args(argv)
+    args.measured = Measured.read(args.measured, args.published, args.artifact)
+    return args
+
+
+def table_step(
+    argv: Sequence[str] | None,
+    about: str | None,
+    builders: Mapping[str, Callable[[Measured, Any], Table]],
+    settings_type: type,
+) -> None:
+    """Run the step that writes one of a paper's tables. builders: name -> what makes it of values and settings."""
+    args = artifact_flags(argv, about, TABLE, names=sorted(builders))
+    settings = parse_settings(settings_type, args.settings)
+    save_table(builders[args.artifact](args.measured, settings), args)

@@ -1,4 +1,12 @@
-"""The one long schema in which every measured and every published value is kept."""
+"""The one long schema in which every measured and every published value is kept.
+
+A measured row says what was measured, never where it is shown: `experiment` and `setting` name the measurement, `n`
+what its value was averaged over. A row without a value says in `reason` why there is none; its empty setting, model,
+method and metric stand for all of them.
+
+A published row has the same key without the seed. `artifact` is where the paper prints it; `origin` is `paper` for what
+the paper or its authors printed, `measured` for what this project measured on files that the authors released.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +16,58 @@ from typing import Any, Iterable, Mapping
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_csv, write_csv
 
-METRIC_COLUMNS = ("paper", "artifact", "setting", "model", "method", "seed", "metric", "value", "n")
-PUBLISHED_COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric", "value", "std", "source")
+METRIC_COLUMNS = ("paper", "experiment", "setting", "model", "method", "seed", "metric", "value", "n", "reason")
+KEY_COLUMNS = METRIC_COLUMNS[:7]
+PUBLISHED_KEY = ("paper", "experiment", "setting", "model", "method", "metric")
+PUBLISHED_COLUMNS = ("paper", "artifact", *PUBLISHED_KEY[1:], "value", "std", "origin", "source")
+ORIGINS = ("paper", "measured")
 
 
 def metric_row(
-    paper: str, artifact: str, setting: str, model: str, method: str, seed: int | str, metric: str, value: float, n: int
+    paper: str,
+    experiment: str,
+    setting: str,
+    model: str,
+    method: str,
+    seed: int | str,
+    metric: str,
+    value: float,
+    n: int,
 ) -> dict[str, Any]:
     """Return one measured value in the long schema; `n` counts what the value was averaged over. NaN is refused."""
     if not math.isfinite(value):
-        raise UserError(f"{paper}/{artifact}/{setting}/{method}: metric '{metric}' is {value}; the run diverged")
-    return dict(zip(METRIC_COLUMNS, (paper, artifact, setting, model, method, seed, metric, f"{value:.9g}", n)))
+        raise UserError(f"{paper}/{experiment}/{setting}/{method}: metric '{metric}' is {value}; the run diverged")
+    cells = (paper, experiment, setting, model, method, seed, metric, f"{value:.9g}", n, "")
+    return dict(zip(METRIC_COLUMNS, cells))
+
+
+def reason_row(
+    paper: str, experiment: str, reason: str, *, setting: str = "", model: str = "", method: str = "", metric: str = ""
+) -> dict[str, Any]:
+    """Return the row that says why values are missing; what is left empty stands for all settings, models and so on."""
+    return dict(zip(METRIC_COLUMNS, (paper, experiment, setting, model, method, "", metric, "", "", reason)))
 
 
 def write_metrics(path: PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write measured values sorted by their key columns, so that equal values mean equal bytes."""
-    write_csv(path, sorted(rows, key=lambda row: tuple(str(row[c]) for c in METRIC_COLUMNS[:7])), METRIC_COLUMNS)
+    """Write measured values and reasons, each reason once, sorted by key, so that equal values mean equal bytes."""
+    kept, reasons = [], set()
+    for row in rows:
+        key = (*(str(row[column]) for column in KEY_COLUMNS), row["reason"])
+        if row["reason"] and key in reasons:
+            continue
+        reasons.add(key)
+        kept.append((key, row))
+    write_csv(path, [row for _, row in sorted(kept, key=lambda pair: pair[0])], METRIC_COLUMNS)
 
 
 def read_metrics(path: PathLike) -> list[dict[str, str]]:
-    """Return measured values as written by `write_metrics`."""
+    """Return measured values and reasons as written by `write_metrics`."""
     return read_csv(path, METRIC_COLUMNS)
+
+
+def with_value(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the rows that hold a value, those that only give a reason left out."""
+    return [row for row in rows if not row["reason"]]
 
 
 def is_finite_number(text: str) -> bool:

@@ -7,6 +7,7 @@ at it. Standard library only: the preprocessing environment, which has old packa
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import Faults, UserError, did_you_mean
@@ -15,7 +16,7 @@ from scripts.common.files import PathLike, numbered_jsonl, write_jsonl
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One field of a schema: `kind` is text, flag or texts (a list of text); `filled` forbids an empty value."""
+    """One field of a schema: `kind` is text, flag, number or texts (a list of text); `filled` forbids an empty one."""
 
     kind: str = "text"
     filled: bool = False
@@ -78,6 +79,8 @@ SCHEMAS: dict[str, Schema] = {
             },
             unique="id",
         ),
+        # The score that somebody gave one example, as they released it.
+        Schema("scored", {"id": Field(filled=True), "score": Field("number")}, unique="id"),
         # One question with its label and the reasons for it.
         Schema(
             "reasoning",
@@ -146,7 +149,7 @@ SCHEMAS: dict[str, Schema] = {
     )
 }
 
-_KIND_NAMES = {"text": "text", "flag": "true or false", "texts": "a list of texts"}
+_KIND_NAMES = {"text": "text", "flag": "true or false", "number": "a finite number", "texts": "a list of texts"}
 
 
 def find_schema(name: str) -> Schema:
@@ -159,6 +162,8 @@ def find_schema(name: str) -> Schema:
 def _fault_of_value(name: str, field: Field, value: Any) -> str | None:
     if field.kind == "texts":
         fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    elif field.kind == "number":
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     else:
         fits = isinstance(value, {"text": str, "flag": bool}[field.kind])
     if not fits:

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_figure_args(argv, __doc__)
     compared = parse_settings(Comparison, args.settings)
-    rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_laj"]
+    rows = [row for row in read_metrics(args.metrics) if row["experiment"] == "figure_laj"]
     spreads = spreads_by(rows, ("setting", "model", "method", "metric"))
     wanted = [(*run, learning) for run in compared.runs("figure_laj") for learning in compared.figure_laj["learnings"]]
     figure, grid = new_figure("double", 2.9, ncols=max(1, len(wanted)), squeeze=False)

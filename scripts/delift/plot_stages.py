@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     compared = parse_settings(Comparison, args.settings)
     settings = compared.figure_stages
     spreads = spreads_by(
-        [row for row in read_metrics(args.metrics) if row["artifact"] == ARTIFACT],
+        [row for row in read_metrics(args.metrics) if row["experiment"] == ARTIFACT],
         ("setting", "model", "method", "metric"),
     )
     runs = [(*run, learning) for run in compared.runs(ARTIFACT) for learning in settings["learnings"]]

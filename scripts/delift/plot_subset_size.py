@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     args = parse_figure_args(argv, __doc__)
     compared = parse_settings(Comparison, args.settings)
-    rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_subset_size"]
+    rows = [row for row in read_metrics(args.metrics) if row["experiment"] == "figure_subset_size"]
     spreads = spreads_by(rows, ("setting", "model", "method", "metric"))
     drawn: list[dict[str, Any]] = []
     wanted = panels(compared)

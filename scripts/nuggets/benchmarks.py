@@ -1,11 +1,21 @@
-"""What the steps that answer, judge and collect the benchmarks agree on: groups, ids and columns."""
+"""What the steps that answer, judge and measure agree on: benchmarks, modes of judging, names of experiments."""
 
 from __future__ import annotations
 
 OVERALL = {"alpaca_eval": "all", "mt_bench": "overall"}
 """The name under which each benchmark's published table has the value over all its groups."""
-JUDGED_COLUMNS = ("mode", "anchors", "method", "seed", "group", "metric", "value", "n")
-"""Of the tables that `judge_answers` writes."""
+BENCHMARK_OF = {"alpaca_eval": "alpaca_eval", "mt_bench": "mt_bench", "pairwise": "alpaca_eval"}
+"""Of each mode of judging: the benchmark whose answers are judged."""
+UNSCORED = "unscored"
+"""Stands in place of an anchor set where a subset was chosen without golden scores."""
+WIN_RATE = "alpaca_eval_win_rate_percent"
+GRADE = "mt_bench_score_1_to_10"
+LIKELIHOOD = "reference_loglik_nats_per_token"
+
+
+def experiment(what: str, anchors: str) -> str:
+    """Return the experiment of a measured value: what was measured, and by which anchor set the subset was chosen."""
+    return f"{what}/{anchors}"
 
 
 def question_id(text: str) -> int | str:

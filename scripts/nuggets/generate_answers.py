@@ -1,4 +1,4 @@
-"""Answer AlpacaEval and MT-Bench with the models of several subsets, one per seed (NUGGETS, section 4.2).
+"""Answer AlpacaEval or MT-Bench with the models of several subsets, one per seed (NUGGETS, section 4.2).
 
 A run is `<anchor set>/<method>`; a run of `--untrained` is the model as it is, which has nothing to draw and one seed.
 Answers are written in the formats that AlpacaEval (`model_outputs`) and FastChat (`model_answer`) read. A dialogue of
@@ -20,20 +20,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_json, to_json, whole_folder, write_csv, write_json, write_jsonl
+from scripts.common.files import read_json, to_json, whole_folder, write_json, write_jsonl
+from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt, joined_instruction, prompt_of_flag
-from scripts.nuggets.benchmarks import OVERALL, question_id
+from scripts.nuggets.benchmarks import LIKELIHOOD, OVERALL, experiment, question_id
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-LIKELIHOOD_COLUMNS = ("benchmark", "group", "seed", "n_examples", "n_tokens", "loglik_nats_per_token")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,24 +147,22 @@ def shorten(loaded: LoadedModel, text: str, n_tokens: int) -> str:
     return loaded.tokenizer.decode(ids[:n_tokens], skip_special_tokens=True)
 
 
-def reference_questions(
-    examples: Mapping[str, Sequence[Mapping[str, Any]]], prompt: Prompt, separator: str
-) -> dict[str, list[Question]]:
-    """Return the reference answers of both benchmarks, where there are any, with the text that stands before each."""
-    singles = [
-        Question(row["group"], prompt.query(row), row["reference"])
-        for row in examples["alpaca_eval"]
-        if row["reference"]
-    ]
+def single_questions(examples: Sequence[Mapping[str, Any]], prompt: Prompt) -> list[Question]:
+    """Return the reference answers of single instructions, where there are any, with the prompt before each."""
+    return [Question(row["group"], prompt.query(row), row["reference"]) for row in examples if row["reference"]]
+
+
+def turn_questions(dialogues: Sequence[Mapping[str, Any]], prompt: Prompt, separator: str) -> list[Question]:
+    """Return the reference answers of dialogues, where there are any, with the text that stands before each."""
     turns = []
-    for row in examples["mt_bench"]:
+    for row in dialogues:
         before = ""
         for turn, reference in zip(row["turns"], row["references"]):
             query = before + turn_query(prompt, turn, later=bool(before))
             if reference:
                 turns.append(Question(row["category"], query, reference))
             before = query + reference + prompt.closing(separator)
-    return {"alpaca_eval": singles, "mt_bench": turns}
+    return turns
 
 
 def reference_likelihood(
@@ -192,15 +189,22 @@ def reference_likelihood(
     return [(g, float(total), int(n)) for g, total, n in zip(kept, scores.logprob_sums, scores.n_tokens)]
 
 
-def likelihood_rows(benchmark: str, seed: int, scored: Sequence[tuple[str, float, int]]) -> list[dict[str, Any]]:
-    """Return the mean log-likelihood per answer token of each group and over all, every token weighing the same."""
+def likelihood_rows(
+    benchmark: str, run: str, model: str, seed: int, scored: Sequence[tuple[str, float, int]]
+) -> list[dict[str, Any]]:
+    """Return the mean log-likelihood per answer token of each group and over all, every token weighing the same.
+
+    run: <anchor set>/<method>; model: its name in the long schema, in which the rows are; n counts tokens.
+    """
+    anchors, method = run.split("/")
+    key = ("nuggets", experiment(benchmark, anchors))
     groups = sorted({group for group, _, _ in scored})
     rows = []
     for name, members in [(g, [s for s in scored if s[0] == g]) for g in groups] + [(OVERALL[benchmark], list(scored))]:
         n_tokens = sum(n for _, _, n in members)
         if n_tokens:
             mean = sum(total for _, total, _ in members) / n_tokens
-            rows.append(dict(zip(LIKELIHOOD_COLUMNS, (benchmark, name, seed, len(members), n_tokens, f"{mean:.9g}"))))
+            rows.append(metric_row(*key, name, model, method, seed, LIKELIHOOD, mean, n_tokens))
     return rows
 
 
@@ -263,8 +267,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", help="folder of train_model: seed_{n}/ and status.json in a folder per run")
     parser.add_argument("--untrained", nargs="*", default=[], help="the runs that are the model as it is")
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="seeds of the trained runs")
-    parser.add_argument("--alpaca-eval", required=True, help="JSONL, schema evaluation")
-    parser.add_argument("--mt-bench", required=True, help="JSONL, schema dialogue")
+    parser.add_argument("--model-name", required=True, help="the model's name in the measured values")
+    parser.add_argument("--benchmark", required=True, choices=sorted(OVERALL))
+    parser.add_argument("--examples", required=True, help="JSONL, schema dialogue for mt_bench, else evaluation")
     parser.add_argument("--turn-separator", required=True, help="text between an answer and the next turn's prompt")
     parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
     parser.add_argument(
@@ -273,64 +278,73 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--answers-out",
         required=True,
-        help="folder: {benchmark}/seed_{n}.json(l), likelihood.csv, status.json in a folder per run",
+        help="folder: {benchmark}/seed_{n}.json(l), status.json in a folder per run",
     )
+    parser.add_argument("--measured-out", required=True, help="CSV in the long schema: likelihood of the references")
     return parser.parse_args(argv)
 
 
 class Evaluation:
-    """What all runs of a job share: both benchmarks, the prompt, how answers are written."""
+    """What all runs of a job share: the benchmark, the prompt, how answers are written."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.prompt = prompt_of_flag(args.prompt).of_model(args.model)
         self.settings = parse_settings(AnswerSettings, args.settings)
-        self.singles = read_examples(args.alpaca_eval, "evaluation")
-        self.dialogues = read_examples(args.mt_bench, "dialogue")
-        examples = {"alpaca_eval": self.singles, "mt_bench": self.dialogues}
-        self.questions = reference_questions(examples, self.prompt, args.turn_separator)
+        self.dialogues = args.benchmark == "mt_bench"
+        self.examples = read_examples(args.examples, "dialogue" if self.dialogues else "evaluation")
+        if self.dialogues:
+            self.questions = turn_questions(self.examples, self.prompt, args.turn_separator)
+        else:
+            self.questions = single_questions(self.examples, self.prompt)
 
-    def write_run(self, run: str, target: Path) -> None:
-        """Answer both benchmarks with every seed's model of one run."""
+    def answer(self, loaded: LoadedModel, method: str, seed: int) -> list[dict[str, Any]]:
+        """Return one model's answers in the form of the benchmark's tool."""
+        if self.dialogues:
+            separator = self.args.turn_separator
+            turns = answer_dialogues(loaded, self.examples, self.prompt, separator, self.settings, seed)
+            return fastchat_rows(self.examples, turns, method)
+        prompts = [self.prompt.query(row) for row in self.examples]
+        return alpaca_eval_rows(self.examples, answer_all(loaded, prompts, self.settings, seed), method)
+
+    def write_run(self, run: str, target: Path) -> list[dict[str, Any]]:
+        """Answer the benchmark with every seed's model of one run; return the likelihood of the references."""
         method = run.rpartition("/")[2]
         models = None if run in self.args.untrained else Path(self.args.models) / run
         status = {"status": "done", "reason": "", "method": method, "n_examples": {}}
         if models is not None:
             status = read_json(models / "status.json")
-        likelihood: list[dict[str, Any]] = []
+        benchmark, name = self.args.benchmark, self.args.model_name
+        write, suffix = (write_jsonl, "jsonl") if self.dialogues else (write_json, "json")
+        rows: list[dict[str, Any]] = []
         for seed in self.args.seeds if models else self.args.seeds[:1]:
-            singles: list[dict[str, Any]] = []
-            dialogues: list[dict[str, Any]] = []
+            answers: list[dict[str, Any]] = []
             if status["status"] == "done":
                 seed_all(seed)
                 loaded = load_answering_model(self.args, models / f"seed_{seed}" if models else None)
-                prompts = [self.prompt.query(row) for row in self.singles]
-                singles = alpaca_eval_rows(self.singles, answer_all(loaded, prompts, self.settings, seed), method)
-                turns = answer_dialogues(
-                    loaded, self.dialogues, self.prompt, self.args.turn_separator, self.settings, seed
-                )
-                dialogues = fastchat_rows(self.dialogues, turns, method)
-                for benchmark, asked in self.questions.items():
-                    scored = reference_likelihood(loaded, asked, self.settings.batch_tokens)
-                    likelihood += likelihood_rows(benchmark, seed, scored)
+                answers = self.answer(loaded, method, seed)
+                scored = reference_likelihood(loaded, self.questions, self.settings.batch_tokens)
+                rows += likelihood_rows(benchmark, run, name, seed, scored)
                 del loaded
-            write_json(target / "alpaca_eval" / f"seed_{seed}.json", singles)
-            write_jsonl(target / "mt_bench" / f"seed_{seed}.jsonl", dialogues)
-        write_csv(target / "likelihood.csv", likelihood, LIKELIHOOD_COLUMNS)
+            write(target / benchmark / f"seed_{seed}.{suffix}", answers)
         write_json(target / "status.json", status)
         logger.info("%s: %s", run, status["reason"] or "answered")
+        return rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Answer both benchmarks with every model of every run."""
+    """Answer the benchmark with every model of every run."""
     args = parse_args(argv)
+    wrong = [run for run in args.runs if run.count("/") != 1]
+    if wrong:
+        raise UserError(f"--runs: '{wrong[0]}' is not of the form anchor_set/method")
     trained = [run for run in args.runs if run not in args.untrained]
     if trained and args.models is None:
         raise UserError(f"--models: '{trained[0]}' is a trained run; give the folder of its models")
     job = Evaluation(args)
     with whole_folder(args.answers_out) as folder:
-        for run in args.runs:
-            job.write_run(run, folder / run)
+        rows = [row for run in args.runs for row in job.write_run(run, folder / run)]
+        write_metrics(args.measured_out, rows)
 
 
 if __name__ == "__main__":

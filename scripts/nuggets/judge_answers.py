@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
+from scripts.common.files import read_json, read_jsonl, write_jsonl
+from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.judge import (
@@ -37,12 +38,14 @@ from scripts.lm.judge import (
 )
 from scripts.lm.judge_backend import JudgeBackend, make_judge
 from scripts.lm.prompts import joined_instruction
-from scripts.nuggets.benchmarks import JUDGED_COLUMNS, OVERALL, question_id
+from scripts.nuggets.benchmarks import BENCHMARK_OF, OVERALL, WIN_RATE, experiment, question_id
+from scripts.nuggets.benchmarks import GRADE as GRADE_METRIC
 from scripts.nuggets.judge_prompts import GRADE, PAIR
 
 logger = logging.getLogger(__name__)
 
-MODES = ("alpaca_eval", "mt_bench", "pairwise")
+N_JUDGED = "n_judged"
+UNJUDGED = "no answer could be judged: the reference judge needs reference answers, and the benchmark has none"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,10 +66,11 @@ class JudgeSettings(JudgeBackend):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The answers of one subset's models: AlpacaEval rows or FastChat rows by seed; none where nothing was trained."""
+    """The answers of one subset's models, AlpacaEval or FastChat rows by seed; none, and why, if none was trained."""
 
     name: str
     answers: Mapping[int, Sequence[Mapping[str, Any]]]
+    reason: str = ""
 
     @property
     def anchors(self) -> str:
@@ -235,7 +239,7 @@ def summarise(mode: str, results: Sequence[Result]) -> list[tuple[str, str, floa
         values = [result.verdict.value for result in members if result.verdict is not None]
         known = [value for value in values if value is not None]
         rows += [(group, metric, value, len(known)) for metric, value in verdict_metrics(mode, known).items()]
-        rows.append((group, "n_judged", float(len(known)), len(members)))
+        rows.append((group, N_JUDGED, float(len(known)), len(members)))
         for name in dict.fromkeys(name for member in members for name in member.measures):
             measured = [member.measures[name] for member in members if name in member.measures]
             rows.append((group, name, math.fsum(measured) / len(measured), len(measured)))
@@ -247,9 +251,9 @@ def verdict_metrics(mode: str, values: Sequence[float]) -> dict[str, float]:
     if not values:
         return {}
     if mode == "mt_bench":
-        return {"mt_bench_score_1_to_10": math.fsum(values) / len(values)}
+        return {GRADE_METRIC: math.fsum(values) / len(values)}
     if mode == "alpaca_eval":
-        return {"alpaca_eval_win_rate_percent": win_rate(values)["win_rate"]}
+        return {WIN_RATE: win_rate(values)["win_rate"]}
     counts = {
         "win_share": sum(value > TIE for value in values),
         "tie_share": sum(value == TIE for value in values),
@@ -270,19 +274,20 @@ def read_runs(names: Sequence[str], folders: Sequence[str], benchmark: str) -> d
         status = read_json(Path(folder) / "status.json")
         files = (Path(folder) / benchmark).glob(f"seed_*.{suffix}") if status["status"] == "done" else []
         by_seed = sorted((int(path.stem.rpartition("_")[2]), path) for path in files)
-        runs[name] = Run(name, {seed: read(path) for seed, path in by_seed})
+        runs[name] = Run(name, {seed: read(path) for seed, path in by_seed}, status["reason"])
     return runs
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mode", required=True, choices=MODES)
+    parser.add_argument("--mode", required=True, choices=sorted(BENCHMARK_OF))
     parser.add_argument("--examples", required=True, help="JSONL, schema dialogue for mt_bench, else evaluation")
     parser.add_argument("--runs", nargs="+", required=True, help="anchor set/method of each folder of answers")
     parser.add_argument(
         "--answers", nargs="+", required=True, help="folders of generate_answers, in the order of --runs"
     )
+    parser.add_argument("--model-name", required=True, help="the answering model's name in the measured values")
     parser.add_argument("--reference-run", help="pairwise only: the run that the others are compared with")
     parser.add_argument("--settings", required=True, help="JSON: nuggets.judge")
     parser.add_argument("--device", required=True, help="of a local judge: auto, cpu or cuda")
@@ -290,30 +295,51 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--judgements-out", required=True, help="JSONL: every judgement, as the benchmark's tool has it"
     )
-    parser.add_argument("--metrics-out", required=True, help="CSV: " + ", ".join(JUDGED_COLUMNS))
+    parser.add_argument("--measured-out", required=True, help="CSV in the long schema")
     return parser.parse_args(argv)
 
 
-def judged_runs(
-    args: argparse.Namespace, settings: JudgeSettings, judge: Judge
-) -> Iterable[tuple[Run, int, list[Result], list[dict[str, Any]]]]:
-    """Judge run after run, seed after seed."""
-    benchmark = "mt_bench" if args.mode == "mt_bench" else "alpaca_eval"
-    examples = read_examples(args.examples, "dialogue" if benchmark == "mt_bench" else "evaluation")
-    runs = read_runs(args.runs, args.answers, benchmark)
-    if args.mode != "pairwise":
+def judge_run(
+    args: argparse.Namespace,
+    settings: JudgeSettings,
+    judge: Judge,
+    run: Run,
+    reference: Run | None,
+    examples: Sequence[Mapping[str, Any]],
+) -> Iterable[tuple[int, list[Result], list[dict[str, Any]]]]:
+    """Judge one run, seed after seed; reference: what it is compared with, in mode pairwise only."""
+    if reference is None:
         ask = judge_mt_bench if args.mode == "mt_bench" else judge_alpaca_eval
-        for run in runs.values():
-            for seed in run.answers:
-                yield (run, seed, *ask(judge, settings, run, examples, seed))
-        return
-    if args.reference_run not in runs:
-        raise UserError(f"--reference-run: '{args.reference_run}' is not among --runs; give its answers too")
-    reference = runs.pop(args.reference_run)
-    for run in runs.values():
-        seeds = sorted(set(run.answers) | set(reference.answers)) if run.answers and reference.answers else []
-        for seed in seeds:
-            yield (run, seed, *judge_pairwise(judge, settings, run, reference, examples, seed))
+        for seed in run.answers:
+            yield (seed, *ask(judge, settings, run, examples, seed))
+    elif run.answers and reference.answers:
+        for seed in sorted(set(run.answers) | set(reference.answers)):
+            yield (seed, *judge_pairwise(judge, settings, run, reference, examples, seed))
+
+
+def measured_rows(
+    mode: str, run: Run, model: str, seed: int, summary: Sequence[tuple[str, str, float, int]]
+) -> list[dict[str, Any]]:
+    """Return what `summarise` says of one seed in the long schema; a group without any verdict gets a reason."""
+    name = experiment(mode, run.anchors)
+    rows = []
+    for group, metric, value, n in summary:
+        if metric != N_JUDGED:
+            rows.append(metric_row("nuggets", name, group, model, run.method, seed, metric, value, n))
+        elif value == 0:
+            rows.append(reason_row("nuggets", name, UNJUDGED, setting=group, model=model, method=run.method))
+    return rows
+
+
+def missing_rows(mode: str, run: Run, reference: Run | None, model: str) -> list[dict[str, Any]]:
+    """Return why a run was not judged at all; none if it was."""
+    about = {"model": model, "method": run.method}
+    name = experiment(mode, run.anchors)
+    rows = [reason_row("nuggets", name, run.reason, **about)] if run.reason else []
+    if reference is not None and reference.reason:
+        reason = f"nothing to compare with: {reference.reason}"
+        rows.append(reason_row("nuggets", name, reason, setting=f"vs_{reference.method}", **about))
+    return rows
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -322,16 +348,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = parse_settings(JudgeSettings, args.settings)
     logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch
     judge = make_judge(settings, device=args.device, threads=args.threads, pair_template=PAIR, grade_template=GRADE)
+    benchmark = BENCHMARK_OF[args.mode]
+    examples = read_examples(args.examples, "dialogue" if benchmark == "mt_bench" else "evaluation")
+    runs = read_runs(args.runs, args.answers, benchmark)
+    reference = None
+    if args.mode == "pairwise":
+        if args.reference_run not in runs:
+            raise UserError(f"--reference-run: '{args.reference_run}' is not among --runs; give its answers too")
+        reference = runs.pop(args.reference_run)
     judgements: list[dict[str, Any]] = []
-    metrics: list[dict[str, Any]] = []
-    for run, seed, results, rows in judged_runs(args, settings, judge):
-        judgements += rows
-        for group, metric, value, n in summarise(args.mode, results):
-            key = (args.mode, run.anchors, run.method, seed, group, metric, f"{value:.9g}", n)
-            metrics.append(dict(zip(JUDGED_COLUMNS, key)))
-        logger.info("%s, seed %d: %d judged", run.name, seed, len(rows))
+    measured: list[dict[str, Any]] = []
+    for run in runs.values():
+        measured += missing_rows(args.mode, run, reference, args.model_name)
+        for seed, results, rows in judge_run(args, settings, judge, run, reference, examples):
+            judgements += rows
+            measured += measured_rows(args.mode, run, args.model_name, seed, summarise(args.mode, results))
+            logger.info("%s, seed %d: %d judged", run.name, seed, len(rows))
     write_jsonl(args.judgements_out, judgements)
-    write_csv(args.metrics_out, metrics, JUDGED_COLUMNS)
+    write_metrics(args.measured_out, measured)
 
 
 if __name__ == "__main__":

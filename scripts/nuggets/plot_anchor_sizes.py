@@ -5,22 +5,23 @@ Anchors are drawn at random from the main anchor set, several times for each siz
 
 from __future__ import annotations
 
-import argparse
 import math
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags, reason_of
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import new_figure
+from scripts.nuggets.selection_quality import AGREEMENT, AUC
 from scripts.selection.methods import method_style
 
 COLUMNS = ("metric", "n_anchors", "median", "low", "high", "n_draws", "note")
 PANELS = (
-    ("auc", "AUC, known good examples"),
-    ("spearman_with_all_anchors", "rank correlation with all anchors"),
+    (AUC, "AUC, known good examples"),
+    (AGREEMENT, "rank correlation with all anchors"),
 )
+PREFIX = "n_anchors_"
 RANGE = (0.1, 0.9)  # of the draws that the band covers
 
 
@@ -33,12 +34,12 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def by_size(rows: Sequence[Mapping[str, str]], metric: str) -> dict[int, list[float]]:
+def by_size(measured: Measured, metric: str) -> dict[int, list[float]]:
     """Return the values of all draws for each number of anchors, ascending."""
     found: dict[int, list[float]] = {}
-    for row in rows:
-        if row["artifact"] == "figure_anchor_sizes" and row["metric"] == metric:
-            found.setdefault(int(row["setting"].removeprefix("n_anchors_")), []).append(float(row["value"]))
+    for row in measured.rows:
+        if row["metric"] == metric and row["setting"].startswith(PREFIX):
+            found.setdefault(int(row["setting"].removeprefix(PREFIX)), []).append(float(row["value"]))
     return dict(sorted(found.items()))
 
 
@@ -68,28 +69,17 @@ def draw(axes: Any, values: Mapping[int, Sequence[float]], label: str) -> list[t
     return points
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    metrics = read_metrics(args.metrics)
+    args = artifact_flags(argv, __doc__, FIGURE)
     figure, panels = new_figure("double", 2.6, ncols=2)
     rows: list[dict[str, Any]] = []
     for axes, (metric, label) in zip(panels, PANELS):
-        values = by_size(metrics, metric)
+        values = by_size(args.measured, metric)
         if values:
             rows += [dict(zip(COLUMNS, (metric, *point, ""))) for point in draw(axes, values, label)]
         else:
-            reason = reason_of(args.notes, "figure_anchor_sizes")
+            reason = args.measured.reason(metric=metric) or NOT_MEASURED
             say_unavailable(axes, reason)
             rows.append(dict(zip(COLUMNS, (metric, "", "", "", "", 0, reason))))
     legend_above(figure, panels)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
@@ -106,18 +105,9 @@ def draw_card(axes: Any, x: float, top: float, width: float, lines: Sequence[tup
     return top + height
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", required=True, help="CSV of the case table")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
+    args = artifact_flags(argv, __doc__, FIGURE, files={"cases": "CSV of the case table"})
     rows = read_csv(args.cases, ("side", "rank", "golden_score", "instruction", "input", "output"))
     if not rows:
         raise UserError(f"{args.cases}: holds no cases; make the case table again")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags, reasons
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import FAINT, INK, new_figure
-from scripts.common.spread import Spread, spreads_by
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread
+from scripts.common.tables import Missing
+from scripts.nuggets.comparison import Comparison
 from scripts.selection.methods import method_label
 
 COLUMNS = ("method", "outcome", "share", "low", "high", "n_seeds", "note")
@@ -40,41 +42,37 @@ def draw_bar(axes: Any, place: int, shares: Mapping[str, Spread]) -> None:
             )
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    parser.add_argument("--reference", required=True, help="the subset that the others are compared with")
-    parser.add_argument("--methods", nargs="+", required=True, help="subsets, from top to bottom")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
+def shares_of(measured: Measured, settings: Comparison, method: str) -> dict[str, Spread] | str:
+    """Return a method's shares of wins, ties and losses, or why there are none."""
+    place, name = f"vs_{settings.show['reference']}", settings.experiment("pairwise", method)
+    cells = {outcome: measured.cell(place, method, f"{outcome}_share", experiment=name) for outcome in OUTCOMES}
+    found = {outcome: cell for outcome, cell in cells.items() if not isinstance(cell, Missing)}
+    if len(found) == len(OUTCOMES):
+        return found
+    return measured.reason(place, method, experiment=name) or NOT_MEASURED
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    measured = [row for row in read_metrics(args.metrics) if row["artifact"] == "figure_pairwise"]
-    spreads = spreads_by(measured, ("method", "metric"))
-    missing = {row["method"]: row["reason"] for row in reasons(args.notes, "figure_pairwise")}
-    figure, axes = new_figure("single", 0.85 + 0.32 * len(args.methods))
+    args = artifact_flags(argv, __doc__, FIGURE)
+    settings = parse_settings(Comparison, args.settings)
+    methods, reference = settings.show["methods"], settings.show["reference"]
+    figure, axes = new_figure("single", 0.85 + 0.32 * len(methods))
     rows: list[dict[str, Any]] = []
-    for place, method in enumerate(args.methods):
-        if (method, "win_share") not in spreads:
-            reason = missing.get(method, "not measured in this run")
-            axes.text(0.01, place, f"— {reason}", va="center", color=FAINT, fontsize=6.5, parse_math=False)
-            rows.append(dict(zip(COLUMNS, (method, "", "", "", "", 0, reason))))
+    for place, method in enumerate(methods):
+        shares = shares_of(args.measured, settings, method)
+        if isinstance(shares, str):
+            axes.text(0.01, place, f"— {shares}", va="center", color=FAINT, fontsize=6.5, parse_math=False)
+            rows.append(dict(zip(COLUMNS, (method, "", "", "", "", 0, shares))))
             continue
-        shares = {outcome: spreads[(method, f"{outcome}_share")] for outcome in OUTCOMES}
         draw_bar(axes, place, shares)
         for outcome, share in shares.items():
             rows.append(dict(zip(COLUMNS, (method, outcome, share.mean, share.low, share.high, share.n, ""))))
-    axes.set_yticks(range(len(args.methods)), [method_label(method) for method in args.methods])
-    axes.set_ylim(len(args.methods) - 0.5, -0.5)
+    axes.set_yticks(range(len(methods)), [method_label(method) for method in methods])
+    axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel(f"share of answers, against {method_label(args.reference)}")
+    axes.set_xlabel(f"share of answers, against {method_label(reference)}")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     legend_above(figure, [axes])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
 from scripts.common.plotting import FAINT, INK, new_figure
+from scripts.common.settings import parse_settings
+from scripts.nuggets.comparison import Comparison
 from scripts.selection.methods import method_style
 
 COLUMNS = ("series", "golden_score", "n_examples")
@@ -28,8 +28,7 @@ def threshold_counts(rows: Sequence[Mapping[str, str]], dataset: str, model: str
     counts = {
         float(row["method"].removeprefix("le_")): int(float(row["value"]))
         for row in rows
-        if (row["artifact"], row["setting"], row["model"], row["metric"])
-        == ("figure_scores", dataset, model, "n_examples")
+        if (row["setting"], row["model"], row["metric"]) == (dataset, model, "n_examples")
     }
     return sorted(counts.items())
 
@@ -57,29 +56,17 @@ def draw(axes: Any, curve: Sequence[tuple[float, int]], ours: Sequence[tuple[flo
     )
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scores", required=True, help="CSV: id, golden_score")
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--published", required=True, help="CSV of the paper's values")
-    parser.add_argument("--dataset", required=True, help="name of the pool")
-    parser.add_argument("--model", required=True, help="name of the scoring model")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
+    args = artifact_flags(argv, __doc__, FIGURE, files={"scores": "CSV: id, golden_score"})
+    settings = parse_settings(Comparison, args.settings)
     scores = [float(r["golden_score"]) for r in read_csv(args.scores, ("golden_score",)) if r["golden_score"]]
     if not scores:
         raise UserError(f"{args.scores}: no example has a golden score; score the pool first")
     curve = score_curve(scores)
-    ours = threshold_counts(read_metrics(args.metrics), args.dataset, args.model)
+    ours = threshold_counts(args.measured.rows, settings.dataset, settings.model)
     # The paper's counts belong to one pool and one model: beside any other they would compare nothing.
-    theirs = threshold_counts(read_csv(args.published, PUBLISHED_COLUMNS), args.dataset, args.model)
+    theirs = threshold_counts(args.measured.published, settings.dataset, settings.model)
     figure, axes = new_figure("single", 2.5)
     draw(axes, curve, ours, len(scores))
     if theirs:

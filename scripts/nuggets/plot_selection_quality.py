@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags, reason_of, reasons
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import FAINT, MethodStyle, draw_bars, new_figure
-from scripts.common.spread import Spread, spreads_by
+from scripts.common.settings import parse_settings
+from scripts.common.spread import Spread
+from scripts.common.tables import Missing
+from scripts.nuggets.benchmarks import WIN_RATE, experiment
+from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.selection_quality import AUC
 from scripts.selection.methods import method_label, method_style
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
@@ -26,7 +30,7 @@ SCORE_LABELS = {
 
 MEASURES = (
     ("exact_match", "exact match (share of answers)"),
-    ("alpaca_eval_win_rate_percent", "AlpacaEval win rate (%)"),
+    (WIN_RATE, "AlpacaEval win rate (%)"),
 )
 """What the bars show: the first of these that was measured."""
 
@@ -37,7 +41,7 @@ def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str,
     for name, (like, label) in SCORE_LABELS.items():
         curve = [p for p in points if p["method"] == name]
         if not curve or name not in areas:
-            rows.append(dict(zip(COLUMNS, ("roc", name, "", "", "", "", 0, "not measured in this run"))))
+            rows.append(dict(zip(COLUMNS, ("roc", name, "", "", "", "", 0, NOT_MEASURED))))
             continue
         x = [float(point["false_positive_rate"]) for point in curve]
         y = [float(point["true_positive_rate"]) for point in curve]
@@ -54,25 +58,39 @@ def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str,
     return rows
 
 
-def draw_models(
-    axes: Any, methods: Sequence[str], spreads: Mapping[tuple[str, str], Spread], missing: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def shown_cells(measured: Measured, settings: Comparison) -> tuple[str, str, dict[str, Spread | str]]:
+    """Return the metric that the bars show, its printed name, and of each method its value or why there is none."""
+
+    def cell(method: str, metric: str) -> Spread | str:
+        name = settings.experiment("alpaca_eval", method)
+        value = measured.cell("all", method, metric, experiment=name)
+        if not isinstance(value, Missing):
+            return value
+        return measured.reason("all", method, metric, experiment=name) or NOT_MEASURED
+
+    for metric, label in MEASURES:
+        cells = {method: cell(method, metric) for method in settings.show["methods"]}
+        if any(isinstance(value, Spread) for value in cells.values()):
+            return metric, label, cells
+    metric, label = MEASURES[0]
+    return metric, label, {method: cell(method, metric) for method in settings.show["methods"]}
+
+
+def draw_models(axes: Any, measured: Measured, settings: Comparison) -> list[dict[str, Any]]:
     """Draw one bar per subset: the model fine-tuned on it, mean over seeds; return the rows drawn."""
-    metric, label = next((m for m in MEASURES if any((name, m[0]) in spreads for name in methods)), MEASURES[0])
-    rows = []
-    if not any((name, metric) in spreads for name in methods):
-        reasons_of = [missing.get(name, missing.get("", "not measured in this run")) for name in methods]
-        say_unavailable(axes, reasons_of[0])
+    metric, label, cells = shown_cells(measured, settings)
+    missing = {method: reason for method, reason in cells.items() if isinstance(reason, str)}
+    if len(missing) == len(cells):
+        say_unavailable(axes, next(iter(missing.values()), NOT_MEASURED))
         return [
-            dict(zip(COLUMNS, (metric, name, place, "", "", "", 0, reason)))
-            for place, (name, reason) in enumerate(zip(methods, reasons_of))
+            dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, reason)))
+            for place, (method, reason) in enumerate(missing.items())
         ]
-    for place, method in enumerate(methods):
-        value = spreads.get((method, metric))
-        draw_bars(axes, [place], [value], method, width=0.72)
-        if value is None:
-            reason = missing.get(method, missing.get("", "not measured in this run"))
-            rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, reason))))
+    rows = []
+    for place, (method, value) in enumerate(cells.items()):
+        draw_bars(axes, [place], [None if isinstance(value, str) else value], method, width=0.72)
+        if isinstance(value, str):
+            rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, value))))
         else:
             rows.append(dict(zip(COLUMNS, (metric, method, place, value.mean, value.low, value.high, value.n, ""))))
             axes.annotate(
@@ -83,11 +101,11 @@ def draw_models(
                 ha="center",
                 fontsize=6,
             )
-    axes.set_xticks(range(len(methods)), [method_label(m).replace(", ", ",\n") for m in methods])
+    axes.set_xticks(range(len(cells)), [method_label(m).replace(", ", ",\n") for m in cells])
     axes.tick_params(axis="x", labelrotation=45, labelsize=6.5)
     for label_text in axes.get_xticklabels():
         label_text.set(ha="right", rotation_mode="anchor")
-    axes.set_xlim(-0.6, len(methods) - 0.4)
+    axes.set_xlim(-0.6, len(cells) - 0.4)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(label)
     axes.set_title("after fine-tuning on each subset")
@@ -96,39 +114,26 @@ def draw_models(
     return rows
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--roc", required=True, help="CSV: points of the ROC curves")
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--notes", required=True, help="CSV: what is missing and why")
-    parser.add_argument("--methods", nargs="+", required=True, help="subsets, from left to right")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    metrics = read_metrics(args.metrics)
-    areas = {
-        row["method"]: float(row["value"])
-        for row in metrics
-        if (row["artifact"], row["setting"], row["metric"]) == ("table_selection_quality", "all", "auc")
-    }
+    args = artifact_flags(argv, __doc__, FIGURE, files={"roc": "CSV: points of the ROC curves"})
+    measured, settings = args.measured, parse_settings(Comparison, args.settings)
     figure, (left, right) = new_figure("double", 3.0, ncols=2, width_ratios=(1, 1.15))
     points = read_csv(args.roc, ("method", "false_positive_rate", "true_positive_rate"))
+    quality = experiment("quality", settings.anchors)
     if points:
+        areas = {row["method"]: float(row["value"]) for row in measured.rows if _is_area(row, quality)}
         rows = draw_roc(left, points, areas)
     else:
-        reason = reason_of(args.notes, "figure_selection_quality", "no ROC curve was measured")
+        reason = measured.reason(experiment=quality) or "no ROC curve was measured"
         say_unavailable(left, reason)
         rows = [dict(zip(COLUMNS, ("roc", "", "", "", "", "", "", reason)))]
-    baselines = [row for row in metrics if row["artifact"] == "table_baselines" and row["setting"] == "all"]
-    missing = {row["method"]: row["reason"] for row in reasons(args.notes, "table_baselines")}
-    rows += draw_models(right, args.methods, spreads_by(baselines, ("method", "metric")), missing)
+    rows += draw_models(right, measured, settings)
     save(figure, rows, COLUMNS, args)
+
+
+def _is_area(row: Mapping[str, str], quality: str) -> bool:
+    return (row["experiment"], row["setting"], row["metric"]) == (quality, "all", AUC)
 
 
 if __name__ == "__main__":

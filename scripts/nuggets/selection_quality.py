@@ -13,6 +13,9 @@ import numpy as np
 
 from scripts.selection.scores import eligible
 
+AUC, AGREEMENT = "auc", "spearman_with_all_anchors"
+"""Names of metrics: `auc`, and `spearman` with the scores by all anchors."""
+
 
 def ranks(values: np.ndarray) -> np.ndarray:
     """Return the rank of each value, 1 for the lowest; equal values share the mean of their ranks."""

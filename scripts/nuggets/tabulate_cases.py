@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
+from scripts.common.artifacts import TABLE, Table, artifact_flags, save_table
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_jsonl
-from scripts.common.tables import Cell, Column, write_table
+from scripts.common.settings import parse_settings
+from scripts.common.tables import Cell, Column
 from scripts.data.schemas import read_examples
+from scripts.nuggets.comparison import Comparison
+
+FILES = {
+    "sorted-pool": "JSONL: examples with their score, best first",
+    "truth": "JSONL, schema truth; only synthetic pools have one",
+}
 
 
 def choose_cases(pool: Sequence[Mapping[str, Any]], n_cases: int) -> list[tuple[str, int, Mapping[str, Any]]]:
@@ -31,23 +38,12 @@ def quality(row: Mapping[str, Any]) -> str:
     return "good" if row["good"] else row["fault"].replace("_", " ") or "bad"
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sorted-pool", required=True, help="JSONL: examples with their score, best first")
-    parser.add_argument("--truth", help="JSONL, schema truth; only synthetic pools have one")
-    parser.add_argument("--cases", type=int, required=True, help="examples of each side")
-    parser.add_argument("--tier", required=True)
-    for kind in ("csv", "md", "tex"):
-        parser.add_argument(f"--{kind}-out", required=True)
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table of cases."""
-    args = parse_args(argv)
-    if args.cases < 1:
-        raise UserError(f"nuggets.table_cases.n: {args.cases} is below 1; show at least one example of each side")
+    args = artifact_flags(argv, __doc__, TABLE, files=FILES, optional=("truth",))
+    n_cases = parse_settings(Comparison, args.settings).show["n"]
+    if n_cases < 1:
+        raise UserError(f"nuggets.table_cases.n: {n_cases} is below 1; show at least one example of each side")
     truth = {row["id"]: quality(row) for row in read_examples(args.truth, "truth")} if args.truth else {}
     columns = [
         Column("side", "Side"),
@@ -60,22 +56,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         Column("output", "Response", tex_width_cm=5.5),
     ]
     rows: list[dict[str, Cell]] = []
-    for side, rank, row in choose_cases(read_jsonl(args.sorted_pool), args.cases):
+    for side, rank, row in choose_cases(read_jsonl(args.sorted_pool), n_cases):
         cells: dict[str, Cell] = {"side": side, "rank": rank, "id": str(row["id"]), "golden_score": float(row["score"])}
         if truth:
             cells["quality"] = truth.get(str(row["id"]), "unknown")
         cells.update({name: str(row[name]) for name in ("instruction", "input", "output")})
         rows.append(cells)
-    write_table(
-        rows,
-        columns,
-        csv=args.csv_out,
-        md=args.md_out,
-        tex=args.tex_out,
-        caption="NUGGETS: the highest and the lowest scored examples of the pool",
-        tier=args.tier,
-        notes=["Of equal scores the example that comes first in the pool ranks higher."],
-    )
+    caption = "NUGGETS: the highest and the lowest scored examples of the pool"
+    notes = ["Of equal scores the example that comes first in the pool ranks higher."]
+    save_table(Table(rows, columns, caption, notes), args)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.checksums import seal
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_json, read_text, whole_folder, write_json
+from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import seed_all
 from scripts.common.settings import parse_json, parse_settings
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import prompt_of_flag
+from scripts.nuggets.benchmarks import experiment
 
 if TYPE_CHECKING:
     from scripts.lm.finetune import FinetuneSettings
@@ -142,6 +144,17 @@ class Subset:
         }
 
 
+def size_rows(subsets: Sequence[Subset], model: str) -> list[dict[str, Any]]:
+    """Return how many examples each subset has, in the long schema; model: the name of what is trained on it."""
+    found = []
+    for subset in subsets:
+        anchors, method = subset.run.split("/")
+        name = experiment("subset", anchors)
+        for seed, rows in subset.rows.items():
+            found.append(metric_row("nuggets", name, "pool", model, method, seed, "n_examples", len(rows), len(rows)))
+    return found
+
+
 def collect_models(subsets: Sequence[Subset], folders: Mapping[str, Mapping[int, Path]], target: PathLike) -> None:
     """Put each run's finished models as `seed_{n}` and its `status.json` into `target`, whole or not at all.
 
@@ -170,11 +183,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rules", nargs="+", required=True, help="JSON: each run's method in the config")
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="train one model for each")
     add_model_flags(parser)
+    parser.add_argument("--model-name", required=True, help="the model's name in the measured values")
     parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
     parser.add_argument("--settings", required=True, help="JSON: nuggets.finetune without the prompt")
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
     parser.add_argument("--models-out", required=True, help="folder: seed_{n}/ and status.json in a folder per run")
     parser.add_argument("--history-out", required=True, help="JSON: loss of every step and counts, per run and seed")
+    parser.add_argument("--measured-out", required=True, help="CSV in the long schema: sizes of the subsets")
     return parser.parse_args(argv)
 
 
@@ -226,6 +241,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seeds = [read_json(folder / "history.json") for folder in folders[subset.run].values()]
         histories[subset.run] = {"seeds": seeds, **subset.status()}
     write_json(args.history_out, histories)
+    write_metrics(args.measured_out, size_rows(subsets, args.model_name))
     shutil.rmtree(kept, ignore_errors=True)  # absent where every subset is empty
 
 

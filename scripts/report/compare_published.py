@@ -1,6 +1,7 @@
 """Set our values beside the published ones and judge each by a tolerance agreed before the run.
 
-A published value is compared only with a measurement of the same paper, artifact, setting, model, method and metric.
+A published value is compared only with a measurement of the same paper, experiment, setting, model, method and metric.
+A value that this project itself measured on released files is `confirmed`, never `reproduced`.
 The mini tier, which runs on synthetic stand-ins, is never compared.
 """
 
@@ -13,13 +14,19 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import read_csv, write_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, is_finite_number, read_metrics
+from scripts.common.metrics import (
+    ORIGINS,
+    PUBLISHED_COLUMNS,
+    PUBLISHED_KEY,
+    is_finite_number,
+    read_metrics,
+    with_value,
+)
 from scripts.common.settings import parse_json
 from scripts.common.spread import Spread, spreads_by
 
-KEY_COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric")
 COMPARISON_COLUMNS = (
-    *KEY_COLUMNS,
+    *PUBLISHED_COLUMNS[:7],
     "published",
     "ours_mean",
     "ours_std",
@@ -27,6 +34,7 @@ COMPARISON_COLUMNS = (
     "difference",
     "status",
     "note",
+    "origin",
     "source",
 )
 
@@ -47,7 +55,7 @@ def check_published(
     """Return the published rows of all files.
 
     files: (name, rows) pairs. Raises `UserError` naming file and line of a value that is no number, of a value given
-    twice, and of a metric that has no tolerance.
+    twice, of an unknown origin, and of a metric that has no tolerance.
     """
     first_seen: dict[tuple[str, ...], str] = {}
     checked = []
@@ -61,7 +69,9 @@ def check_published(
                 raise UserError(
                     f"{where}: metric '{row['metric']}' has no tolerance{hint}; add it to config: tolerances"
                 )
-            key = tuple(row[column] for column in KEY_COLUMNS)
+            if row["origin"] not in ORIGINS:
+                raise UserError(f"{where}: origin is '{row['origin']}'; write {' or '.join(ORIGINS)}")
+            key = tuple(row[column] for column in PUBLISHED_KEY)
             if key in first_seen:
                 raise UserError(f"{where}: {'/'.join(key)} stands already in {first_seen[key]}; remove one of the two")
             first_seen[key] = where
@@ -71,30 +81,34 @@ def check_published(
 
 def compare(
     published: Sequence[Mapping[str, str]],
-    metrics: Sequence[Mapping[str, str]],
+    metrics: Sequence[dict[str, str]],
     tolerances: Mapping[str, float],
     tier: str,
 ) -> list[dict[str, Any]]:
     """Return one comparison row for each published row, in the same order, in the columns COMPARISON_COLUMNS.
 
     status: `reproduced` if the mean over seeds lies within the metric's tolerance of the published value (the tolerance
-    itself included), else `deviates`; `not_run` if there is no such measurement, with the reason in `note`.
+    itself included), `confirmed` if that value is this project's own measurement, else `deviates`; `not_run` if there
+    is no such measurement, with the reason in `note`.
     """
-    measured = spreads_by(metrics, KEY_COLUMNS)
-    models = _models_by_artifact(metrics)
+    values = with_value(metrics)
+    measured = spreads_by(values, PUBLISHED_KEY)
+    models = _models_by_experiment(values)
     rows = []
     for row in published:
-        ours = None if tier == "mini" else measured.get(tuple(row[column] for column in KEY_COLUMNS))
+        ours = None if tier == "mini" else measured.get(tuple(row[column] for column in PUBLISHED_KEY))
         verdict = _not_run(row, models, tier) if ours is None else _verdict(row, ours, tolerances[row["metric"]])
-        rows.append({**{c: row[c] for c in KEY_COLUMNS}, "published": row["value"], **verdict, "source": row["source"]})
+        key = {column: row[column] for column in COMPARISON_COLUMNS[:7]}
+        told = {"origin": row["origin"], "source": row["source"]}
+        rows.append({**key, "published": row["value"], **verdict, **told})
     return rows
 
 
-def _models_by_artifact(metrics: Sequence[Mapping[str, str]]) -> dict[tuple[str, ...], list[str]]:
-    """Return the models measured for each (paper, artifact) and, under (paper,), for each paper; sorted."""
+def _models_by_experiment(metrics: Sequence[Mapping[str, str]]) -> dict[tuple[str, ...], list[str]]:
+    """Return the models measured for each (paper, experiment) and, under (paper,), for each paper; sorted."""
     models: dict[tuple[str, ...], set[str]] = {}
     for row in metrics:
-        for key in ((row["paper"],), (row["paper"], row["artifact"])):
+        for key in ((row["paper"],), (row["paper"], row["experiment"])):
             models.setdefault(key, set()).add(row["model"])
     return {key: sorted(names) for key, names in models.items()}
 
@@ -102,25 +116,26 @@ def _models_by_artifact(metrics: Sequence[Mapping[str, str]]) -> dict[tuple[str,
 def _verdict(row: Mapping[str, str], ours: Spread, tolerance: float) -> dict[str, Any]:
     difference = ours.mean - float(row["value"])
     reproduced = abs(difference) <= tolerance + 1e-9 * max(1.0, abs(ours.mean))  # 25.5 - 25.0 is not exactly 0.5
+    within = "confirmed" if row["origin"] == "measured" else "reproduced"
     return {
         "ours_mean": f"{ours.mean:.9g}",
         "ours_std": "" if ours.std is None else f"{ours.std:.9g}",
         "n_seeds": ours.n,
         "difference": f"{difference:.9g}",
-        "status": "reproduced" if reproduced else "deviates",
+        "status": within if reproduced else "deviates",
         "note": f"tolerance {tolerance:g}",
     }
 
 
 def _not_run(row: Mapping[str, str], models: Mapping[tuple[str, ...], list[str]], tier: str) -> dict[str, Any]:
-    paper, artifact = row["paper"], row["artifact"]
-    ours = models.get((paper, artifact)) or models.get((paper,)) or []
+    paper, experiment = row["paper"], row["experiment"]
+    ours = models.get((paper, experiment)) or models.get((paper,)) or []
     if not ours:
         note = f"the {tier} tier measured nothing for {paper}"
     elif tier == "mini":
         note = f"mini tier runs a synthetic stand-in, model {', '.join(ours)}, not {row['model']}"
-    elif (paper, artifact) not in models:
-        note = f"the {tier} tier measured nothing for {artifact}"
+    elif (paper, experiment) not in models:
+        note = f"the {tier} tier measured nothing for {experiment}"
     elif row["model"] not in ours:
         note = f"the {tier} tier ran model {', '.join(ours)}, not {row['model']}"
     else:

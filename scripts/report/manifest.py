@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_text
@@ -79,6 +79,16 @@ def anchor(paper: str, artifact: str) -> str:
 def paper_name(key: str) -> str:
     """Return how a paper is called, its key for one that is not known here."""
     return PAPERS[key].name if key in PAPERS else key
+
+
+def places_of(row: Mapping[str, str]) -> list[str]:
+    """Return the tables and figures in which the paper prints a published value, the main one first."""
+    return row["artifact"].split()
+
+
+def printed_in(comparison: Sequence[Mapping[str, str]], paper: str, artifact: str) -> list[Mapping[str, str]]:
+    """Return the comparison's rows of the values that the paper prints in one table or figure."""
+    return [row for row in comparison if row["paper"] == paper and artifact in places_of(row)]
 
 
 def read_caption(source: ArtifactSource, config: Mapping[str, Any]) -> tuple[str, list[list[Span]]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.artifacts import NOT_MEASURED, add_output_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
-from scripts.common.metrics import read_metrics
+from scripts.common.metrics import read_metrics, with_value
 from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_json, settings_of
 from scripts.common.spread import Spread, spreads_by
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric", *SPREAD_COLUMNS)
+COLUMNS = ("paper", "experiment", "setting", "model", "method", "metric", *SPREAD_COLUMNS)
 PANELS_IN_A_ROW = 3
 KEY = "Points: means over seeds.\nLines: 95 % intervals,\nhidden where they are\nnarrower than the point."
 HEADING = "heading"  # marks the texts above a panel
@@ -31,13 +31,14 @@ FRAME_HEIGHT = 0.85  # inches of title and axis of a row of panels
 
 @dataclass(frozen=True)
 class Claim:
-    """What one panel shows: values of one metric of one artifact.
+    """What one panel shows: values of one metric.
 
-    about: what was done, below the paper's name; axis: the metric's printed name with its unit; decimals: of the
-    printed means; values: {"method": name, "setting": where it was measured}, from top to bottom.
+    experiment: what was measured, for values that name none of their own; about: what was done, below the paper's
+    name; axis: the metric's printed name with its unit; decimals: of the printed means; values: {"method": name,
+    "setting": where it was measured} and, where it is another than the claim's, "experiment", from top to bottom.
     """
 
-    artifact: str
+    experiment: str
     model: str
     metric: str
     about: str
@@ -46,17 +47,18 @@ class Claim:
     values: list[dict[str, str]]
 
 
-def claim_rows(paper: str, claim: Claim, metrics: Sequence[Mapping[str, str]]) -> list[tuple[dict[str, Any], Any]]:
+def claim_rows(paper: str, claim: Claim, metrics: Sequence[dict[str, str]]) -> list[tuple[dict[str, Any], Any]]:
     """Return (row of the CSV, measured spread or why there is none) for each value of a panel."""
-    where = (paper, claim.artifact, claim.model, claim.metric)
+    where = (paper, claim.model, claim.metric)
     found = spreads_by(
-        [row for row in metrics if (row["paper"], row["artifact"], row["model"], row["metric"]) == where],
-        ("setting", "method"),
+        [row for row in with_value(metrics) if (row["paper"], row["model"], row["metric"]) == where],
+        ("experiment", "setting", "method"),
     )
     rows = []
     for value in claim.values:
-        cell: Spread | Missing = found.get((value["setting"], value["method"]), Missing(NOT_MEASURED))
-        about = (paper, claim.artifact, value["setting"], claim.model, value["method"], claim.metric)
+        experiment = value.get("experiment", claim.experiment)
+        cell: Spread | Missing = found.get((experiment, value["setting"], value["method"]), Missing(NOT_MEASURED))
+        about = (paper, experiment, value["setting"], claim.model, value["method"], claim.metric)
         rows.append(({**dict(zip(COLUMNS, about)), **spread_cells(cell)}, cell))
     return rows
 
@@ -111,7 +113,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metrics", required=True, help="CSV of all measured values")
-    parser.add_argument("--claims", required=True, help="JSON: {paper: artifact, model, metric, about, axis, values}")
+    parser.add_argument("--claims", required=True, help="JSON: {paper: experiment, model, metric, about, axis, values}")
     parser.add_argument("--papers", required=True, nargs="+", help="papers to show, in this order")
     parser.add_argument("--tier", required=True)
     add_output_flags(parser, ("pdf", "png", "csv"))

@@ -21,7 +21,7 @@ from scripts.common.metrics import read_metrics
 from scripts.common.tables import format_number
 from scripts.report.compare_published import COMPARISON_COLUMNS
 from scripts.report.deviations import read_deviations
-from scripts.report.manifest import NO_PAPERS, anchor, artifact_title, paper_name, parse_manifest
+from scripts.report.manifest import NO_PAPERS, anchor, artifact_title, paper_name, parse_manifest, places_of
 from scripts.report.run_facts import git_commit, machine_facts, read_step_times, times_by_paper
 from scripts.report.shown_artifacts import (
     STATUS_NAMES,
@@ -49,7 +49,8 @@ def comparison_rows(comparison: Sequence[Mapping[str, str]], built: Sequence[str
     shown = []
     for row in comparison:
         places = decimals[row["paper"], row["metric"]]
-        target = anchor(row["paper"], row["artifact"])
+        artifact, *further = places_of(row)
+        target = anchor(row["paper"], artifact)
         ours = format_number(float(row["ours_mean"]), places) if row["ours_mean"] else "—"
         std = format_number(float(row["ours_std"]), places) if row["ours_std"] else ""
         difference = format_number(float(row["difference"]), places) if row["difference"] else "—"
@@ -59,7 +60,8 @@ def comparison_rows(comparison: Sequence[Mapping[str, str]], built: Sequence[str
             {
                 **row,
                 "paper_name": paper_name(row["paper"]),
-                "artifact_title": artifact_title(row["artifact"]),
+                "artifact": artifact,
+                "artifact_title": ", ".join(map(artifact_title, [artifact, *further])),
                 "target": target if target in built else "",
                 "shown_published": format_number(float(row["published"]), len(row["published"].partition(".")[2])),
                 "ours": f"{ours} ± {std}" if std else ours,

@@ -17,10 +17,24 @@ from scripts.common.metrics import is_finite_number
 from scripts.common.plotting import PNG_DPI
 from scripts.common.tables import DASH, PUBLISHED_SUFFIX, RenderedTable, read_markdown_table
 from scripts.report.captions import Span, plain_text
-from scripts.report.manifest import PAPERS, ArtifactSource, anchor, artifact_title, paper_name, read_caption
+from scripts.report.manifest import (
+    PAPERS,
+    ArtifactSource,
+    anchor,
+    artifact_title,
+    paper_name,
+    places_of,
+    printed_in,
+    read_caption,
+)
 
 FILE_NAMES = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX", "pdf": "PDF", "png": "PNG"}
-STATUS_NAMES = {"reproduced": "reproduced", "deviates": "deviates", "not_run": "not run"}
+STATUS_NAMES = {
+    "reproduced": "reproduced",
+    "confirmed": "confirmed",  # a value that this project itself measured on released files
+    "deviates": "deviates",
+    "not_run": "not run",
+}
 DASH_MARK = "¹"  # before the first reason below a table
 FIGURE_ROWS_SHOWN = 60  # rows of a figure's CSV shown on the page; the file itself holds them all
 PRINT_SCALE = 1.3  # figures are shown this much larger than printed, which makes their letters as large as the page's
@@ -83,7 +97,7 @@ def judge(rows: Sequence[Mapping[str, str]], *, built: bool) -> Status:
     reason = notes.most_common(1)[0][0] if notes else ""
     if reason and counts["not_run"] < len(rows):
         reason = f"{counts['not_run']} of {len(rows)} published values, e.g. {reason}"
-    for status in ("deviates", "reproduced"):
+    for status in ("deviates", "reproduced", "confirmed"):
         if counts[status]:
             return Status(status, f"{STATUS_NAMES[status]}: {counts[status]} of {len(rows)}", reason)
     return Status("not_run", "not compared" if built else "not run", reason)
@@ -122,7 +136,6 @@ def build_artifact(
     else:
         table, left_out = _figure_numbers(files["csv"])
         picture = read_picture(files["png"])
-    key = (source.paper, source.artifact)
     return Artifact(
         anchor=anchor(source.paper, source.artifact),
         name=source.artifact,
@@ -135,8 +148,7 @@ def build_artifact(
         picture=picture,
         alt=". ".join(filter(None, [title, lead, plain_text(paragraphs)])),
         links=[Link(name, relative_link(files[kind], folder)) for kind, name in FILE_NAMES.items() if kind in files],
-        status=unmeasured(table)
-        or judge([row for row in comparison if (row["paper"], row["artifact"]) == key], built=True),
+        status=unmeasured(table) or judge(printed_in(comparison, source.paper, source.artifact), built=True),
         rows_left_out=left_out,
     )
 
@@ -178,17 +190,14 @@ def group_papers(
     for key in keys:
         built = [artifact for paper, artifact in artifacts if paper == key]
         rows = [row for row in comparison if row["paper"] == key]
-        absent = sorted({row["artifact"] for row in rows} - {artifact.name for artifact in built})
+        absent = sorted({name for row in rows for name in places_of(row)} - {artifact.name for artifact in built})
         papers.append(
             {
                 "key": key,
                 "name": paper_name(key),
                 "about": PAPERS[key].about if key in PAPERS else "",
                 "artifacts": built,
-                "absent": [
-                    (artifact_title(name), judge([row for row in rows if row["artifact"] == name], built=False))
-                    for name in absent
-                ],
+                "absent": [(artifact_title(name), judge(printed_in(rows, key, name), built=False)) for name in absent],
             }
         )
     return papers

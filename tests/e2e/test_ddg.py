@@ -29,7 +29,7 @@ def values(rows: list[dict[str, str]], artifact: str, setting: str, method: str,
     """Return one value a seed."""
     key = (artifact, setting, method, model)
     return [
-        float(row["value"]) for row in rows if (row["artifact"], row["setting"], row["method"], row["model"]) == key
+        float(row["value"]) for row in rows if (row["experiment"], row["setting"], row["method"], row["model"]) == key
     ]
 
 

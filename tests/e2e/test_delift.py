@@ -21,7 +21,7 @@ def values(results: Path, artifact: str, setting: str, method: str, metric: str)
     rows = [
         row
         for row in read_metrics(results / "metrics.csv")
-        if (row["paper"], row["artifact"], row["setting"], row["method"], row["metric"]) == asked
+        if (row["paper"], row["experiment"], row["setting"], row["method"], row["metric"]) == asked
     ]
     return [float(row["value"]) for row in sorted(rows, key=lambda row: int(row["seed"]))]
 

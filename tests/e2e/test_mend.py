@@ -63,7 +63,7 @@ def test_a_query_costs_less_behind_vectors(results: Path) -> None:
     costs = {
         (row["method"], row["setting"], row["metric"]): float(row["value"])
         for row in read_metrics(results / "metrics.csv")
-        if (row["paper"], row["artifact"]) == ("mend", "figure_3")
+        if (row["paper"], row["experiment"]) == ("mend", "figure_3")
     }
     for k in ("k_4", "k_8", "k_16"):
         assert costs["mend", k, "query_flops"] < costs["icl_cached", k, "query_flops"]

@@ -20,7 +20,7 @@ def values(results: Path, paper: str, artifact: str, metric: str, method: str, s
     return [
         float(row["value"])
         for row in read_metrics(results / "metrics.csv")
-        if (row["paper"], row["artifact"], row["metric"]) == (paper, artifact, metric)
+        if (row["paper"], row["experiment"], row["metric"]) == (paper, artifact, metric)
         and (row["method"], row["setting"]) == (method, setting)
     ]
 

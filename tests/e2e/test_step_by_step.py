@@ -29,14 +29,14 @@ def by_seed(rows: list[dict[str, str]], artifact: str, setting: str, method: str
     found = {
         row["seed"]: float(row["value"])
         for row in rows
-        if (row["artifact"], row["setting"], row["method"], row["metric"], row["model"]) == key
+        if (row["experiment"], row["setting"], row["method"], row["metric"], row["model"]) == key
     }
     return [found[seed] for seed in sorted(found)]
 
 
 def shares(rows: list[dict[str, str]]) -> list[str]:
     """Return the settings of figure 4, smallest share first."""
-    found = {row["setting"] for row in rows if row["artifact"] == "figure_4" and "_share_" in row["setting"]}
+    found = {row["setting"] for row in rows if row["experiment"] == "figure_4" and "_share_" in row["setting"]}
     return sorted(found, key=lambda setting: float(setting.rpartition("_")[2]))
 
 
@@ -72,7 +72,7 @@ def test_teachers_are_as_right_as_the_corpus_makes_them(rows: list[dict[str, str
     found = {
         (row["setting"], row["model"]): float(row["value"])
         for row in rows
-        if row["artifact"] == "table_teachers" and row["metric"] == "accuracy_percent"
+        if row["experiment"] == "table_teachers" and row["metric"] == "accuracy_percent"
     }
     assert found["mini_cqa_test", "palm"] == pytest.approx(75, abs=8)
     assert found["mini_cqa_test", "neox"] == pytest.approx(55, abs=9)

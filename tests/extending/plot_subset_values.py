@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Sequence
 
-from scripts.common.artifacts import add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, spread_cells
-from scripts.common.metrics import read_metrics
 from scripts.common.plotting import draw_points, method_label, new_figure
-from scripts.common.spread import spreads_by
+from scripts.common.settings import parse_settings
+from scripts.common.tables import Missing
+from scripts.nuggets.comparison import Comparison
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--methods", required=True, nargs="+")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    args = parser.parse_args(argv)
-    rows = [row for row in read_metrics(args.metrics) if row["artifact"] == "table_baselines"]
-    values = spreads_by([row for row in rows if row["metric"] == "exact_match"], ("method",))
-    shown = [(method, values[method,]) for method in args.methods if (method,) in values]
+    args = artifact_flags(argv, __doc__, FIGURE)
+    settings = parse_settings(Comparison, args.settings)
+    names = {method: settings.experiment("alpaca_eval", method) for method in settings.show["methods"]}
+    cells = {m: args.measured.cell("all", m, "exact_match", experiment=name) for m, name in names.items()}
+    shown = [(method, value) for method, value in cells.items() if not isinstance(value, Missing)]
     figure, axes = new_figure()
     for place, (method, value) in enumerate(shown):
         draw_points(axes, [place], [value], method)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.metrics import METRIC_COLUMNS, metric_row, read_metrics, write_metrics
+from scripts.common.metrics import METRIC_COLUMNS, metric_row, read_metrics, reason_row, write_metrics
 from scripts.report.collect_metrics import main
 
 
@@ -14,7 +14,7 @@ def measured(paper="nuggets", method="full", seed=0, value=1.5):
 
 
 def write_raw(path, value="1", n="2"):
-    path.write_text(",".join(METRIC_COLUMNS) + f"\nnuggets,table_1,all,llama_7b,full,0,win_rate_percent,{value},{n}\n")
+    path.write_text(",".join(METRIC_COLUMNS) + f"\nnuggets,table_1,all,llama_7b,full,0,win_rate_percent,{value},{n},\n")
 
 
 def test_all_rows_are_kept_and_sorted_whatever_the_order_of_the_files(tmp_path):
@@ -50,6 +50,25 @@ def test_what_is_no_number_is_named(tmp_path, value, n, message):
 
 
 def test_a_missing_column_is_named(tmp_path):
-    (tmp_path / "a.csv").write_text("paper,artifact\nnuggets,table_1\n")
+    (tmp_path / "a.csv").write_text("paper,experiment\nnuggets,table_1\n")
     with pytest.raises(UserError, match="column 'setting' is missing"):
+        main(["--metrics", str(tmp_path / "a.csv"), "--metrics-out", str(tmp_path / "o.csv")])
+
+
+def test_reasons_are_kept_each_once(tmp_path):
+    why = reason_row("nuggets", "alpaca_eval/kmeans_40", "no example scores above 0.9", method="gt_0.9")
+    for name in ("a.csv", "b.csv"):
+        write_metrics(tmp_path / name, [why, measured(paper=name[0])])
+    main(["--metrics", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--metrics-out", str(tmp_path / "o.csv")])
+    rows = read_metrics(tmp_path / "o.csv")
+    assert [(row["paper"], row["value"], row["reason"]) for row in rows] == [
+        ("a", "1.5", ""),
+        ("b", "1.5", ""),
+        ("nuggets", "", "no example scores above 0.9"),
+    ]
+
+
+def test_a_value_with_a_reason_is_refused(tmp_path):
+    write_metrics(tmp_path / "a.csv", [{**measured(), "reason": "lost"}])
+    with pytest.raises(UserError, match=r"a\.csv:2: has a value and a reason"):
         main(["--metrics", str(tmp_path / "a.csv"), "--metrics-out", str(tmp_path / "o.csv")])

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, reason_row, write_metrics
 from scripts.report.compare_published import COMPARISON_COLUMNS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,9 +17,15 @@ TOLERANCES = {"win_rate_percent": 1.0, "n_examples": 0}
 
 
 def published(
-    value="25.0", artifact="table_1", method="full", metric="win_rate_percent", model="llama_7b", setting="all"
+    value="25.0",
+    artifact="table_1",
+    method="full",
+    metric="win_rate_percent",
+    model="llama_7b",
+    setting="all",
+    origin="paper",
 ):
-    cells = ("nuggets", artifact, setting, model, method, metric, value, "", "table 1")
+    cells = ("nuggets", artifact, artifact, setting, model, method, metric, value, "", origin, "table 1")
     return dict(zip(PUBLISHED_COLUMNS, cells))
 
 
@@ -88,6 +94,18 @@ def test_what_was_not_run_says_why(tmp_path, tier, our_rows, note):
     assert (row["ours_mean"], row["ours_std"], row["difference"]) == ("", "", "")
 
 
+def test_our_own_measurement_is_confirmed_or_deviates_and_never_reproduced(tmp_path):
+    rows = [published(origin="measured"), published(origin="measured", method="top")]
+    result = compare(tmp_path, rows, [ours(25.5), ours(20.0, method="top")])
+    assert [(row["origin"], row["status"]) for row in result] == [("measured", "confirmed"), ("measured", "deviates")]
+
+
+def test_a_row_that_only_gives_a_reason_is_no_measurement(tmp_path):
+    why = reason_row("nuggets", "table_1", "no example scores above 0.9", model="llama_7b", method="full")
+    (row,) = compare(tmp_path, [published()], [why, ours(1.0, method="top")])
+    assert row["note"] == "no measurement of win_rate_percent for method full in setting all"
+
+
 def test_the_mini_tier_is_never_compared_even_with_equal_names(tmp_path):
     (row,) = compare(tmp_path, [published()], [ours(25.0)], tier="mini")
     assert row["status"] == "not_run"
@@ -114,6 +132,7 @@ def test_every_published_row_appears_once_in_its_order(tmp_path):
             [published(metric="win_rate_percnt")],
             r"no tolerance \(did you mean 'win_rate_percent'\?\); add it to config",
         ),
+        ([published(origin="rumour")], r"published\.csv:2: origin is 'rumour'; write paper or measured"),
         ([published(value="")], r"published\.csv:2: value is ''"),
         ([published(value="25 %")], r"value is '25 %'"),
     ],

@@ -20,7 +20,7 @@ from scripts.ddg import (
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from tests.unit.ddg_results import SETTINGS, written
 
-PUBLISHED = "ddg,table_1,sst2/dpc_5,bert_base,dilm,score_percent,72.5,5.9,somebody's table\n"
+PUBLISHED = "ddg,table_1,table_1,sst2/dpc_5,bert_base,dilm,score_percent,72.5,5.9,paper,somebody's table\n"
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +53,19 @@ def table(folder, name, settings=SETTINGS):
 
 
 def test_a_seeds_value_is_the_mean_over_its_sets(results):
-    found = values(results, artifact="table_1", setting="sst2/dpc_5", method="dilm")
+    found = values(results, experiment="table_1", setting="sst2/dpc_5", method="dilm")
     assert found == pytest.approx({0: 80.05, 1: 81.05, 2: 82.05})
-    assert values(results, artifact="table_1", setting="sst2/full", method="full")[0] == pytest.approx(95.0)
+    assert values(results, experiment="table_1", setting="sst2/full", method="full")[0] == pytest.approx(95.0)
 
 
 def test_with_one_seed_every_set_counts(tmp_path):
     collect_metrics.main(written(tmp_path, seeds=[0]))
-    found = values(tmp_path, artifact="table_1", setting="sst2/dpc_5", method="dilm")
+    found = values(tmp_path, experiment="table_1", setting="sst2/dpc_5", method="dilm")
     assert len(found) == 6  # the made-up runs have three seeds: each of their two sets is a value
 
 
 def test_differences_are_paired_over_seeds(results):
-    found = values(results, artifact="table_paired", setting="sst2/dpc_2", method="dilm-random")
+    found = values(results, experiment="table_paired", setting="sst2/dpc_2", method="dilm-random")
     assert found == pytest.approx({0: 30.0, 1: 30.0, 2: 30.0})
     rows, _ = table(results, "table_paired")
     assert float(rows[0]["value_mean"]) == pytest.approx(30.0)
@@ -73,9 +73,9 @@ def test_differences_are_paired_over_seeds(results):
 
 
 def test_rounds_and_scorers_keep_apart(results):
-    assert values(results, artifact="figure_sensitivity", setting="round_1", method="dilm")[0] == pytest.approx(70.0)
-    assert values(results, artifact="table_main", setting="average/labels", method="dilm")[2] == pytest.approx(82.0)
-    assert values(results, artifact="table_3", setting="sst2/round_2", method="random")[0] == pytest.approx(50.0)
+    assert values(results, experiment="figure_sensitivity", setting="round_1", method="dilm")[0] == pytest.approx(70.0)
+    assert values(results, experiment="table_main", setting="average/labels", method="dilm")[2] == pytest.approx(82.0)
+    assert values(results, experiment="table_3", setting="sst2/round_2", method="random")[0] == pytest.approx(50.0)
 
 
 def test_published_values_stand_beside_ours(results):

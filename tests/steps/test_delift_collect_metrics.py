@@ -10,6 +10,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_json
+from scripts.common.metrics import PUBLISHED_COLUMNS
 from scripts.common.tables import read_markdown_table
 from scripts.delift.collect_metrics import main, nearest_grade
 from scripts.delift.collect_times import main as collect_times
@@ -29,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with metrics.csv, notes.csv and an empty file of published values."""
     folder = tmp_path_factory.mktemp("metrics")
     collect(make_run(folder), folder)
-    (folder / "published.csv").write_text("paper,artifact,setting,model,method,metric,value,std,source\n")
+    (folder / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n")
     return folder
 
 
@@ -57,12 +58,12 @@ def figure(step: Any, run: Path, name: str) -> list[dict[str, str]]:
 
 def test_metrics_hold_every_seed_of_every_artifact(run: Path) -> None:
     rows = read_csv(run / "metrics.csv")
-    asked = [r for r in rows if (r["artifact"], r["method"], r["metric"]) == ("table_1", "delift", "rouge_1")]
+    asked = [r for r in rows if (r["experiment"], r["method"], r["metric"]) == ("table_1", "delift", "rouge_1")]
     assert [(r["setting"], r["model"], r["seed"]) for r in asked] == [
         ("first/peft/percent_30", "small", "0"),
         ("first/peft/percent_30", "small", "1"),
     ]
-    assert not any("second" in r["setting"] for r in rows if r["artifact"] == "table_1")
+    assert not any("second" in r["setting"] for r in rows if r["experiment"] == "table_1")
 
 
 def test_a_table_shows_means_and_spreads(run: Path) -> None:

@@ -32,7 +32,11 @@ from scripts.step_by_step.plan import Plan
 from tests.steps.test_nuggets_figures import STEPS as NUGGETS
 from tests.steps.test_nuggets_figures import folder as nuggets  # noqa: F401
 from tests.unit import ddg_results, delift_small, head_to_head_small, mend_results
+from tests.unit.nuggets_eval import flags
+from tests.unit.nuggets_eval import plan as nuggets_plan
 
+OUTCOMES, SCORES = list(plot_pairwise.OUTCOMES), list(plot_selection_quality.SCORE_LABELS)
+SUBSETS = ["base", "full", "gt_0.9"]
 LAST, SMALLEST = plot_minimum.LAST, plot_minimum.SMALLEST
 
 
@@ -56,19 +60,13 @@ def header_only(folder: Path, columns: Sequence[str] = PUBLISHED_COLUMNS, name: 
     return folder / name
 
 
-def nuggets_case(folder: Path, name: str) -> Case:
-    module, names, further = NUGGETS[name]
-    inputs = {file: folder / f"{file}.csv" for file in names}
-    methods = {"pairwise": ["base", "gt_0.5"], "selection_quality": ["base", "full"], "scores_of_quality": []}[name]
-    legend = frozenset(plot_pairwise.OUTCOMES) if name == "pairwise" else frozenset()
-    return Case(module.main, inputs, further, methods, legend)
-
-
-def roc_case(folder: Path) -> Case:
-    module, names, further = NUGGETS["selection_quality"]
-    return Case(
-        module.main, {f: folder / f"{f}.csv" for f in names}, further, list(plot_selection_quality.SCORE_LABELS)
-    )
+def nuggets_case(folder: Path, name: str, methods: Sequence[str], legend: Sequence[str] = ()) -> Case:
+    """Return the case of a NUGGETS figure; the fixture `nuggets` of its own tests has written the folder."""
+    module, files = NUGGETS[name]
+    artifact = f"figure_{name}"
+    inputs = {file: folder / f"{file}.csv" for file in ("measured", *files, "published")}
+    given = {"artifact": artifact, "settings": nuggets_plan(table_baselines={"methods": SUBSETS}).settings(artifact)}
+    return Case(module.main, inputs, flags(given), methods, frozenset(legend))
 
 
 def delift_case(folder: Path, step: Any, artifact: str) -> Case:
@@ -165,7 +163,7 @@ def overview_case(folder: Path) -> Case:
     methods = ["base", "random", "top"]
     values = [{"method": method, "setting": "all"} for method in methods]
     claim = {
-        "artifact": "t",
+        "experiment": "t",
         "model": "m",
         "metric": "x",
         "about": "a",
@@ -180,9 +178,9 @@ def overview_case(folder: Path) -> Case:
 
 
 CASES: dict[str, Callable[[Path], Case]] = {
-    "nuggets/pairwise": lambda folder: nuggets_case(folder, "pairwise"),
-    "nuggets/selection_quality": lambda folder: nuggets_case(folder, "selection_quality"),
-    "nuggets/selection_quality_scores": roc_case,
+    "nuggets/pairwise": lambda folder: nuggets_case(folder, "pairwise", ["base", "gt_0.5"], OUTCOMES),
+    "nuggets/selection_quality": lambda folder: nuggets_case(folder, "selection_quality", ["base", "full"]),
+    "nuggets/selection_quality_scores": lambda folder: nuggets_case(folder, "selection_quality", SCORES),
     "delift/subset_size": lambda folder: delift_case(folder, plot_subset_size, "figure_subset_size"),
     "delift/laj": lambda folder: delift_case(folder, plot_judge_scores, "figure_laj"),
     "delift/stages": lambda folder: delift_case(folder, plot_stages, "figure_stages"),
@@ -262,7 +260,7 @@ def drawn_figure(case: Case, folder: Path, dropped: Sequence[str], monkeypatch: 
     for flag, path in case.inputs.items():
         rows = read_csv(path)
         kept[flag] = folder / f"kept_{flag}.csv"
-        with_methods = flag in ("metrics", "times", "roc")
+        with_methods = flag in ("measured", "metrics", "times", "roc")
         columns = path.read_text(encoding="utf-8").splitlines()[0].split(",")
         write_csv(kept[flag], [r for r in rows if not (with_methods and r["method"] in dropped)], columns)
     found: list[tuple[Any, list[dict[str, Any]]]] = []
@@ -302,13 +300,16 @@ def test_the_training_of_one_variant_alone(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("metric", [None, "auc"])
 def test_anchor_sizes_without_truth_or_without_scores(metric, nuggets, monkeypatch):  # noqa: F811
-    kept = [r for r in read_metrics(nuggets / "metrics.csv") if r["artifact"] != "figure_anchor_sizes" or metric]
-    write_metrics(nuggets / "metrics.csv", [row for row in kept if row["metric"] != metric])
-    inputs = {name: nuggets / f"{name}.csv" for name in ("metrics", "notes")}
-    case = Case(plot_anchor_sizes.main, inputs, [], [])
+    case = nuggets_case(nuggets, "anchor_sizes", [])
+    kept = [
+        r for r in read_metrics(case.inputs["measured"]) if metric or not r["experiment"].startswith("anchor_sizes")
+    ]
+    write_metrics(case.inputs["measured"], [row for row in kept if row["metric"] != metric])
     figure, rows = drawn_figure(case, nuggets, [], monkeypatch)
     check(figure, case)
-    assert [row["note"] for row in rows if row["note"]]
+    assert [row["metric"] for row in rows if row["note"]] == (
+        [metric] if metric else [m for m, _ in plot_anchor_sizes.PANELS]
+    )
 
 
 def test_every_figure_that_compares_methods_is_here():

@@ -22,7 +22,7 @@ from scripts.mend import (
 )
 from tests.unit.mend_results import RUNS, SETTINGS, all_scores, written
 
-PUBLISHED = "mend,table_2,seen,gpt2_large,icl,score_percent,43.5,,somebody's table\n"
+PUBLISHED = "mend,table_2,table_2,seen,gpt2_large,icl,score_percent,43.5,,paper,somebody's table\n"
 TABLES = ["table_2", "table_3", "table_4", "table_5", "table_efficiency", "table_separators", "table_unseen_labels"]
 TABLES.append("table_paired")
 FIGURES = {
@@ -49,52 +49,54 @@ def values(folder, **wanted):
 
 
 def test_scores_are_means_over_the_tasks_of_a_setting(results):
-    found = values(results, artifact="table_2", setting="seen", method="icl", metric="score_percent")
+    found = values(results, experiment="table_2", setting="seen", method="icl", metric="score_percent")
     assert found == pytest.approx({13: 85.0, 21: 86.0, 42: 87.0})
-    assert values(results, artifact="table_2", setting="unseen", method="icl")[13] == pytest.approx(70.0)
-    average = values(results, artifact="table_2", setting="average", method="icl")
+    assert values(results, experiment="table_2", setting="unseen", method="icl")[13] == pytest.approx(70.0)
+    average = values(results, experiment="table_2", setting="average", method="icl")
     assert average[13] == pytest.approx((85.0 + 70.0) / 2)
 
 
 def test_each_condition_goes_to_its_artifact(results):
-    assert values(results, artifact="table_3", setting="seen/none", method="mend")[13] == pytest.approx(75.0)
-    assert values(results, artifact="table_3", setting="seen/wrong_label", method="mend")[13] == pytest.approx(45.0)
-    assert values(results, artifact="table_separators", setting="seen/metaicl", method="icl")[13] == pytest.approx(75.0)
-    assert values(results, artifact="table_separators", setting="seen/plain", method="icl")[13] == pytest.approx(85.0)
-    assert values(results, artifact="figure_lambda", setting="seen/lambda_inf", method="kl_only")[13] == pytest.approx(
-        60
+    assert values(results, experiment="table_3", setting="seen/none", method="mend")[13] == pytest.approx(75.0)
+    assert values(results, experiment="table_3", setting="seen/wrong_label", method="mend")[13] == pytest.approx(45.0)
+    assert values(results, experiment="table_separators", setting="seen/metaicl", method="icl")[13] == pytest.approx(
+        75.0
     )
+    assert values(results, experiment="table_separators", setting="seen/plain", method="icl")[13] == pytest.approx(85.0)
+    assert values(results, experiment="figure_lambda", setting="seen/lambda_inf", method="kl_only")[
+        13
+    ] == pytest.approx(60)
 
 
 def test_ratio_is_demonstration_tokens_over_vectors(results):
-    found = values(results, artifact="figure_4", setting="seen/k_4", method="mend", metric="distillation_ratio")
+    found = values(results, experiment="figure_4", setting="seen/k_4", method="mend", metric="distillation_ratio")
     assert set(found.values()) == {40 / 8}
-    found = values(results, artifact="figure_4", setting="seen/vectors_2", method="mend", metric="distillation_ratio")
+    found = values(results, experiment="figure_4", setting="seen/vectors_2", method="mend", metric="distillation_ratio")
     assert set(found.values()) == {160 / 2}
-    assert not values(results, artifact="figure_4", setting="seen/k_4", method="icl", metric="distillation_ratio")
+    assert not values(results, experiment="figure_4", setting="seen/k_4", method="icl", metric="distillation_ratio")
 
 
 def test_accuracy_on_unseen_labels_counts_queries_not_tasks(results):
     found = values(
-        results, artifact="table_unseen_labels", setting="seen/k_2", method="icl", metric="accuracy_unseen_labels"
+        results, experiment="table_unseen_labels", setting="seen/k_2", method="icl", metric="accuracy_unseen_labels"
     )
     assert found[13] == pytest.approx((0.1 * 10 + 0.3 * 30) / 40)
 
 
 def test_largest_saving_of_operations(results):
-    (saved,) = values(results, artifact="figure_3", method="mend_vs_vanilla_icl").values()
+    (saved,) = values(results, experiment="figure_3", method="mend_vs_vanilla_icl").values()
     assert saved == pytest.approx(100 * (1 - (6 * 16 + 64 * 4.5) / (64 * 160)))
 
 
 def test_attention_counts_the_queries_it_is_a_mean_over(results):
-    rows = [row for row in read_metrics(results / "metrics.csv") if row["artifact"] == "figure_5"]
+    rows = [row for row in read_metrics(results / "metrics.csv") if row["experiment"] == "figure_5"]
     assert {(row["method"], int(row["n"])) for row in rows} == {("llm_icl", 32), ("llm_mend", 32), ("distiller", 1)}
 
 
 def test_seconds_stand_apart(results):
     assert not [row for row in read_metrics(results / "metrics.csv") if "seconds" in row["metric"]]
     timing = read_metrics(results / "timing.csv")
-    assert {row["artifact"] for row in timing} == {"table_timing", "figure_timing"}
+    assert {row["experiment"] for row in timing} == {"table_timing", "figure_timing"}
 
 
 def test_what_was_not_run_has_a_reason(results):
@@ -107,8 +109,8 @@ def test_a_seed_without_all_tasks_is_left_out(tmp_path):
     scores = all_scores()
     main = [row for row in scores[RUNS[0]] if (row["task"], row["seed"], row["method"]) != ("b", 21, "icl")]
     collect_metrics.main(written(tmp_path, {**scores, RUNS[0]: main}))
-    assert set(values(tmp_path, artifact="table_2", setting="seen", method="icl")) == {13, 42}
-    assert set(values(tmp_path, artifact="table_2", setting="average", method="icl")) == {13, 42}
+    assert set(values(tmp_path, experiment="table_2", setting="seen", method="icl")) == {13, 42}
+    assert set(values(tmp_path, experiment="table_2", setting="average", method="icl")) == {13, 42}
 
 
 def test_runs_and_files_must_match(tmp_path):
@@ -148,7 +150,7 @@ def test_main_table(results, tmp_path):
 def test_differences_are_paired_over_seeds(results, tmp_path):
     rows, _ = table(results, "table_paired", tmp_path)
     found = next(row for row in rows if row["difference"] == "in-context learning")
-    scores = [values(results, artifact="table_2", setting="seen", method=name, metric="score_percent")
+    scores = [values(results, experiment="table_2", setting="seen", method=name, metric="score_percent")
               for name in ("mend", "icl")]  # fmt: skip
     plain = spread(scores[0][seed] - scores[1][seed] for seed in scores[0])
     assert len(scores[0]) == plain.n > 1

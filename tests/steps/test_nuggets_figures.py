@@ -4,45 +4,43 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.common.artifacts import NOTE_COLUMNS
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
+from scripts.common.metrics import read_metrics, reason_row, write_metrics
 from scripts.nuggets import plot_anchor_sizes, plot_cases, plot_pairwise, plot_scores, plot_selection_quality
-from scripts.nuggets.collect_metrics import ROC_COLUMNS
+from scripts.nuggets.benchmarks import UNSCORED
+from scripts.nuggets.measure_quality import ROC_COLUMNS
+from tests.unit.nuggets_eval import flags, plan, published, value, write_published
 
 EMPTY = "no example scores above 0.9"
-
-
-def value(artifact, setting, method, seed, metric, number, n=10):
-    return metric_row("nuggets", artifact, setting, "tiny", method, seed, metric, number, n)
+JUDGED = f"alpaca_eval/{UNSCORED}"
 
 
 @pytest.fixture
 def folder(tmp_path):
-    rows = [value("figure_scores", "pool", f"le_{t:g}", 0, "n_examples", c) for t, c in ((0.5, 2), (0.8, 3))]
-    for method, shares in (("base", (0.2, 0.3, 0.5)), ("gt_0.5", (0.6, 0.3, 0.1))):
+    rows = [value("golden_scores/kmeans_4", "pool", f"le_{t:g}", 0, "n_examples", c) for t, c in ((0.5, 2), (0.8, 3))]
+    for method, anchors, shares in (("base", UNSCORED, (0.2, 0.3, 0.5)), ("gt_0.5", "kmeans_4", (0.6, 0.3, 0.1))):
         for seed in (0, 1):
             for outcome, share in zip(("win", "tie", "loss"), shares):
                 moved = share + (0.05 if outcome == "win" else -0.05 if outcome == "tie" else 0.0) * seed
-                rows.append(value("figure_pairwise", "vs_full", method, seed, f"{outcome}_share", moved))
+                rows.append(value(f"pairwise/{anchors}", "vs_full", method, seed, f"{outcome}_share", moved))
     for score in plot_selection_quality.SCORE_LABELS:
-        rows.append(value("table_selection_quality", "all", score, 0, "auc", 0.75))
+        rows.append(value("quality/kmeans_4", "all", score, 0, "auc", 0.75))
     for method, number in (("base", 0.5), ("full", 0.6)):
-        rows += [value("table_baselines", "all", method, seed, "exact_match", number + seed / 100) for seed in (0, 1)]
-        rows.append(value("table_baselines", "overall", method, 0, "exact_match", 0.1))
+        rows += [value(JUDGED, "all", method, seed, "exact_match", number + seed / 100) for seed in (0, 1)]
+        rows.append(value(f"mt_bench/{UNSCORED}", "overall", method, 0, "exact_match", 0.1))
     for size in (5, 10):
         for draw in range(3):
-            rows.append(value("figure_anchor_sizes", f"n_anchors_{size}", "golden_score", draw, "auc", 0.7 + draw / 10))
-            name = "spearman_with_all_anchors"
-            rows.append(value("figure_anchor_sizes", f"n_anchors_{size}", "golden_score", draw, name, 0.9))
-    write_metrics(tmp_path / "metrics.csv", rows)
-    notes = [("figure_pairwise", "", "tiny", "gt_0.9", EMPTY), ("table_baselines", "", "tiny", "gt_0.9", EMPTY)]
-    write_csv(tmp_path / "notes.csv", [dict(zip(NOTE_COLUMNS, note)) for note in notes], NOTE_COLUMNS)
+            key = ("anchor_sizes/kmeans_4", f"n_anchors_{size}", "golden_score", draw)
+            rows.append(value(*key, "auc", 0.7 + draw / 10))
+            rows.append(value(*key, "spearman_with_all_anchors", 0.9))
+    for mode in ("pairwise", "alpaca_eval"):
+        rows.append(reason_row("nuggets", f"{mode}/kmeans_4", EMPTY, model="tiny", method="gt_0.9"))
+    write_metrics(tmp_path / "measured.csv", rows)
     points = [(score, x, y) for score in plot_selection_quality.SCORE_LABELS for x, y in ((0, 0), (0, 0.5), (1, 1))]
     write_csv(tmp_path / "roc.csv", [dict(zip(ROC_COLUMNS, point)) for point in points], ROC_COLUMNS)
-    paper = [("nuggets", "figure_scores", "pool", "tiny", "le_0.5", "n_examples", 4, "", "an image")]
-    write_csv(tmp_path / "published.csv", [dict(zip(PUBLISHED_COLUMNS, row)) for row in paper], PUBLISHED_COLUMNS)
+    paper = published("figure_scores", "golden_scores/random_4", "pool", "le_0.5", "n_examples", 4, "tiny")
+    write_published(tmp_path / "published.csv", [paper])
     scores = [{"id": i, "golden_score": s} for i, s in enumerate([0.25, 0.5, 0.75, 1.0, ""])]
     write_csv(tmp_path / "scores.csv", scores, ("id", "golden_score"))
     columns = ("side", "rank", "id", "golden_score", "quality", "instruction", "input", "output")
@@ -55,30 +53,30 @@ def folder(tmp_path):
 
 
 STEPS = {
-    "scores": (plot_scores, ["scores", "metrics", "published"], ["--dataset", "pool", "--model", "tiny"]),
-    "pairwise": (
-        plot_pairwise,
-        ["metrics", "notes"],
-        ["--reference", "full", "--methods", "base", "gt_0.5", "gt_0.9"],
-    ),
-    "selection_quality": (
-        plot_selection_quality,
-        ["roc", "metrics", "notes"],
-        ["--methods", "base", "full", "gt_0.9"],
-    ),
-    "anchor_sizes": (plot_anchor_sizes, ["metrics", "notes"], []),
-    "cases": (plot_cases, ["cases"], []),
+    "scores": (plot_scores, ["scores"]),
+    "pairwise": (plot_pairwise, []),
+    "selection_quality": (plot_selection_quality, ["roc"]),
+    "anchor_sizes": (plot_anchor_sizes, []),
+    "cases": (plot_cases, ["cases"]),
 }
 
 
 def draw(folder, name, tier="mini"):
-    step, inputs, further = STEPS[name]
-    given = [part for file in inputs for part in (f"--{file}", str(folder / f"{file}.csv"))]
-    files = {kind: folder / f"figure_{name}.{kind}" for kind in ("pdf", "png", "csv")}
-    step.main(
-        given + further + ["--tier", tier] + [part for k, path in files.items() for part in (f"--{k}-out", str(path))]
-    )
-    return files
+    """Draw a figure from all values there are; what is planned for it is another test's."""
+    step, files = STEPS[name]
+    paths = {kind: folder / f"figure_{name}.{kind}" for kind in ("pdf", "png", "csv")}
+    shown = plan(table_baselines={"methods": ["base", "full", "gt_0.9"]})
+    given = {
+        "artifact": f"figure_{name}",
+        "measured": folder / "measured.csv",
+        **{file: folder / f"{file}.csv" for file in files},
+        "published": folder / "published.csv",
+        "settings": shown.settings(f"figure_{name}"),
+        "tier": tier,
+        **{f"{kind}-out": path for kind, path in paths.items()},
+    }
+    step.main(flags(given))
+    return paths
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))
@@ -124,11 +122,11 @@ def test_selection_quality_draws_curves_and_models(folder):
 
 def test_without_truth_the_panels_say_why(folder):
     reason = "it is not known which examples are good"
-    notes = [(name, "", "tiny", "", reason) for name in ("figure_selection_quality", "figure_anchor_sizes")]
-    write_csv(folder / "notes.csv", [dict(zip(NOTE_COLUMNS, note)) for note in notes], NOTE_COLUMNS)
     write_csv(folder / "roc.csv", [], ROC_COLUMNS)
-    kept = [row for row in read_csv(folder / "metrics.csv") if row["metric"] != "auc"]
-    write_metrics(folder / "metrics.csv", kept)
+    kept = [row for row in read_metrics(folder / "measured.csv") if row["metric"] != "auc"]
+    kept.append(reason_row("nuggets", "quality/kmeans_4", reason, model="tiny"))
+    kept.append(reason_row("nuggets", "anchor_sizes/kmeans_4", reason, model="tiny", metric="auc"))
+    write_metrics(folder / "measured.csv", kept)
     rows = read_csv(draw(folder, "selection_quality")["csv"])
     assert [row["note"] for row in rows if row["panel"] == "roc"] == [reason]
     rows = read_csv(draw(folder, "anchor_sizes")["csv"])
@@ -144,9 +142,9 @@ def test_anchor_sizes_draws_median_and_range(folder):
 
 
 def test_the_win_rate_stands_in_where_there_are_no_references(folder):
-    rows = [row for row in read_csv(folder / "metrics.csv") if row["metric"] != "exact_match"]
-    rows.append(value("table_baselines", "all", "full", 0, "alpaca_eval_win_rate_percent", 40.0))
-    write_metrics(folder / "metrics.csv", rows)
+    rows = [row for row in read_metrics(folder / "measured.csv") if row["metric"] != "exact_match"]
+    rows.append(value(JUDGED, "all", "full", 0, "alpaca_eval_win_rate_percent", 40.0))
+    write_metrics(folder / "measured.csv", rows)
     drawn = read_csv(draw(folder, "selection_quality")["csv"])
     bars = {row["series"]: row for row in drawn if row["panel"] == "alpaca_eval_win_rate_percent"}
     assert float(bars["full"]["y"]) == 40.0

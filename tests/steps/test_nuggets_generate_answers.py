@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl, write_json, write_jsonl
+from scripts.common.metrics import read_metrics
 from scripts.lm.generate import generate
 from scripts.lm.prompts import Prompt
 from scripts.nuggets.generate_answers import (
@@ -22,8 +22,9 @@ from scripts.nuggets.generate_answers import (
     likelihood_rows,
     main,
     reference_likelihood,
-    reference_questions,
     shorten,
+    single_questions,
+    turn_questions,
 )
 from tests.unit.nuggets_eval import ANSWER, DIALOGUES, SINGLES, flags, model_flags, write_benchmarks
 from tests.unit.nuggets_tiny import PROMPT, save, tiny
@@ -61,17 +62,19 @@ def folder(tmp_path_factory):
     return made
 
 
-def run(folder: Path, out: Path, **changes) -> Path:
+def run(folder: Path, out: Path, benchmark: str = "alpaca_eval", **changes) -> Path:
     given = {
         **model_flags(folder / "model"),
         "models": folder / "models",
         "runs": RUN,
         "seeds": [0, 1],
-        "alpaca-eval": folder / "alpaca_eval.jsonl",
-        "mt-bench": folder / "mt_bench.jsonl",
+        "model-name": "tiny",
+        "benchmark": benchmark,
+        "examples": folder / f"{benchmark}.jsonl",
         "turn-separator": "\n",
         "settings": ANSWER,
         "answers-out": out,
+        "measured-out": out.with_name(f"{out.name}.csv"),
     }
     main(flags({**given, **changes}))
     return out / RUN
@@ -81,22 +84,34 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def likelihoods(out: Path) -> dict[tuple[str, str, str], tuple[float, int]]:
+    """Return {(method, group, seed): (nats per token, tokens)} of the job that wrote to `out`."""
+    rows = read_metrics(out.with_name(f"{out.name}.csv"))
+    assert {row["metric"] for row in rows} <= {"reference_loglik_nats_per_token"}
+    return {(r["method"], r["setting"], r["seed"]): (float(r["value"]), int(r["n"])) for r in rows}
+
+
 def test_formats_and_seeds(folder, tmp_path):
     out = run(folder, tmp_path / "out")
     rows = read_json(out / "alpaca_eval" / "seed_0.json")
     assert [row["dataset"] for row in rows] == ["koala", "koala", "vicuna", "vicuna"]
     assert rows[1]["instruction"] == "w2\n\nw5"
     assert set(rows[0]) == {"instruction", "output", "generator", "dataset", "datasplit"}
-    dialogue = read_jsonl(out / "mt_bench" / "seed_0.jsonl")[0]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "alpaca_eval",
+        "status.json",
+    ]  # the other benchmark is not asked
+    asked = run(folder, tmp_path / "dialogues", "mt_bench")
+    dialogue = read_jsonl(asked / "mt_bench" / "seed_0.jsonl")[0]
     assert dialogue["question_id"] == 81
     assert len(dialogue["choices"][0]["turns"]) == 2
     assert (dialogue["model_id"], dialogue["tstamp"]) == ("top", 0.0)
     assert read_json(out / "alpaca_eval" / "seed_1.json") != rows  # the other seed has other weights
     assert read_json(out / "status.json")["n_examples"] == {"0": 3, "1": 3}
-    with open(out / "likelihood.csv", newline="") as stream:
-        table = {(r["benchmark"], r["group"], r["seed"]): r for r in csv.DictReader(stream)}
-    assert ("mt_bench", "overall", "1") in table
-    assert table["mt_bench", "overall", "0"]["n_examples"] == "3"
+    found = likelihoods(tmp_path / "dialogues")
+    assert {group for _, group, _ in found} == {"math", "writing", "overall"}
+    assert found["top", "overall", "0"][1] == sum(found["top", group, "0"][1] for group in ("math", "writing"))
+    assert {row["experiment"] for row in read_metrics(tmp_path / "dialogues.csv")} == {"mt_bench/kmeans_4"}
 
 
 def test_the_model_itself_answers_as_seed_0_does(folder, tmp_path):
@@ -110,23 +125,21 @@ def test_the_model_itself_answers_as_seed_0_does(folder, tmp_path):
 
 def test_runs_answer_alike_alone_and_together(folder, tmp_path):
     alone = everything(run(folder, tmp_path / "alone"))
-    both = run(folder, tmp_path / "both", runs=["kmeans_4/base", RUN], untrained="kmeans_4/base")
+    both = run(folder, tmp_path / "both", runs=["unscored/base", RUN], untrained="unscored/base")
     assert everything(both) == alone
-    assert sorted(path.name for path in (tmp_path / "both" / "kmeans_4" / "base" / "mt_bench").iterdir()) == [
-        "seed_0.jsonl"
+    assert [path.name for path in (tmp_path / "both" / "unscored" / "base" / "alpaca_eval").iterdir()] == [
+        "seed_0.json"
     ]
+    together, single = likelihoods(tmp_path / "both"), likelihoods(tmp_path / "alone")
+    assert {key: value for key, value in together.items() if key[0] == "top"} == single
 
 
 def test_same_bytes_with_another_batch_size(folder, tmp_path):
     first = everything(run(folder, tmp_path / "a"))
     other = {**ANSWER, "batch_size": 1, "batch_tokens": 32}
     second = everything(run(folder, tmp_path / "b", settings=other))
-    likelihoods = first.pop("likelihood.csv"), second.pop("likelihood.csv")
     assert first == second
-    numbers = [
-        [float(row["loglik_nats_per_token"]) for row in csv.DictReader(text.decode().splitlines())]
-        for text in likelihoods
-    ]
+    numbers = [[value for value, _ in likelihoods(tmp_path / name).values()] for name in ("a", "b")]
     np.testing.assert_allclose(*numbers, atol=1e-5)
 
 
@@ -136,8 +149,9 @@ def test_a_subset_that_was_not_trained_has_no_answers(folder, tmp_path):
     out = run(folder, tmp_path / "out", models=tmp_path / "models")
     assert read_json(out / "status.json") == status
     assert read_json(out / "alpaca_eval" / "seed_0.json") == []
-    assert read_jsonl(out / "mt_bench" / "seed_1.jsonl") == []
-    assert (out / "likelihood.csv").read_text().count("\n") == 1
+    assert likelihoods(tmp_path / "out") == {}
+    dialogues = run(folder, tmp_path / "dialogues", "mt_bench", models=tmp_path / "models")
+    assert read_jsonl(dialogues / "mt_bench" / "seed_1.jsonl") == []
 
 
 def test_second_turns_are_asked_after_the_models_own_first_answer():
@@ -173,11 +187,10 @@ def test_an_earlier_answer_is_cut_where_it_would_fill_the_window():
 
 def test_reference_likelihood_equals_a_plain_pass():
     loaded = tiny(bos=False)
-    examples = {"alpaca_eval": SINGLES, "mt_bench": DIALOGUES}
-    questions = reference_questions(examples, TEMPLATE, "\n")
-    assert [question.group for question in questions["mt_bench"]] == ["writing", "writing", "math"]
-    assert questions["mt_bench"][1].query == "Instruction:\nw1\nResponse:\nw3\nInstruction:\nw2\nResponse:\n"
-    for asked in questions.values():
+    turns = turn_questions(DIALOGUES, TEMPLATE, "\n")
+    assert [question.group for question in turns] == ["writing", "writing", "math"]
+    assert turns[1].query == "Instruction:\nw1\nResponse:\nw3\nInstruction:\nw2\nResponse:\n"
+    for asked in (single_questions(SINGLES, TEMPLATE), turns):
         scored = reference_likelihood(loaded, asked, 64)
         plain = [plain_loglik(loaded, question.query, question.answer) for question in asked]
         assert [n for _, _, n in scored] == [n for _, n in plain]
@@ -192,10 +205,12 @@ def test_references_beyond_the_window_are_left_out():
 
 
 def test_every_token_weighs_the_same():
-    rows = likelihood_rows("alpaca_eval", 3, [("a", -1.0, 1), ("a", -8.0, 2), ("b", -1.0, 1)])
-    values = {row["group"]: (float(row["loglik_nats_per_token"]), row["n_examples"], row["n_tokens"]) for row in rows}
-    assert values == {"a": (-3.0, 2, 3), "b": (-1.0, 1, 1), "all": (-2.5, 3, 4)}
-    assert likelihood_rows("alpaca_eval", 0, []) == []
+    about = ("alpaca_eval", RUN, "tiny")
+    rows = likelihood_rows(*about, 3, [("a", -1.0, 1), ("a", -8.0, 2), ("b", -1.0, 1)])
+    values = {row["setting"]: (float(row["value"]), row["n"]) for row in rows}
+    assert values == {"a": (-3.0, 3), "b": (-1.0, 1), "all": (-2.5, 4)}
+    assert {(row["experiment"], row["method"], row["seed"]) for row in rows} == {("alpaca_eval/kmeans_4", "top", 3)}
+    assert likelihood_rows(*about, 0, []) == []
 
 
 def test_adapters_are_put_over_the_base_model(folder, tmp_path):
@@ -217,8 +232,10 @@ def test_faults_are_named(folder, tmp_path):
         run(folder, tmp_path / "out", seeds=[9])
     with pytest.raises(UserError, match="--models: 'kmeans_4/top' is a trained run; give the folder of its models"):
         run(folder, tmp_path / "out", models=None)
+    with pytest.raises(UserError, match="--runs: 'top' is not of the form anchor_set/method"):
+        run(folder, tmp_path / "out", runs="top")
     write_jsonl(tmp_path / "broken.jsonl", [{"id": "1"}])
     with pytest.raises(UserError, match=r"broken.jsonl:1: field 'group' is missing"):
-        run(folder, tmp_path / "out", **{"alpaca-eval": tmp_path / "broken.jsonl"})
+        run(folder, tmp_path / "out", examples=tmp_path / "broken.jsonl")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".*"))

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv, read_jsonl
-from scripts.nuggets.benchmarks import JUDGED_COLUMNS
-from scripts.nuggets.judge_answers import main
-from tests.unit.nuggets_eval import JUDGE, flags, write_answers, write_benchmarks
+from scripts.common.files import read_jsonl, write_jsonl
+from scripts.common.metrics import read_metrics, with_value
+from scripts.nuggets.judge_answers import UNJUDGED, main
+from tests.unit.nuggets_eval import JUDGE, SINGLES, flags, write_answers, write_benchmarks
 
 
 @pytest.fixture
@@ -31,17 +31,26 @@ def run(folder, mode, **changes):
         "runs": [f"kmeans_4/{name}" for name in names],
         "answers": [folder / name for name in names],
         "reference-run": "kmeans_4/full" if mode == "pairwise" else None,
+        "model-name": "tiny",
         "settings": JUDGE,
         "device": "cpu",
         "threads": 1,
         "judgements-out": folder / f"judged_{mode}.jsonl",
-        "metrics-out": folder / f"judged_{mode}.csv",
+        "measured-out": folder / f"judged_{mode}.csv",
     }
     main(flags({**given, **changes}))
-    rows = read_csv(folder / f"judged_{mode}.csv", JUDGED_COLUMNS)
-    return {(r["method"], r["seed"], r["group"], r["metric"]): float(r["value"]) for r in rows}, read_jsonl(
-        folder / f"judged_{mode}.jsonl"
-    )
+    rows = with_value(read_metrics(folder / f"judged_{mode}.csv"))
+    assert {row["experiment"] for row in rows} <= {f"{mode}/kmeans_4"}
+    found = {(r["method"], r["seed"], r["setting"], r["metric"]): float(r["value"]) for r in rows}
+    assert len(found) == len(rows), "a value is written twice"
+    return found, read_jsonl(folder / f"judged_{mode}.jsonl")
+
+
+def reasons(folder, mode):
+    rows = [row for row in read_metrics(folder / f"judged_{mode}.csv") if row["reason"]]
+    found = {(row["setting"], row["method"]): row["reason"] for row in rows}
+    assert len(found) == len(rows), "a reason is written twice"
+    return found
 
 
 def test_alpaca_eval(folders):
@@ -52,15 +61,17 @@ def test_alpaca_eval(folders):
     # "w9" is as wrong as the baseline on the first, worse on the second, as wrong on the third, worse on the fourth.
     assert got["base", "0", "all", "alpaca_eval_win_rate_percent"] == 25.0
     assert {method for method, *_ in got} == {"base", "full"}
+    assert reasons(folders, "alpaca_eval") == {("", "gt_0.9"): "no example scores above 0.9"}
     assert len(rows) == 12
     assert {row["preference"] for row in rows} <= {1.0, 1.5, 2.0}
 
 
 def test_mt_bench(folders):
     got, rows = run(folders, "mt_bench")
-    assert got["full", "1", "overall", "n_judged"] == 3
     assert got["full", "1", "overall", "mt_bench_score_1_to_10"] == 1.0
     assert {(row["question_id"], row["turn"]) for row in rows} == {(81, 1), (81, 2), (82, 1)}
+    scores = [row for row in read_metrics(folders / "judged_mt_bench.csv") if row["metric"] == "mt_bench_score_1_to_10"]
+    assert {row["n"] for row in scores if row["setting"] == "overall"} == {"3"}  # the fourth turn has no reference
 
 
 def test_pairwise(folders):
@@ -75,6 +86,26 @@ def test_pairwise_against_a_subset_that_was_not_trained(folders):
     got, rows = run(folders, "pairwise", **{"reference-run": "kmeans_4/gt_0.9"})
     assert not got
     assert not rows
+    empty = "no example scores above 0.9"
+    told = f"nothing to compare with: {empty}"
+    assert reasons(folders, "pairwise") == {("vs_gt_0.9", "base"): told, ("vs_gt_0.9", "full"): told}
+
+
+def test_what_no_judge_could_judge_says_so_and_keeps_its_other_measures(folders):
+    write_jsonl(folders / "alpaca_eval.jsonl", [{**row, "reference": ""} for row in SINGLES])
+    got, rows = run(folders, "alpaca_eval")
+    assert not rows
+    assert ("full", "1", "all", "answer_length_chars") in got
+    assert ("full", "1", "all", "alpaca_eval_win_rate_percent") not in got
+    assert reasons(folders, "alpaca_eval")["koala", "full"] == UNJUDGED
+
+
+def test_the_order_of_the_runs_changes_no_value(folders):
+    run(folders, "alpaca_eval")
+    first = (folders / "judged_alpaca_eval.csv").read_bytes()
+    names = ["gt_0.9", "full", "base"]
+    run(folders, "alpaca_eval", runs=[f"kmeans_4/{n}" for n in names], answers=[folders / n for n in names])
+    assert (folders / "judged_alpaca_eval.csv").read_bytes() == first
 
 
 def test_same_bytes_twice(folders):

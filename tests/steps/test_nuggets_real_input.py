@@ -21,6 +21,7 @@ from scripts.data import prepare_examples
 from scripts.lm.load import load_model
 from scripts.nuggets import (
     collect_scores,
+    count_scores,
     embed_prompts,
     score_candidates,
     score_difficulty,
@@ -217,3 +218,19 @@ def test_baselines_and_subsets_run_on_the_same_rows(done: dict[str, Any]) -> Non
         sizes[name] = len(read_jsonl(folder / name / "seed_42.jsonl"))
     assert sizes["above"] + sizes["rest"] == N_CANDIDATES
     assert sizes["top"] == sizes["length"] == sizes["k_center"] == 5
+
+
+def test_the_released_scores_are_those_of_the_paper_s_low_score_subset(shared: Path, tmp_path: Path) -> None:
+    settings = json.dumps({**READ, "reader": "json", "schema": "scored", "limit": None, "seed": 0})
+    raw = shared / "data" / "alpaca_gpt4" / "alpaca_gpt4_bad.json.gz"
+    prepare_examples.main(["--raw", str(raw), "--settings", settings, "--examples-out", str(tmp_path / "scores.jsonl")])
+    about = ["--dataset", "bad", "--model", "llama_7b", "--anchors", "kmeans_100", "--seed", "0"]
+    count_scores.main(
+        ["--released", str(tmp_path / "scores.jsonl"), *about, "--thresholds", "0.4", "0.5"]
+        + ["--measured-out", str(tmp_path / "measured.csv")]
+    )
+    found = {row["method"]: float(row["value"]) for row in read_csv(tmp_path / "measured.csv")}
+    assert found["le_0.5"] == 9038
+    assert found["le_0.4"] < 9038
+    assert (found["lowest"], found["highest"]) == (0.06, 0.5)
+    assert found["mean"] == pytest.approx(0.387, abs=5e-4)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv, write_csv, write_jsonl
-from scripts.common.metrics import metric_row, write_metrics
+from scripts.common.files import read_csv, write_jsonl
+from scripts.common.metrics import reason_row, write_metrics
 from scripts.common.tables import read_markdown_table
 from scripts.nuggets import tabulate_artifact, tabulate_cases
-from tests.unit.nuggets_eval import comparison, flags
+from scripts.nuggets.benchmarks import UNSCORED
+from tests.unit.nuggets_eval import flags, plan, value, write_published
 
 WIN = "alpaca_eval_win_rate_percent"
-NOTES = ("artifact", "setting", "model", "method", "reason")
 
 
 def outputs(folder, name):
@@ -21,25 +21,20 @@ def outputs(folder, name):
 
 @pytest.fixture
 def folder(tmp_path, repo_root):
-    rows = []
-    for artifact, setting in (("table_1", "all"), ("table_3", "kmeans_4"), ("table_baselines", "all")):
-        for method, value in (("full", 25.0), ("gt_0.5", 35.0)):
-            rows += [
-                metric_row("nuggets", artifact, setting, "tiny", method, seed, WIN, value + seed, 4) for seed in (0, 1)
-            ]
-    write_metrics(tmp_path / "metrics.csv", rows)
-    notes = [("table_1", "", "tiny", "gt_0.9", "no example scores above 0.9")]
-    write_csv(tmp_path / "notes.csv", [dict(zip(NOTES, note)) for note in notes], NOTES)
+    rows = [reason_row("nuggets", "alpaca_eval/kmeans_4", "no example scores above 0.9", model="tiny", method="gt_0.9")]
+    for seed in (0, 1):
+        rows.append(value(f"alpaca_eval/{UNSCORED}", "all", "full", seed, WIN, 25.0 + seed))
+        rows.append(value("alpaca_eval/kmeans_4", "all", "gt_0.5", seed, WIN, 35.0 + seed))
+    write_metrics(tmp_path / "measured.csv", rows)
     return tmp_path
 
 
 def run(folder, repo_root, artifact, **changes):
     given = {
         "artifact": artifact,
-        "metrics": folder / "metrics.csv",
-        "notes": folder / "notes.csv",
+        "measured": folder / "measured.csv",
         "published": repo_root / "config" / "published" / "nuggets.csv",
-        "settings": comparison(),
+        "settings": plan().settings(artifact),
         "tier": "mini",
         **outputs(folder, artifact),
     }
@@ -81,7 +76,7 @@ def test_other_tiers_are_not_stamped_and_bytes_repeat(folder, repo_root):
 
 def test_unknown_settings_are_named(folder, repo_root):
     with pytest.raises(UserError, match="unknown key 'table_l'"):
-        run(folder, repo_root, "table_1", settings=comparison(table_l={}))
+        run(folder, repo_root, "table_1", settings={**plan().settings("table_1"), "table_l": {}})
 
 
 def pool(n=6):
@@ -97,8 +92,15 @@ def pool(n=6):
     ]
 
 
-def cases(folder, **changes):
-    given = {"sorted-pool": folder / "sorted.jsonl", "cases": 2, "tier": "mini", **outputs(folder, "cases")}
+def cases(folder, n=2, **changes):
+    given = {
+        "artifact": "table_cases",
+        "sorted-pool": folder / "sorted.jsonl",
+        "published": write_published(folder / "published.csv"),
+        "settings": plan(table_cases={"n": n}).settings("table_cases"),
+        "tier": "mini",
+        **outputs(folder, "cases"),
+    }
     tabulate_cases.main(flags({**given, **changes}))
     return read_csv(folder / "cases.csv")
 
@@ -132,4 +134,4 @@ def test_cases_name_the_known_quality(tmp_path):
 def test_no_cases_is_an_error(tmp_path):
     write_jsonl(tmp_path / "sorted.jsonl", pool())
     with pytest.raises(UserError, match="nuggets.table_cases.n: 0 is below 1"):
-        cases(tmp_path, cases=0)
+        cases(tmp_path, n=0)

@@ -9,6 +9,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_jsonl, write_text
+from scripts.common.metrics import read_metrics
 from scripts.lm.prompts import prompt_of_flag
 from scripts.nuggets import train_model
 from scripts.nuggets.train_model import TrainSettings, empty_reason, main
@@ -38,10 +39,12 @@ def run(model: Path, subsets: Path | list[Path], out: Path, **changes) -> None:
         "runs": RUN,
         "rules": METHODS["gt_0.5"],
         **model_flags(model),
+        "model-name": "tiny",
         "settings": FINETUNE,
         "checkpoints": out / "checkpoints",
         "models-out": out / "models",
         "history-out": out / "history.json",
+        "measured-out": out / "measured.csv",
     }
     main(flags({**given, **changes}))
 
@@ -197,3 +200,13 @@ def test_settings_reach_the_engine():
     assert (engine.lora_rank, engine.lora_alpha, engine.lora_targets) == (2, 4, ())
     assert engine.fsdp_layer == "LlamaDecoderLayer"
     assert TrainSettings(**FINETUNE).for_finetune("float32").precision == "float32"
+
+
+def test_sizes_of_all_subsets_are_measured_those_of_empty_ones_too(model, subsets, tmp_path):
+    run_two(model, subsets, tmp_path / "empty", tmp_path)
+    rows = read_metrics(tmp_path / "measured.csv")
+    assert [(row["experiment"], row["setting"], row["method"], row["seed"], row["value"]) for row in rows] == [
+        ("subset/kmeans_4", "pool", method, str(seed), size)
+        for method, size in (("gt_0.5", "6"), ("gt_0.9", "0"))
+        for seed in SEEDS
+    ]

@@ -16,7 +16,7 @@ from scripts.report import plot_contact_sheet, plot_overview
 from scripts.report.plot_contact_sheet import GAP, NAME_HEIGHT, PAGE_WIDTH, Thumbnail, arrange
 
 CLAIM = {
-    "artifact": "table_1",
+    "experiment": "table_1",
     "model": "small",
     "metric": "score",
     "about": "half of the data",

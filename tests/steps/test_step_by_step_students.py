@@ -271,13 +271,13 @@ def test_metrics_hold_every_cell_or_a_reason(folder):
             setting = collect_metrics.setting_name(student, artifact)
             method = collect_metrics.method_name(PLAN, student, artifact)
             key = (artifact, setting, "mini_t5", method)
-            found = [r for r in rows if (r["artifact"], r["setting"], r["model"], r["method"]) == key]
+            found = [r for r in rows if (r["experiment"], r["setting"], r["model"], r["method"]) == key]
             missing = [n for n in notes if (n["artifact"], n["setting"], n["model"], n["method"]) == key]
             assert bool(missing) == bool(PLAN.obstacle(student))
             assert missing or {r["metric"] for r in found} >= {LAST, SELECTED}
     lines = {r["value"] for r in rows if r["method"] == "few_shot_cot" and r["metric"] == LAST}
     assert lines == {"40"}
-    assert [r["value"] for r in rows if r["artifact"] == "table_3"] == ["8", "36", "4"]
+    assert [r["value"] for r in rows if r["experiment"] == "table_3"] == ["8", "36", "4"]
     assert any(r["metric"] == SMALLEST for r in rows) or any("no share" in n["reason"] for n in notes)
 
 

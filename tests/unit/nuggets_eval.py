@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.files import write_csv, write_json, write_jsonl
-from scripts.nuggets.generate_answers import LIKELIHOOD_COLUMNS, alpaca_eval_rows, fastchat_rows
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row
+from scripts.nuggets.generate_answers import alpaca_eval_rows, fastchat_rows
+from scripts.nuggets.plan import Plan
 from tests.unit.nuggets_tiny import PROMPT
 
 FINETUNE = {
@@ -61,26 +63,56 @@ METHODS = {
 }
 
 
-def comparison(**changes: Any) -> dict[str, Any]:
-    """Return the settings of the steps that collect values and write tables."""
-    methods = ["base", "full", "gt_0.5", "gt_0.9"]
-    plain = {
-        "dataset": "pool",
-        "model": "tiny",
-        "anchors": "kmeans_4",
-        "seed": 0,
-        "methods": METHODS,
-        "subset_fraction": 0.5,
-        "table_1": {"methods": methods},
-        "table_2": {"methods": methods},
-        "table_3": {"anchor_sets": ["kmeans_4"], "methods": ["gt_0.5", "gt_0.9"]},
-        "table_baselines": {"methods": methods},
-        "figure_scores": {"thresholds": [0.25, 0.5]},
-        "figure_pairwise": {"reference": "full", "methods": ["base", "gt_0.5", "gt_0.9"]},
-        "figure_anchor_sizes": {"sizes": [1, 2, 4], "draws": 3},
-        "table_racing": {"thresholds": [0.25, 0.5]},
-    }
-    return {**plain, **changes}
+SHOWN = ["base", "full", "gt_0.5", "gt_0.9"]
+NUGGETS = {
+    "dataset": "pool",
+    "model": "tiny",
+    "pool_size": 10,
+    "limit": None,
+    "truth": None,
+    "anchor_dataset": "pool",
+    "anchors": "kmeans_4",
+    "score": {"shard_size": 4},
+    "methods": METHODS,
+    "runs_per_job": 1,
+    "benchmarks": {"alpaca_eval": "alpaca_eval", "mt_bench": "mt_bench"},
+    "judge": {"backend": "reference", "model": "reference"},
+    "table_1": {"anchors": None, "methods": SHOWN},
+    "table_2": {"anchors": None, "methods": SHOWN},
+    "table_3": {"anchor_sets": ["kmeans_4"], "methods": ["gt_0.5", "gt_0.9"]},
+    "table_baselines": {"methods": SHOWN},
+    "table_cases": {"n": 2},
+    "figure_scores": {"anchors": None, "thresholds": [0.25, 0.5]},
+    "figure_pairwise": {"anchors": None, "reference": "full", "methods": ["base", "gt_0.5", "gt_0.9"]},
+    "figure_anchor_sizes": {"sizes": [1, 2, 4], "draws": 3},
+    "table_released": {"dataset": None, "model": "llama_7b", "anchors": "kmeans_100", "thresholds": [0.25, 0.5]},
+    "table_racing": {"thresholds": [0.25, 0.5]},
+}
+"""The config's key `nuggets`, as far as the plan reads it."""
+
+
+def plan(**changes: Any) -> Plan:
+    """Return the plan of the small settings; changes: keys of `nuggets`."""
+    return Plan.of({"nuggets": {**NUGGETS, **changes}, "data": {"seed": 0}})
+
+
+def value(experiment: str, setting: str, method: str, seed: int, metric: str, number: float, n: int = 4) -> dict:
+    """Return a measured value of the tiny model."""
+    return metric_row("nuggets", experiment, setting, "tiny", method, seed, metric, number, n)
+
+
+def published(
+    artifact: str, experiment: str, setting: str, method: str, metric: str, number: float, model: str = "llama_7b"
+) -> dict[str, Any]:
+    """Return a value that the paper prints."""
+    cells = ("nuggets", artifact, experiment, setting, model, method, metric, number, "", "paper", "an image")
+    return dict(zip(PUBLISHED_COLUMNS, cells))
+
+
+def write_published(path: Path, rows: Sequence[Mapping[str, Any]] = ()) -> Path:
+    """Write published values and return the path."""
+    write_csv(path, rows, PUBLISHED_COLUMNS)
+    return path
 
 
 def write_benchmarks(folder: Path) -> tuple[Path, Path]:
@@ -99,17 +131,13 @@ def write_answers(
     counts: Mapping[str, int] | None = None,
     reason: str = "",
 ) -> Path:
-    """Write answers by seed as `generate_answers` does, at -1.5 nats a token; reason: why there are none."""
-    likelihood = []
+    """Write answers to both benchmarks by seed as `generate_answers` does; reason: why there are none."""
     for seed, outputs in singles.items():
         turns = (dialogues or {}).get(seed, [["w1"] * len(row["turns"]) for row in DIALOGUES])
         made = alpaca_eval_rows(SINGLES, outputs, method), fastchat_rows(DIALOGUES, turns, method)
         rows = ([], []) if reason else made
         write_json(folder / "alpaca_eval" / f"seed_{seed}.json", rows[0])
         write_jsonl(folder / "mt_bench" / f"seed_{seed}.jsonl", rows[1])
-        if not reason:
-            likelihood.append(dict(zip(LIKELIHOOD_COLUMNS, ("alpaca_eval", "all", seed, 4, 7, -1.5))))
-    write_csv(folder / "likelihood.csv", likelihood, LIKELIHOOD_COLUMNS)
     status = {"status": "not_run" if reason else "done", "reason": reason, "method": method}
     write_json(folder / "status.json", {**status, "n_examples": dict(counts or {})})
     return folder

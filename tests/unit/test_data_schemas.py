@@ -23,6 +23,7 @@ GOOD = {
         "llm_label": "",
         "options": ["2", "3"],
     },
+    "scored": {"id": "0", "score": 0.25},
     "teacher": {"text": ""},
     "text": {"text": "a page of the web"},
     "dialogue": {"id": "81", "category": "writing", "turns": ["a", "b"], "references": ["", "c"]},
@@ -113,3 +114,9 @@ def test_any_text_survives(tmp_path_factory, text):
     row = changed("instruction", output=text)
     write_examples(path, [row], "instruction")
     assert read_examples(path, "instruction") == [row]
+
+
+@pytest.mark.parametrize("score", ["0.5", True, float("nan"), None])
+def test_a_score_is_a_finite_number(score, tmp_path):
+    with pytest.raises(UserError, match="field 'score' must be a finite number"):
+        write_examples(tmp_path / "x.jsonl", [{"id": "0", "score": score}], "scored")

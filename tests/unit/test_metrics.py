@@ -21,8 +21,8 @@ def test_a_row_has_the_columns_and_nine_digits():
 
 
 def test_published_values_have_the_same_keys_but_no_seed():
-    assert set(METRIC_COLUMNS) - set(PUBLISHED_COLUMNS) == {"seed", "n"}
-    assert set(PUBLISHED_COLUMNS) - set(METRIC_COLUMNS) == {"std", "source"}
+    assert set(METRIC_COLUMNS) - set(PUBLISHED_COLUMNS) == {"seed", "n", "reason"}
+    assert set(PUBLISHED_COLUMNS) - set(METRIC_COLUMNS) == {"artifact", "std", "origin", "source"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -42,5 +42,5 @@ def test_order_of_rows_does_not_change_the_file(tmp_path):
 
 def test_a_file_of_another_form_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("paper,value\nnuggets,1\n")
-    with pytest.raises(UserError, match=r"column 'artifact' is missing; found paper, value$"):
+    with pytest.raises(UserError, match=r"column 'experiment' is missing; found paper, value$"):
         read_metrics(tmp_path / "x.csv")

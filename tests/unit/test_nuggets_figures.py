@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.common.measured import Measured
 from scripts.nuggets.plot_anchor_sizes import by_size, quantile
 from scripts.nuggets.plot_cases import card_lines, text_width, wrap
 from scripts.nuggets.plot_scores import score_curve, threshold_counts
+from tests.unit.nuggets_eval import value
 
 
 def test_curve_counts_examples_up_to_each_score():
@@ -18,7 +20,7 @@ def test_curve_counts_examples_up_to_each_score():
 
 def test_counts_are_those_of_the_pool_and_the_model():
     rows = [
-        {"artifact": "figure_scores", "setting": s, "model": m, "metric": "n_examples", "method": t, "value": v}
+        {"setting": s, "model": m, "metric": "n_examples", "method": t, "value": v}
         for s, m, t, v in (
             ("alpaca", "llama_7b", "le_0.85", "51383"),
             ("alpaca", "llama_7b", "le_0.5", "9549"),
@@ -36,12 +38,13 @@ def test_quantiles_equal_numpy(values, share):
 
 
 def test_draws_are_grouped_by_size_in_rising_order():
+    drawn = ((10, 0.9), (5, 0.7), (10, 0.8))
     rows = [
-        {"artifact": "figure_anchor_sizes", "metric": "auc", "setting": f"n_anchors_{size}", "value": value}
-        for size, value in ((10, "0.9"), (5, "0.7"), (10, "0.8"))
+        value("anchor_sizes/kmeans_4", f"n_anchors_{size}", "golden_score", draw, "auc", number)
+        for draw, (size, number) in enumerate(drawn)
     ]
-    assert by_size(rows, "auc") == {5: [0.7], 10: [0.9, 0.8]}
-    assert by_size(rows, "spearman_with_all_anchors") == {}
+    assert by_size(Measured(rows), "auc") == {5: [0.7], 10: [0.9, 0.8]}
+    assert by_size(Measured(rows), "spearman_with_all_anchors") == {}
 
 
 @settings(deadline=None, max_examples=25)

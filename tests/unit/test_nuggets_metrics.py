@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,15 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from scripts.common.artifacts import Collection
 from scripts.common.errors import UserError
-from scripts.nuggets.collect_metrics import (
-    collect_anchor_sizes,
-    collect_quality,
-    collect_racing,
-    collect_scores,
-)
-from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.count_scores import threshold_rows
+from scripts.nuggets.golden_files import NO_TRUTH
+from scripts.nuggets.measure_anchor_sizes import SizeSettings, size_rows
+from scripts.nuggets.measure_quality import QualitySettings, quality_rows
+from scripts.nuggets.measure_racing import RacingSettings, racing_rows
 from scripts.nuggets.selection_quality import (
     auc,
     improved_anchors,
@@ -28,9 +26,11 @@ from scripts.nuggets.selection_quality import (
     roc_points,
     spearman,
 )
-from tests.unit.nuggets_eval import comparison
 
-SETTINGS = Comparison(**comparison())
+ORDERS = {"perplexity": "lowest", "ifd": "highest", "length": "highest"}
+QUALITY = QualitySettings("tiny", "kmeans_4", 0, 0.5, ORDERS)
+SIZES = SizeSettings("tiny", "kmeans_4", 0, [1, 2, 4], 3)
+RACING = RacingSettings("tiny", "kmeans_4", 0, [0.5])
 scored_rows = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40).filter(
     lambda rows: len({good for _, good in rows}) == 2
 )
@@ -107,12 +107,11 @@ def test_undefined_values_are_the_lowest_in_either_order():
     assert oriented([2.0, None, 1.0], "highest").tolist() == [2.0, -np.inf, 1.0]
 
 
-def found(out: Collection) -> dict[tuple[str, str, str], float]:
-    return {(row["setting"], row["method"], row["metric"]): float(row["value"]) for row in out.rows}
+def found(rows) -> dict[tuple[str, str, str], float]:
+    return {(row["setting"], row["method"], row["metric"]): float(row["value"]) for row in rows if not row["reason"]}
 
 
 def test_quality_follows_the_order_of_the_methods():
-    out = Collection("nuggets", "tiny")
     truth = [
         {"good": True, "fault": ""},
         {"good": True, "fault": ""},
@@ -124,8 +123,8 @@ def test_quality_follows_the_order_of_the_methods():
         "perplexity": [1.0, 2.0, 9.0, 8.0],
         "golden_score_random_4": [0.1, 0.2, 0.8, 0.9],
     }
-    points = collect_quality(out, SETTINGS, values, truth)
-    got = found(out)
+    rows, points = quality_rows(QUALITY, values, truth)
+    got = found(rows)
     assert got["all", "golden_score", "auc"] == 0.75
     assert got["fault_empty", "golden_score", "auc"] == 1.0
     assert got["fault_wrong", "golden_score", "auc"] == 0.5
@@ -133,62 +132,53 @@ def test_quality_follows_the_order_of_the_methods():
     assert got["all", "golden_score_random_4", "auc"] == 0.0
     assert got["k_known_good", "golden_score", "precision_at_k"] == 0.5
     assert {point["method"] for point in points} == set(values)
-    assert not out.notes
+    assert len(got) == len(rows)
 
 
 def test_quality_without_truth_says_why():
-    out = Collection("nuggets", "tiny")
-    assert collect_quality(out, SETTINGS, {"golden_score": [0.5]}, None) == []
-    assert not out.rows
-    assert {note["artifact"] for note in out.notes} >= {"table_selection_quality", "figure_selection_quality"}
+    rows, points = quality_rows(QUALITY, {"golden_score": [0.5]}, None)
+    assert points == []
+    assert [(row["experiment"], row["value"], row["reason"]) for row in rows] == [("quality/kmeans_4", "", NO_TRUTH)]
 
 
 def test_quality_of_a_pool_of_good_ones_only_is_an_error():
     with pytest.raises(UserError, match="a pool needs good and bad ones"):
-        collect_quality(Collection("nuggets", "tiny"), SETTINGS, {"golden_score": [0.5]}, [{"good": True, "fault": ""}])
+        quality_rows(QUALITY, {"golden_score": [0.5]}, [{"good": True, "fault": ""}])
 
 
 def test_scores_are_counted_at_or_below_each_threshold():
-    out = Collection("nuggets", "tiny")
-    collect_scores(out, SETTINGS, [0.25, 0.5, 0.75, None])
-    assert found(out) == {("pool", "le_0.25", "n_examples"): 1, ("pool", "le_0.5", "n_examples"): 2}
-    assert {row["n"] for row in out.rows} == {4}
-    assert "1 examples have no score" in out.notes[0]["reason"]
+    rows = threshold_rows("golden_scores/kmeans_4", "pool", "tiny", 0, [0.25, 0.5], [0.25, 0.5, 0.75, None])
+    assert found(rows) == {("pool", "le_0.25", "n_examples"): 1, ("pool", "le_0.5", "n_examples"): 2}
+    assert {row["n"] for row in rows if not row["reason"]} == {4}
+    assert "1 examples have no score" in rows[-1]["reason"]
 
 
 def test_all_anchors_agree_with_themselves_and_draws_repeat():
     improved = np.random.default_rng(0).random((20, 4)) < 0.5
     good = improved.mean(axis=1) > 0.5
-    runs = []
-    for _ in range(2):
-        out = Collection("nuggets", "tiny")
-        collect_anchor_sizes(out, SETTINGS, improved, good)
-        runs.append(out.rows)
-    assert runs[0] == runs[1]
-    whole = [row for row in runs[0] if row["setting"] == "n_anchors_4"]
+    rows = size_rows(SIZES, improved, good)
+    assert rows == size_rows(SIZES, improved, good)
+    whole = [row for row in rows if row["setting"] == "n_anchors_4"]
     assert len(whole) == 2 * 3
     assert {float(row["value"]) for row in whole} == {1.0}
 
 
 def test_more_anchors_than_there_are_is_an_error():
-    settings = Comparison(**comparison(figure_anchor_sizes={"sizes": [5], "draws": 1}))
     with pytest.raises(UserError, match="figure_anchor_sizes.sizes: 5"):
-        collect_anchor_sizes(Collection("nuggets", "tiny"), settings, np.ones((3, 4), dtype=bool), None)
+        size_rows(SizeSettings("tiny", "kmeans_4", 0, [5], 1), np.ones((3, 4), dtype=bool), None)
 
 
 def test_racing_saves_what_it_need_not_look_at_and_changes_nothing():
     # One block per anchor: a candidate that improves none of 4 is decided "not above 0.5" after two anchors.
-    out = Collection("nuggets", "tiny")
     improved = np.array([[False] * 4, [True] * 4])
-    collect_racing(out, Comparison(**comparison(table_racing={"thresholds": [0.5]})), improved, np.arange(1, 5))
-    got = found(out)
+    got = found(racing_rows(RACING, improved, np.arange(1, 5)))
     assert got["threshold_0.5", "racing", "same_decisions_share"] == 1.0
     # Nobody: above 0.5 is out of reach after 2 of 4; everybody: 3 improved are 0.75 > 0.5. 5 of 8 evaluations.
     assert got["threshold_0.5", "racing", "saved_share"] == 0.375
 
 
 def test_racing_replays_the_order_in_which_the_scorer_races(monkeypatch):
-    from scripts.nuggets import collect_metrics
+    from scripts.nuggets import measure_racing
     from scripts.nuggets.golden import GoldenScorer
     from tests.unit.nuggets_tiny import score_settings, tiny
 
@@ -198,50 +188,50 @@ def test_racing_replays_the_order_in_which_the_scorer_races(monkeypatch):
     ]
     scorer = GoldenScorer(tiny(), [*rows, {**rows[0], "id": "none", "output": ""}], score_settings(racing=0.5))
     replayed = []
-    real = collect_metrics.anchors_needed
-    monkeypatch.setattr(collect_metrics, "anchors_needed", lambda *given: replayed.append(given[2]) or real(*given))
-    out = Collection("nuggets", "tiny")
+    real = measure_racing.anchors_needed
+    monkeypatch.setattr(measure_racing, "anchors_needed", lambda *given: replayed.append(given[2]) or real(*given))
     improved = np.ones((3, 13), dtype=bool) & (scorer.n_tokens > 0)
-    collect_racing(out, Comparison(**comparison(table_racing={"thresholds": [0.5]})), improved, scorer.n_tokens)
+    rows = racing_rows(RACING, improved, scorer.n_tokens)
     assert [block.tolist() for block in replayed[0]] == [block.tolist() for block in scorer._blocks]
     # All 12 are improved: 7 of 13 are more than half, seen after blocks of 2, 2, 1, 1 and 1.
-    assert found(out)["threshold_0.5", "racing", "saved_share"] == pytest.approx(1 - 7 / 12)
+    assert found(rows)["threshold_0.5", "racing", "saved_share"] == pytest.approx(1 - 7 / 12)
 
 
 def test_the_subset_of_the_precision_has_the_size_that_is_chosen():
-    out = Collection("nuggets", "tiny")
     truth = [{"good": n < 2, "fault": "" if n < 2 else "empty"} for n in range(5)]
-    collect_quality(out, SETTINGS, {"golden_score": [0.9, 0.8, 0.7, 0.2, 0.1]}, truth)
-    sizes = {row["setting"]: row["n"] for row in out.rows if row["metric"] == "precision_at_k"}
+    rows, _ = quality_rows(QUALITY, {"golden_score": [0.9, 0.8, 0.7, 0.2, 0.1]}, truth)
+    sizes = {row["setting"]: row["n"] for row in rows if row["metric"] == "precision_at_k"}
     assert sizes["k_subset_size"] == 2  # half of 5, by the rule of `scripts.common.sizes` as `select_subset` does
+
+
+def precisions(values, truth, fraction, ifd_order) -> dict[tuple[str, str], tuple[float, int]]:
+    """Return {(setting, score): (precision, over how many)} where subsets have that share of the pool."""
+    settings = dataclasses.replace(QUALITY, subset_fraction=fraction, orders={**ORDERS, "ifd": ifd_order})
+    rows, _ = quality_rows(settings, values, truth)
+    return {
+        (row["setting"], row["method"]): (float(row["value"]), row["n"])
+        for row in rows
+        if row["metric"] == "precision_at_k"
+    }
 
 
 def test_the_precision_of_ifd_is_that_of_its_subset():
     """An IFD of 1 or more is never chosen, so it is not ranked first either: 0.9 and 0.8 of 1.3, 0.9, 1.0, 0.8."""
     truth = [{"good": n in (1, 3), "fault": "" if n in (1, 3) else "empty"} for n in range(4)]
-    out = Collection("nuggets", "tiny")
-    settings = Comparison(**comparison(methods={"ifd": {"by": "ifd", "order": "highest"}}, subset_fraction=0.75))
-    collect_quality(out, settings, {"ifd": [1.3, 0.9, 1.0, 0.8], "length": [1, 1, 1, 1]}, truth)
-    rows = {
-        (row["setting"], row["method"]): (float(row["value"]), row["n"])
-        for row in out.rows
-        if row["metric"] == "precision_at_k"
-    }
-    assert rows["k_known_good", "ifd"] == (1.0, 2)
-    assert rows["k_subset_size", "ifd"] == (1.0, 2)  # 3 are asked for, 2 can be chosen
-    assert rows["k_subset_size", "length"][1] == 3
+    values = {"ifd": [1.3, 0.9, 1.0, 0.8], "length": [1, 1, 1, 1]}
+    got = precisions(values, truth, 0.75, "highest")
+    assert got["k_known_good", "ifd"] == (1.0, 2)
+    assert got["k_subset_size", "ifd"] == (1.0, 2)  # 3 are asked for, 2 can be chosen
+    assert got["k_subset_size", "length"][1] == 3
     # Chosen from the lower end an IFD above 1 is merely the last one.
-    settings = Comparison(**comparison(methods={"ifd": {"by": "ifd", "order": "lowest"}}, subset_fraction=0.75))
-    out = Collection("nuggets", "tiny")
-    collect_quality(out, settings, {"ifd": [1.3, 0.9, 1.0, 0.8]}, truth)
-    rows = {row["setting"]: (float(row["value"]), row["n"]) for row in out.rows if row["metric"] == "precision_at_k"}
-    assert rows["k_subset_size"] == (pytest.approx(2 / 3), 3)
+    assert precisions(values, truth, 0.75, "lowest")["k_subset_size", "ifd"] == (pytest.approx(2 / 3), 3)
 
 
 def test_a_score_by_which_nothing_can_be_chosen_is_noted():
     truth = [{"good": n == 0, "fault": "" if n == 0 else "empty"} for n in range(2)]
-    out = Collection("nuggets", "tiny")
-    settings = Comparison(**comparison(methods={"ifd": {"by": "ifd", "order": "highest"}}))
-    collect_quality(out, settings, {"ifd": [1.3, None]}, truth)
-    assert not [row for row in out.rows if row["metric"] == "precision_at_k"]
-    assert {note["reason"] for note in out.notes} == {"no example can be chosen by this score"}
+    rows, _ = quality_rows(QUALITY, {"ifd": [1.3, None]}, truth)
+    said = [row for row in rows if row["metric"] == "precision_at_k"]
+    assert {(row["setting"], row["method"], row["value"], row["reason"]) for row in said} == {
+        (setting, "ifd", "", "no example can be chosen by this score") for setting in ("k_known_good", "k_subset_size")
+    }
+    assert {row["experiment"] for row in said} == {"quality/kmeans_4"}

@@ -1,18 +1,24 @@
-"""config/published/numbering.yaml says of every artifact of every paper where it stands in the paper."""
+"""Every artifact of every paper is said to stand somewhere in the paper: in its list, or in numbering.yaml."""
 
 from __future__ import annotations
 
 import pytest
 import yaml
 
-from tests.workspace import REPO_ROOT
+from tests.workspace import REPO_ROOT, listed_artifacts
 
 PAPERS = sorted(path.stem for path in (REPO_ROOT / "config" / "papers").glob("*.yaml"))
-NUMBERING = yaml.safe_load((REPO_ROOT / "config" / "published" / "numbering.yaml").read_text(encoding="utf-8"))
+WRITTEN = yaml.safe_load((REPO_ROOT / "config" / "published" / "numbering.yaml").read_text(encoding="utf-8"))
+LISTED = {
+    paper: {artifact.name: {"where": artifact.where, "certain": artifact.certain} for artifact in own}
+    for paper, own in listed_artifacts().items()
+}
+NUMBERING = {**WRITTEN, **LISTED}
 
 
 def test_every_paper_is_there():
     assert sorted(NUMBERING) == PAPERS
+    assert not set(WRITTEN) & set(LISTED)
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -40,9 +40,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
     shutil.copy(EXTENDING / "plot_subset_values.py", folder / "scripts" / "nuggets")
     shutil.copy(EXTENDING / "nuggets_figure_subset_values.rst", folder / "report")
-    with (folder / "rules" / "nuggets.smk").open("a", encoding="utf-8") as rules:
-        rules.write((EXTENDING / "figure.smk").read_text(encoding="utf-8"))
-    insert(folder / "rules" / "nuggets_runs.smk", '    "figure_anchor_sizes",\n]', '    "figure_subset_values",\n')
+    entry = (EXTENDING / "artifact.txt").read_text(encoding="utf-8")
+    insert(folder / "scripts" / "nuggets" / "artifacts.py", '    Artifact(\n        "figure_anchor_sizes",', entry)
+    plan = folder / "scripts" / "nuggets" / "plan.py"
+    insert(plan, '    "table_3": ("alpaca_eval",),\n}', '    "figure_subset_values": ("alpaca_eval",),\n')
+    insert(plan, '}\n"""The artifacts that show the methods', '    "figure_subset_values": "table_baselines",\n')
     return workspace
 
 
@@ -50,7 +52,7 @@ def test_the_workflow_plans_all_four(workspace: Workspace) -> None:
     planned = workspace.run("report", configfiles=("my.yaml",), options=("--dry-run",))
     assert planned.returncode == 0, planned.stdout[-3000:] + planned.stderr[-3000:]
     text = planned.stdout + planned.stderr
-    assert "results/mine/nuggets/subsets/my_pool/my_model/kmeans_40/most_words" in text
+    assert "results/mine/nuggets/subsets/my_pool/my_model/unscored/most_words" in text
     assert "rule nuggets_figure_subset_values:" in text
     assert "results/mine/figures/nuggets_figure_subset_values.png" in text.partition("rule report_render_report:")[2]
 
@@ -70,13 +72,16 @@ def test_the_dataset_and_the_method_give_the_subset(workspace: Workspace) -> Non
 
 def test_the_figure_draws_what_its_csv_says(workspace: Workspace) -> None:
     rows = [
-        metric_row("nuggets", "table_baselines", "all", "my_model", method, seed, "exact_match", 0.5 + seed / 10, 9)
-        for method in ("top", "most_words")
+        metric_row("nuggets", name, "all", "my_model", method, seed, "exact_match", 0.5 + seed / 10, 9)
+        for method, name in (("top", "alpaca_eval/kmeans_40"), ("most_words", "alpaca_eval/unscored"))
         for seed in (0, 1)
     ]
-    write_metrics(workspace.folder / "metrics.csv", rows)
+    write_metrics(workspace.folder / "measured.csv", rows)
     outputs = [word for kind in ("pdf", "png", "csv") for word in (f"--{kind}-out", f"figure.{kind}")]
-    given = ["--metrics", "metrics.csv", "--methods", "base", "top", "most_words", "--tier", "mine", *outputs]
+    settings = {"dataset": "my_pool", "model": "my_model", "anchors": "kmeans_40", "scored": ["top"]}
+    shown = json.dumps({**settings, "show": {"methods": ["base", "top", "most_words"]}})
+    given = ["--artifact", "figure_subset_values", "--measured", "measured.csv", "--settings", shown, "--tier", "mine"]
+    given += ["--published", "config/published/nuggets.csv", *outputs]
     done = step(workspace, "scripts.nuggets.plot_subset_values", *given)
     assert done.returncode == 0, done.stderr
     drawn = read_csv(workspace.folder / "figure.csv")

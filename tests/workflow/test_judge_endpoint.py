@@ -14,7 +14,8 @@ from tests.unit.nuggets_eval import DIALOGUES, write_answers, write_benchmarks
 from tests.workspace import Workspace
 
 KEY = "sk-very-secret-0123456789"
-TARGET = "results/judged/nuggets/judgements/mt_bench.csv"
+PLACE = "mini_pool/mini_causal"
+TARGET = f"results/judged/nuggets/measured/judged/mt_bench/{PLACE}/runs_0.csv"
 QUESTIONS = 2 * sum(len(row["turns"]) for row in DIALOGUES)  # of two models
 
 
@@ -25,7 +26,7 @@ def make(folder: Path) -> Workspace:
     examples.parent.mkdir(parents=True)
     write_benchmarks(folder)[1].rename(examples)
     for method, word in (("base", "w1"), ("full", "w2")):
-        answers = folder / "results/judged/nuggets/answers/mini_pool/mini_causal/runs_0/kmeans_40" / method
+        answers = folder / f"results/judged/nuggets/answers/{PLACE}/mt_bench/runs_0/unscored" / method
         write_answers(answers, method, {0: ["w9"] * 4}, {0: [[word] * len(row["turns"]) for row in DIALOGUES]})
     return workspace
 
@@ -101,7 +102,8 @@ def test_an_endpoint_with_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     logs = [path.read_text(encoding="utf-8") for path in workspace.folder.rglob("*.log")]
     assert any(re.search(r"to write, about [0-9.]+ at most", log) for log in logs), "the cost is said beforehand"
     rows = read_csv(tmp_path / TARGET)
-    judged = [float(row["value"]) for row in rows if row["metric"] == "n_judged" and row["group"] == "overall"]
+    grades = [row for row in rows if row["metric"] == "mt_bench_score_1_to_10"]
+    judged = [int(row["n"]) for row in grades if row["setting"] == "overall"]
     assert sum(judged) == QUESTIONS - 1  # the answer without a grade is counted out
-    assert {float(row["value"]) for row in rows if row["metric"] == "mt_bench_score_1_to_10"} == {8.0}
+    assert {float(row["value"]) for row in grades} == {8.0}
     assert_secret(workspace)

@@ -10,6 +10,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from scripts.common.config_check import check_config, typed
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
+from scripts.data.absences import absences
 from scripts.data.registry import (
     file_settings,
     load_registry,
@@ -53,6 +54,15 @@ METHODS = sorted({name for paper in PAPERS for name in config[paper].get("method
 VENV = ".venvs/{}/bin/python"
 RESULTS = f"results/{config['tier']}"
 DOWNLOADS = "results/downloads"  # upstream files do not depend on the tier
+# What cannot be had and why, by <dataset>/<split> or model; a paper's plan leaves out what needs it and says so.
+ABSENT = absences(
+    DATASETS,
+    MODELS,
+    left_out=config["data"]["left_out"],
+    source=config["data"]["source"],
+    mirror=config["data"]["mirror"],
+    downloads_root=DOWNLOADS,
+)
 
 if not CONDA:  # steps run with the interpreter that runs Snakemake, whether or not its venv is activated
     shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")

@@ -15,6 +15,13 @@ REPORT_ARTIFACTS = [
 
 REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] == "figure"]
 WITH_CLAIM = [paper for paper in config["papers"] if paper in config["overview"]]
+# Artifacts whose published values can be checked from data alone, by paper, and the measurement files that they read.
+WITHOUT_GPU = [
+    (paper, artifact) for paper in config["papers"] for artifact in globals().get(f"{paper.upper()}_WITHOUT_GPU", [])
+]
+WITHOUT_GPU_MEASURED = sorted(
+    {file for paper, artifact in WITHOUT_GPU for file in globals()[f"{paper}_needs"](artifact).measured}
+)
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
 
 
@@ -63,6 +70,40 @@ rule report_compare_published:
         " --tolerances {params.tolerances:q} --tier {params.tier}"
         " --comparison-out {output.comparison:q}"
         " > {log:q} 2>&1"
+
+
+rule report_collect_without_gpu:
+    """Bring together what can be measured from data alone: counts, sizes, what was released of teachers."""
+    input:
+        script="scripts/report/collect_measured.py",
+        code=code_of("scripts/report/collect_measured.py"),
+        measured=WITHOUT_GPU_MEASURED,
+    output:
+        metrics="<results>/without_gpu/metrics.csv",
+    log:
+        "<logs>/report/collect_without_gpu.log",
+    benchmark:
+        "<benchmarks>/report/collect_without_gpu.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module} --measured {input.measured:q} --metrics-out {output.metrics:q} > {log:q} 2>&1"
+
+
+use rule report_compare_published as report_compare_without_gpu with:
+    input:
+        script="scripts/report/compare_published.py",
+        code=code_of("scripts/report/compare_published.py"),
+        metrics="<results>/without_gpu/metrics.csv",
+        published=expand("config/published/{paper}.csv", paper=sorted({paper for paper, _ in WITHOUT_GPU})),
+    output:
+        comparison="<results>/without_gpu/comparison.csv",
+    log:
+        "<logs>/report/compare_without_gpu.log",
+    benchmark:
+        "<benchmarks>/report/compare_without_gpu.tsv"
 
 
 rule report_plot_overview:
@@ -237,6 +278,19 @@ rule report:
         "<results>/report.html",
         "<results>/comparison.csv",
         "<results>/metrics.csv",
+    localrule: True
+
+
+rule published_without_gpu:
+    """Every table whose published values can be checked from data alone, and the comparison: minutes, no model."""
+    input:
+        [
+            file
+            for shown in REPORT_ARTIFACTS
+            if (shown["paper"], shown["artifact"]) in WITHOUT_GPU
+            for file in shown["files"]
+        ],
+        "<results>/without_gpu/comparison.csv" if WITHOUT_GPU else [],
     localrule: True
 
 

@@ -81,18 +81,143 @@ rule step_by_step_train_models:
         " > {log:q} 2>&1"
 
 
-rule step_by_step_collect_metrics:
-    """Bring everything measured into the one long schema, and list what is missing and why."""
+rule step_by_step_list_missing:
+    """Write down what cannot be measured and why: answers not released, files out of reach."""
     input:
-        script="scripts/step_by_step/collect_metrics.py",
-        code=code_of("scripts/step_by_step/collect_metrics.py"),
-        results=["<results>/step_by_step/students/{}/{}/{}.json".format(*job) for job in SBS_JOBS],
-        reports=[
-            "<results>/step_by_step/examples/{}/{}/{}.report.json".format(*source) for source in SBS_TEACHER_SPLITS
-        ],
+        script="scripts/step_by_step/list_missing.py",
+        code=code_of("scripts/step_by_step/list_missing.py"),
+    output:
+        measured="<results>/step_by_step/measured/missing.csv",
+    log:
+        "<logs>/step_by_step/list_missing.log",
+    benchmark:
+        "<benchmarks>/step_by_step/list_missing.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        settings=SBS_SETTINGS,
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule step_by_step_measure_rows:
+    """Count the rows of a data set's splits, the held-out ones included."""
+    input:
+        script="scripts/step_by_step/measure_rows.py",
+        code=code_of("scripts/step_by_step/measure_rows.py"),
+        reports=lambda wildcards: sbs_reports(wildcards.dataset, sbs_counted(wildcards)),
+    output:
+        measured="<results>/step_by_step/measured/rows/{dataset}.csv",
+    log:
+        "<logs>/step_by_step/measure_rows/{dataset}.log",
+    benchmark:
+        "<benchmarks>/step_by_step/measure_rows/{dataset}.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        splits=lambda wildcards: list(sbs_counted(wildcards)),
+        hold_out=lambda wildcards: "no" if "valid" in SBS_PLAN.splits[wildcards.dataset] else "yes",
+    shell:
+        "python -m {params.module}"
+        " --dataset {wildcards.dataset} --splits {params.splits:q} --reports {input.reports:q}"
+        " --hold-out {params.hold_out}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule step_by_step_measure_teacher:
+    """Write how often a few-shot teacher is right, and how many of its answers can be read."""
+    input:
+        script="scripts/step_by_step/measure_teacher.py",
+        code=code_of("scripts/step_by_step/measure_teacher.py"),
+        reports=lambda wildcards: sbs_reports(wildcards.dataset, sbs_answered(wildcards)),
+    output:
+        measured="<results>/step_by_step/measured/teachers/{dataset}/{teacher}.csv",
+    log:
+        "<logs>/step_by_step/measure_teacher/{dataset}/{teacher}.log",
+    benchmark:
+        "<benchmarks>/step_by_step/measure_teacher/{dataset}/{teacher}.tsv"
+    wildcard_constraints:
+        teacher=SBS_TEACHERS,
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        splits=lambda wildcards: list(sbs_answered(wildcards)),
+    shell:
+        "python -m {params.module}"
+        " --dataset {wildcards.dataset} --teacher {wildcards.teacher}"
+        " --splits {params.splits:q} --reports {input.reports:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule step_by_step_measure_students:
+    """Write the accuracies of one training job's students."""
+    input:
+        script="scripts/step_by_step/measure_students.py",
+        code=code_of("scripts/step_by_step/measure_students.py"),
+        results="<results>/step_by_step/students/{dataset}/{model}/{job}.json",
+    output:
+        measured="<results>/step_by_step/measured/students/{dataset}/{model}/{job}.csv",
+    log:
+        "<logs>/step_by_step/measure_students/{dataset}/{model}/{job}.log",
+    benchmark:
+        "<benchmarks>/step_by_step/measure_students/{dataset}/{model}/{job}.tsv"
+    wildcard_constraints:
+        job=SBS_JOB_NAMES,
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        students=lambda wildcards: [student.name for student in sbs_students(wildcards)],
+        settings=SBS_SETTINGS,
+    shell:
+        "python -m {params.module}"
+        " --results {input.results:q} --students {params.students:q} --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule step_by_step_measure_fewest_rows:
+    """Find the smallest share of the training rows with which a student beats its target."""
+    input:
+        script="scripts/step_by_step/measure_fewest_rows.py",
+        code=code_of("scripts/step_by_step/measure_fewest_rows.py"),
+        measured=sbs_fewest,
+    output:
+        measured="<results>/step_by_step/measured/{experiment}.csv",
+    log:
+        "<logs>/step_by_step/measure_fewest_rows/{experiment}.log",
+    benchmark:
+        "<benchmarks>/step_by_step/measure_fewest_rows/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=one_of(FEWEST_ROWS),
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        settings=SBS_SETTINGS,
+    shell:
+        "python -m {params.module}"
+        " --experiment {wildcards.experiment} --measured {input.measured:q} --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule step_by_step_collect_metrics:
+    """Bring everything measured for the paper together in one file."""
+    input:
+        script="scripts/report/collect_measured.py",
+        code=code_of("scripts/report/collect_measured.py"),
+        measured=SBS_PLAN.measured_files(),
     output:
         metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
     log:
         "<logs>/step_by_step/collect_metrics.log",
     benchmark:
@@ -101,14 +226,8 @@ rule step_by_step_collect_metrics:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        teachers=["/".join(source) for source in SBS_TEACHER_SPLITS],
-        settings=SBS_SETTINGS,
     shell:
-        "python -m {params.module}"
-        " --results {input.results:q} --teachers {params.teachers:q} --reports {input.reports:q}"
-        " --settings {params.settings:q}"
-        " --metrics-out {output.metrics:q} --notes-out {output.notes:q}"
-        " > {log:q} 2>&1"
+        "python -m {params.module}" " --measured {input.measured:q} --metrics-out {output.metrics:q}" " > {log:q} 2>&1"
 
 
 rule step_by_step_table_1:
@@ -116,8 +235,7 @@ rule step_by_step_table_1:
     input:
         script="scripts/step_by_step/tabulate_artifact.py",
         code=code_of("scripts/step_by_step/tabulate_artifact.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
+        measured=sbs_measured("table_1"),
         published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_1"),
@@ -134,13 +252,18 @@ rule step_by_step_table_1:
         tier=config["tier"],
     shell:
         "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
+        " --measured {input.measured:q} --published {input.published:q} --tier {params.tier}"
         " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
         " > {log:q} 2>&1"
 
 
 use rule step_by_step_table_1 as step_by_step_table_2 with:
     """Table 2: ways of training with rationales."""
+    input:
+        script="scripts/step_by_step/tabulate_artifact.py",
+        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
+        measured=sbs_measured("table_2"),
+        published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_2"),
     log:
@@ -151,6 +274,11 @@ use rule step_by_step_table_1 as step_by_step_table_2 with:
 
 use rule step_by_step_table_1 as step_by_step_table_3 with:
     """Table 3: sizes of the data sets."""
+    input:
+        script="scripts/step_by_step/tabulate_artifact.py",
+        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
+        measured=sbs_measured("table_3"),
+        published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_3"),
     log:
@@ -161,6 +289,11 @@ use rule step_by_step_table_1 as step_by_step_table_3 with:
 
 use rule step_by_step_table_1 as step_by_step_table_teachers with:
     """Beyond the paper: how often each teacher is right, and how often its answers can be read."""
+    input:
+        script="scripts/step_by_step/tabulate_artifact.py",
+        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
+        measured=sbs_measured("table_teachers"),
+        published="config/published/step_by_step.csv",
     output:
         **table_files("step_by_step", "table_teachers"),
     log:
@@ -174,8 +307,7 @@ rule step_by_step_figure_4:
     input:
         script="scripts/step_by_step/plot_shares.py",
         code=code_of("scripts/step_by_step/plot_shares.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
+        measured=sbs_measured("figure_4"),
         published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_4"),
@@ -192,13 +324,18 @@ rule step_by_step_figure_4:
         tier=config["tier"],
     shell:
         "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
+        " --measured {input.measured:q} --published {input.published:q} --tier {params.tier}"
         " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
         " > {log:q} 2>&1"
 
 
 use rule step_by_step_figure_4 as step_by_step_figure_5 with:
     """Figure 5: accuracy against the share of training rows, the teacher's labels."""
+    input:
+        script="scripts/step_by_step/plot_shares.py",
+        code=code_of("scripts/step_by_step/plot_shares.py"),
+        measured=sbs_measured("figure_5"),
+        published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_5"),
     log:
@@ -212,8 +349,7 @@ use rule step_by_step_figure_4 as step_by_step_figure_6 with:
     input:
         script="scripts/step_by_step/plot_sizes.py",
         code=code_of("scripts/step_by_step/plot_sizes.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
+        measured=sbs_measured("figure_6"),
         published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_6"),
@@ -223,8 +359,13 @@ use rule step_by_step_figure_4 as step_by_step_figure_6 with:
         "<benchmarks>/step_by_step/figure_6.tsv"
 
 
-use rule step_by_step_figure_6 as step_by_step_figure_7 with:
+use rule step_by_step_figure_4 as step_by_step_figure_7 with:
     """Figure 7: accuracy against the size of the student, the teacher's labels."""
+    input:
+        script="scripts/step_by_step/plot_sizes.py",
+        code=code_of("scripts/step_by_step/plot_sizes.py"),
+        measured=sbs_measured("figure_7"),
+        published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_7"),
     log:
@@ -238,8 +379,7 @@ use rule step_by_step_figure_4 as step_by_step_figure_8 with:
     input:
         script="scripts/step_by_step/plot_minimum.py",
         code=code_of("scripts/step_by_step/plot_minimum.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
+        measured=sbs_measured("figure_8"),
         published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_8"),
@@ -249,8 +389,13 @@ use rule step_by_step_figure_4 as step_by_step_figure_8 with:
         "<benchmarks>/step_by_step/figure_8.tsv"
 
 
-use rule step_by_step_figure_8 as step_by_step_figure_9 with:
+use rule step_by_step_figure_4 as step_by_step_figure_9 with:
     """Figure 9: accuracy by share of training rows and size of the student beside the teacher's, its labels."""
+    input:
+        script="scripts/step_by_step/plot_minimum.py",
+        code=code_of("scripts/step_by_step/plot_minimum.py"),
+        measured=sbs_measured("figure_9"),
+        published="config/published/step_by_step.csv",
     output:
         **figure_files("step_by_step", "figure_9"),
     log:

@@ -1,36 +1,59 @@
-# Which students Distilling Step-by-Step compares, read from the config; the rules are in step_by_step.smk.
+# What Distilling Step-by-Step runs, asked from its plan; the rules are in step_by_step.smk.
 import dataclasses
 
 from scripts.data.registry import split_parts
 from scripts.step_by_step.parsing import FORMATS
-from scripts.step_by_step.plan import Plan
+from scripts.step_by_step.plan import FEWEST_ROWS, Plan
 
 SBS = config["step_by_step"]
-SBS_PLAN = Plan(
-    **{field.name: SBS[field.name] for field in dataclasses.fields(Plan) if field.name != "known"},
-    known=sorted(DATASETS),
-)
-SBS_JOBS = SBS_PLAN.jobs(SBS["together"])
+
+
+def splits_there(dataset):
+    """Return which of train, valid and test a data set has rows for, in files of their own or in parts."""
+    names = DATASETS[dataset]["splits"]
+    return [split for split in ("train", "valid", "test") if split in names or f"{split}_0" in names]
+
+
+SBS_PLAN = Plan.of(SBS, {name: splits_there(name) for name in DATASETS}, ABSENT)
+SBS_JOBS = SBS_PLAN.jobs()
 STEP_BY_STEP_TABLES = ["table_1", "table_2", "table_3", "table_teachers"]
 STEP_BY_STEP_FIGURES = [f"figure_{number}" for number in range(4, 10)]
+STEP_BY_STEP_WITHOUT_GPU = ["table_3", "table_teachers"]  # their published values need data alone
 STEP_BY_STEP_MODELS = sorted({model for _, model, _ in SBS_JOBS})
 SBS_JOB_NAMES = one_of({name for _, _, name in SBS_JOBS} or {"none"})
 SBS_TEACHERS = one_of({SBS["teacher"], SBS["other_teacher"], "generic", "none"})
 SBS_SETTINGS = as_json(dataclasses.asdict(SBS_PLAN))
 
 
-def sbs_has_split(dataset, split):
-    """Return whether a data set has rows of its own for a split."""
-    names = DATASETS[dataset]["splits"]
-    return split in names or f"{split}_0" in names
+def step_by_step_needs(artifact):
+    """Return what a table or figure reads (scripts.common.measured.Needs)."""
+    return SBS_PLAN.needs(artifact)
 
 
-SBS_TEACHER_SPLITS = [
-    (dataset, teacher, split)
-    for dataset, teacher in SBS_PLAN.teacher_sets()
-    for split in ("train", "valid", "test")
-    if sbs_has_split(dataset, split)
-]
+def sbs_measured(artifact):
+    """Return the measurement files that a table or figure shows."""
+    return list(SBS_PLAN.needs(artifact).measured)
+
+
+def sbs_reports(dataset, sources):
+    """Return the reports on prepared rows. sources: {split: whose rows}."""
+    return [f"<results>/step_by_step/examples/{dataset}/{who}/{split}.report.json" for split, who in sources.items()]
+
+
+def sbs_counted(wildcards):
+    """Return {split: whose rows} of the splits of a data set whose rows are counted."""
+    return SBS_PLAN.counted_splits(wildcards.dataset)
+
+
+def sbs_answered(wildcards):
+    """Return {split: teacher} of the splits whose answers of a teacher are measured."""
+    return dict.fromkeys(SBS_PLAN.teacher_splits(wildcards.dataset, wildcards.teacher), wildcards.teacher)
+
+
+def sbs_fewest(wildcards):
+    """Return the measurement files of the students, and the teachers, that are asked how few rows suffice."""
+    figure = FEWEST_ROWS[wildcards.experiment]
+    return SBS_PLAN.student_files(figure) + SBS_PLAN.teacher_files(figure)
 
 
 def sbs_raw(dataset, split):
@@ -63,13 +86,6 @@ def sbs_prepare_settings(wildcards):
     )
 
 
-def sbs_teacher(dataset, teacher):
-    """Return the teacher whose files a student reads: the rows' own where the format is generic, none if unknown."""
-    if SBS["formats"][dataset] == "generic":
-        return "generic"
-    return teacher if SBS_PLAN.has_teacher(dataset, teacher) else "none"
-
-
 def sbs_students(wildcards):
     """Return the students of a job."""
     return SBS_JOBS[wildcards.dataset, wildcards.model, wildcards.job]
@@ -84,12 +100,10 @@ def sbs_examples(split):
     """Return a function that gives a job's prepared rows of one split, a file for each teacher."""
 
     def files(wildcards):
-        if not sbs_has_split(wildcards.dataset, split):
+        if split not in SBS_PLAN.splits[wildcards.dataset]:
             return []
-        return [
-            f"<results>/step_by_step/examples/{wildcards.dataset}/{sbs_teacher(wildcards.dataset, teacher)}/{split}.jsonl"
-            for teacher in sbs_job_teachers(wildcards)
-        ]
+        sources = [SBS_PLAN.source_of(wildcards.dataset, teacher) for teacher in sbs_job_teachers(wildcards)]
+        return [f"<results>/step_by_step/examples/{wildcards.dataset}/{who}/{split}.jsonl" for who in sources]
 
     return files
 
@@ -118,14 +132,12 @@ def sbs_job_students(wildcards):
 
 
 def step_by_step_raw_files():
-    """Return (dataset, split) of every raw file the paper reads."""
-    wanted = [(dataset, split) for dataset in SBS["datasets"] for split in ("train", "valid", "test")]
-    wanted += [(SBS["augment"][dataset], "train") for dataset in SBS["datasets"] if dataset in SBS["augment"]]
-    wanted += [(f"{dataset}_{teacher}", split) for dataset, teacher, split in SBS_TEACHER_SPLITS]
-    found = {
-        (dataset, part)
-        for dataset, split in wanted
-        if sbs_has_split(dataset, split)
-        for part in split_parts(DATASETS, dataset, split)
+    """Return (dataset, split) of every raw file the paper reads, those that cannot be had left out."""
+    wanted = {
+        (name, part)
+        for name, splits in SBS_PLAN.splits.items()
+        for split in splits
+        if f"{name}/{split}" not in SBS_PLAN.absent
+        for part in split_parts(DATASETS, name, split)
     }
-    return sorted(found)
+    return sorted(wanted)

@@ -9,7 +9,9 @@ from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_csv, write_csv
 
 METRIC_COLUMNS = ("paper", "artifact", "setting", "model", "method", "seed", "metric", "value", "n")
-PUBLISHED_COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric", "value", "std", "source")
+PUBLISHED_COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric", "value", "std", "source", "origin")
+ORIGINS = ("paper", "measured")
+"""Where a published value is from: printed by the paper or its authors, or measured by us on files that they released."""
 
 
 def metric_row(

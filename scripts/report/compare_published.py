@@ -1,6 +1,8 @@
 """Set our values beside the published ones and judge each by a tolerance agreed before the run.
 
 A published value is compared only with a measurement of the same paper, artifact, setting, model, method and metric.
+Values that we measured ourselves on released files (origin `measured`) have verdicts of their own: that our two
+measurements agree reproduces nothing that a paper printed.
 The mini tier, which runs on synthetic stand-ins, is never compared.
 """
 
@@ -13,7 +15,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import read_csv, write_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, is_finite_number, read_metrics
+from scripts.common.metrics import ORIGINS, PUBLISHED_COLUMNS, is_finite_number, read_metrics
 from scripts.common.settings import parse_json
 from scripts.common.spread import Spread, spreads_by
 
@@ -28,7 +30,11 @@ COMPARISON_COLUMNS = (
     "status",
     "note",
     "source",
+    "origin",
+    "printed_in",
 )
+VERDICTS = {"paper": ("reproduced", "deviates"), "measured": ("agrees", "differs")}
+"""Origin of a published value -> status where ours lies within its tolerance, and where it does not."""
 
 
 def parse_tolerances(text: str) -> dict[str, float]:
@@ -47,7 +53,7 @@ def check_published(
     """Return the published rows of all files.
 
     files: (name, rows) pairs. Raises `UserError` naming file and line of a value that is no number, of a value given
-    twice, and of a metric that has no tolerance.
+    twice, of an unknown origin, and of a metric that has no tolerance.
     """
     first_seen: dict[tuple[str, ...], str] = {}
     checked = []
@@ -61,6 +67,8 @@ def check_published(
                 raise UserError(
                     f"{where}: metric '{row['metric']}' has no tolerance{hint}; add it to config: tolerances"
                 )
+            if row["origin"] not in ORIGINS:
+                raise UserError(f"{where}: origin is '{row['origin']}'; write {' or '.join(ORIGINS)}")
             key = tuple(row[column] for column in KEY_COLUMNS)
             if key in first_seen:
                 raise UserError(f"{where}: {'/'.join(key)} stands already in {first_seen[key]}; remove one of the two")
@@ -78,7 +86,8 @@ def compare(
     """Return one comparison row for each published row, in the same order, in the columns COMPARISON_COLUMNS.
 
     status: `reproduced` if the mean over seeds lies within the metric's tolerance of the published value (the tolerance
-    itself included), else `deviates`; `not_run` if there is no such measurement, with the reason in `note`.
+    itself included), else `deviates`; for a value of ours on released files `agrees` or `differs`; `not_run` if there
+    is no such measurement, with the reason in `note`. printed_in: the tables and figures that show the value.
     """
     measured = spreads_by(metrics, KEY_COLUMNS)
     models = _models_by_artifact(metrics)
@@ -86,7 +95,12 @@ def compare(
     for row in published:
         ours = None if tier == "mini" else measured.get(tuple(row[column] for column in KEY_COLUMNS))
         verdict = _not_run(row, models, tier) if ours is None else _verdict(row, ours, tolerances[row["metric"]])
-        rows.append({**{c: row[c] for c in KEY_COLUMNS}, "published": row["value"], **verdict, "source": row["source"]})
+        about = {
+            "source": row["source"],
+            "origin": row["origin"],
+            "printed_in": row.get("printed_in") or row["artifact"],
+        }
+        rows.append({**{c: row[c] for c in KEY_COLUMNS}, "published": row["value"], **verdict, **about})
     return rows
 
 
@@ -101,13 +115,14 @@ def _models_by_artifact(metrics: Sequence[Mapping[str, str]]) -> dict[tuple[str,
 
 def _verdict(row: Mapping[str, str], ours: Spread, tolerance: float) -> dict[str, Any]:
     difference = ours.mean - float(row["value"])
-    reproduced = abs(difference) <= tolerance + 1e-9 * max(1.0, abs(ours.mean))  # 25.5 - 25.0 is not exactly 0.5
+    within, beyond = VERDICTS[row["origin"]]
+    near = abs(difference) <= tolerance + 1e-9 * max(1.0, abs(ours.mean))  # 25.5 - 25.0 is not exactly 0.5
     return {
         "ours_mean": f"{ours.mean:.9g}",
         "ours_std": "" if ours.std is None else f"{ours.std:.9g}",
         "n_seeds": ours.n,
         "difference": f"{difference:.9g}",
-        "status": "reproduced" if reproduced else "deviates",
+        "status": within if near else beyond,
         "note": f"tolerance {tolerance:g}",
     }
 

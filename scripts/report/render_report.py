@@ -49,7 +49,8 @@ def comparison_rows(comparison: Sequence[Mapping[str, str]], built: Sequence[str
     shown = []
     for row in comparison:
         places = decimals[row["paper"], row["metric"]]
-        target = anchor(row["paper"], row["artifact"])
+        artifact = row["printed_in"].split()[0]
+        target = anchor(row["paper"], artifact)
         ours = format_number(float(row["ours_mean"]), places) if row["ours_mean"] else "—"
         std = format_number(float(row["ours_std"]), places) if row["ours_std"] else ""
         difference = format_number(float(row["difference"]), places) if row["difference"] else "—"
@@ -59,7 +60,8 @@ def comparison_rows(comparison: Sequence[Mapping[str, str]], built: Sequence[str
             {
                 **row,
                 "paper_name": paper_name(row["paper"]),
-                "artifact_title": artifact_title(row["artifact"]),
+                "shown_artifact": artifact,
+                "artifact_title": ", ".join(artifact_title(name) for name in row["printed_in"].split()),
                 "target": target if target in built else "",
                 "shown_published": format_number(float(row["published"]), len(row["published"].partition(".")[2])),
                 "ours": f"{ours} ± {std}" if std else ours,
@@ -142,6 +144,7 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
         "n_papers": sum(paper["key"] not in NO_PAPERS for paper in papers),
         "comparison": comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts]),
         "counts": collections.Counter(row["status"] for row in comparison),
+        "printed_not_run": sum((row["status"], row["origin"]) == ("not_run", "paper") for row in comparison),
         "status_names": STATUS_NAMES,
         "count_words": COUNT_WORDS,
         "n_metrics": len(metrics),

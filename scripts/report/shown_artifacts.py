@@ -20,7 +20,14 @@ from scripts.report.captions import Span, plain_text
 from scripts.report.manifest import PAPERS, ArtifactSource, anchor, artifact_title, paper_name, read_caption
 
 FILE_NAMES = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX", "pdf": "PDF", "png": "PNG"}
-STATUS_NAMES = {"reproduced": "reproduced", "deviates": "deviates", "not_run": "not run"}
+STATUS_NAMES = {
+    "reproduced": "reproduced",
+    "deviates": "deviates",
+    "agrees": "agrees with our own",
+    "differs": "differs from our own",
+    "not_run": "not run",
+}
+"""Status of a comparison -> its name; "our own" are values that we measured before on released files."""
 DASH_MARK = "¹"  # before the first reason below a table
 FIGURE_ROWS_SHOWN = 60  # rows of a figure's CSV shown on the page; the file itself holds them all
 PRINT_SCALE = 1.3  # figures are shown this much larger than printed, which makes their letters as large as the page's
@@ -74,19 +81,31 @@ class Artifact:
 def judge(rows: Sequence[Mapping[str, str]], *, built: bool) -> Status:
     """Return the verdict on an artifact from its comparison rows: one deviation outweighs everything else.
 
+    Values that no paper printed, but which we measured on released files, are counted only where no printed one is.
+
     built: the artifact is part of this run, so that without a comparable value it is "not compared", else "not run".
     """
     if not rows:
         return Status("own", "no published value")
+    printed = [row for row in rows if row["origin"] == "paper"]
+    if any(row["status"] != "not_run" for row in printed) or all(row["status"] == "not_run" for row in rows):
+        rows = printed or rows
+    else:
+        rows = [row for row in rows if row["origin"] != "paper"]
     counts = collections.Counter(row["status"] for row in rows)
     notes = collections.Counter(row["note"] for row in rows if row["status"] == "not_run")
     reason = notes.most_common(1)[0][0] if notes else ""
     if reason and counts["not_run"] < len(rows):
         reason = f"{counts['not_run']} of {len(rows)} published values, e.g. {reason}"
-    for status in ("deviates", "reproduced"):
+    for status in ("deviates", "reproduced", "differs", "agrees"):
         if counts[status]:
             return Status(status, f"{STATUS_NAMES[status]}: {counts[status]} of {len(rows)}", reason)
     return Status("not_run", "not compared" if built else "not run", reason)
+
+
+def rows_shown(comparison: Sequence[Mapping[str, str]], paper: str, artifact: str) -> list[Mapping[str, str]]:
+    """Return the comparison rows whose published value a table or figure shows."""
+    return [row for row in comparison if row["paper"] == paper and artifact in row["printed_in"].split()]
 
 
 def unmeasured(table: RenderedTable) -> Status | None:
@@ -122,7 +141,6 @@ def build_artifact(
     else:
         table, left_out = _figure_numbers(files["csv"])
         picture = read_picture(files["png"])
-    key = (source.paper, source.artifact)
     return Artifact(
         anchor=anchor(source.paper, source.artifact),
         name=source.artifact,
@@ -135,8 +153,7 @@ def build_artifact(
         picture=picture,
         alt=". ".join(filter(None, [title, lead, plain_text(paragraphs)])),
         links=[Link(name, relative_link(files[kind], folder)) for kind, name in FILE_NAMES.items() if kind in files],
-        status=unmeasured(table)
-        or judge([row for row in comparison if (row["paper"], row["artifact"]) == key], built=True),
+        status=unmeasured(table) or judge(rows_shown(comparison, source.paper, source.artifact), built=True),
         rows_left_out=left_out,
     )
 
@@ -178,17 +195,15 @@ def group_papers(
     for key in keys:
         built = [artifact for paper, artifact in artifacts if paper == key]
         rows = [row for row in comparison if row["paper"] == key]
-        absent = sorted({row["artifact"] for row in rows} - {artifact.name for artifact in built})
+        shown = {name for row in rows for name in row["printed_in"].split()}
+        absent = sorted(shown - {artifact.name for artifact in built})
         papers.append(
             {
                 "key": key,
                 "name": paper_name(key),
                 "about": PAPERS[key].about if key in PAPERS else "",
                 "artifacts": built,
-                "absent": [
-                    (artifact_title(name), judge([row for row in rows if row["artifact"] == name], built=False))
-                    for name in absent
-                ],
+                "absent": [(artifact_title(name), judge(rows_shown(rows, key, name), built=False)) for name in absent],
             }
         )
     return papers

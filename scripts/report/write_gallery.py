@@ -27,7 +27,7 @@ from scripts.report.manifest import (
     read_caption,
 )
 from scripts.report.run_facts import machine_facts
-from scripts.report.shown_artifacts import Status, judge, unmeasured
+from scripts.report.shown_artifacts import Status, judge, rows_shown, unmeasured
 
 THUMBNAIL_SCALE = 0.24  # of a figure's pixels
 OVERVIEW_SCALE = 1.0
@@ -61,8 +61,7 @@ def status_of(source: ArtifactSource, comparison: Sequence[Mapping[str, str]]) -
     """Return the verdict that the report shows for an artifact."""
     markdown = next((file for file in source.files if file.endswith(".md")), None)
     empty = unmeasured(read_markdown_table(markdown)) if markdown else None
-    key = (source.paper, source.artifact)
-    return empty or judge([row for row in comparison if (row["paper"], row["artifact"]) == key], built=True)
+    return empty or judge(rows_shown(comparison, source.paper, source.artifact), built=True)
 
 
 def artifact_row(source: ArtifactSource, lead: str, status: Status, jobs: Sequence[PlannedJob], pictures: str) -> str:

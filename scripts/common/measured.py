@@ -1,7 +1,7 @@
 """Measurement files: what a job measured, once, in long rows that say what was measured and not where it is shown.
 
-A row without a value carries the reason why it is missing; an empty setting, model, method or metric of such a row means
-all of them. An artifact reads the measurement files that its paper's plan names (`Needs`) through `Measured`.
+A row without a value carries the reason why it is missing; an empty setting, model, method or metric of such a row
+means all of them. An artifact reads the measurement files that its paper's plan names (`Needs`) through `Measured`.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Measured:
     def published_rows(
         self, experiment: str, metric: str | None = None, methods: Sequence[str] | None = None
     ) -> list[dict[str, str]]:
-        """Return the published values of one experiment in the file's order, of all metrics and methods or the given."""
+        """Return the published values of one experiment, in the file's order, of one metric and of some methods."""
         return [
             row
             for row in self.published

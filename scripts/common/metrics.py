@@ -11,7 +11,7 @@ from scripts.common.files import PathLike, read_csv, write_csv
 METRIC_COLUMNS = ("paper", "artifact", "setting", "model", "method", "seed", "metric", "value", "n")
 PUBLISHED_COLUMNS = ("paper", "artifact", "setting", "model", "method", "metric", "value", "std", "source", "origin")
 ORIGINS = ("paper", "measured")
-"""Where a published value is from: printed by the paper or its authors, or measured by us on files that they released."""
+"""Whence a published value: printed by the paper or its authors, or measured by us on files that they released."""
 
 
 def metric_row(

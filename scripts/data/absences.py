@@ -1,4 +1,4 @@
-"""Which registered files and models cannot be had, and why: asked before a run is planned, so that the rest is built."""
+"""Which registered files and models cannot be had and why, asked before a run is planned: the rest is built."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def split_absence(
     if row["origin"] == "local":
         return missing_files({file: file for file in files}, "this machine")
     if row["origin"] == "public" and source == "mirror" and mirror:
-        return missing_files({file: os.path.join(mirror, file) for file in files}, "data.mirror")
+        return missing_files({file: os.path.join(mirror, file) for file in files}, "the mirror (data.mirror)")
     if row["origin"] == "public" and source == "hub":
         paths = [os.path.join(downloads_root, file) for file in files]
         return next((reason for path in paths if not os.path.exists(path) and (reason := refusal(path))), "")
@@ -77,16 +77,16 @@ def absences(
     mirror: PathLike | None,
     downloads_root: PathLike,
 ) -> dict[str, str]:
-    """Return {<dataset>/<split> or model: why it cannot be had}; what is not named can be had.
+    """Return {<dataset>/<split> or model: why it cannot be had}; what is not among them can be had.
 
     datasets, models: the registries; left_out: the config's data.left_out, names of data sets, <dataset>/<split> or
-    models; downloads_root: folder with `datasets` and `models`. The others as in `split_absence`. Raises `UserError` for
-    an unknown name in left_out.
+    models; downloads_root: folder with `datasets` and `models`. The others as in `split_absence`. Raises `UserError`
+    for an unknown name in left_out.
     """
     for entry in unknown_names(left_out, datasets, models):
         hint = did_you_mean(entry, [*datasets, *models])
         raise UserError(f"data.left_out: '{entry}' is no registered data set, <dataset>/<split> or model{hint}")
-    told = "data.left_out names {}"
+    told = "{} is named in data.left_out"
     found: dict[str, str] = {}
     for name, row in datasets.items():
         for split, parts in split_groups(list(row["splits"])).items():

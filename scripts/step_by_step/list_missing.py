@@ -37,7 +37,7 @@ def missing_students(plan: Plan) -> list[dict[str, Any]]:
 
 
 def missing_teachers(plan: Plan) -> list[dict[str, Any]]:
-    """Return a row for every split of a teacher whose answers cannot be had, and for every line that no figure draws."""
+    """Return a row for each split whose answers of a teacher cannot be had, and for each line that no figure draws."""
     rows = []
     for dataset, teacher in plan.teacher_sets():
         for split in plan.splits[dataset]:

@@ -20,7 +20,8 @@ from scripts.data.registry import (
     raw_path,
     references_split,
 )
-from scripts.report.estimate_resources import work_left
+from scripts.report.estimate_resources import Job, work_left
+from scripts.report.job_work import model_sizes, read_costs
 
 update_config(config, typed(workflow.config_settings.config))
 check_config(config)
@@ -35,8 +36,14 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     if workflow.is_main_process:
         note_run(".snakemake")
-        jobs = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.benchmark]
-        logger.info(work_left(jobs, Path(RESULTS, "benchmarks")))
+        costs = read_costs(COSTS)
+        jobs = [
+            Job(job.rule.name, job.resources.get("gpu", 0), job.shellcmd if job.rule.name in costs.rules else "")
+            for job in workflow.dag.needrun_jobs()
+            if job.rule.benchmark
+        ]
+        gpu = config["compute"]["gpus"] > 0
+        logger.info(work_left(jobs, Path(RESULTS, "benchmarks"), costs, model_sizes(MODELS), gpu))
 
 
 onsuccess:
@@ -53,6 +60,7 @@ CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
 RESULTS = f"results/{config['tier']}"
+COSTS = "config/costs.yaml"
 DOWNLOADS = "results/downloads"  # upstream files do not depend on the tier
 # What cannot be had and why, by <dataset>/<split> or model; a paper's plan leaves out what needs it and says so.
 ABSENT = absences(

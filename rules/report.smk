@@ -313,6 +313,7 @@ rule resources_estimate:
     input:
         script="scripts/report/estimate_resources.py",
         code=code_of("scripts/report/estimate_resources.py"),
+        costs=COSTS,
     log:
         "<logs>/report/estimate_resources.log",
     localrule: True
@@ -321,9 +322,37 @@ rule resources_estimate:
     params:
         module=as_py_module(),
         config=as_json(config),
+        sizes=as_json(model_sizes(MODELS)),
         benchmarks=f"{RESULTS}/benchmarks",
         estimate=f"{RESULTS}/resources.csv",
     shell:
         "python -m {params.module}"
-        " --config {params.config:q} --targets all --benchmarks {params.benchmarks:q} --default-minutes 60"
+        " --config {params.config:q} --targets all --benchmarks {params.benchmarks:q}"
+        " --costs {input.costs:q} --sizes {params.sizes:q}"
         " --estimate-out {params.estimate:q} 2> {log:q}"
+
+
+rule artifact_costs:
+    """Print for each table and figure its jobs from scratch, of what kinds, and hours with and without a GPU."""
+    input:
+        script="scripts/report/artifact_costs.py",
+        code=code_of("scripts/report/artifact_costs.py"),
+        costs=COSTS,
+    log:
+        "<logs>/report/artifact_costs.log",
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+        config=as_json(config),
+        artifacts=as_json(REPORT_ARTIFACTS),
+        owners=[*PAPERS, "data", "models", "mini_world", "report"],
+        sizes=as_json(model_sizes(MODELS)),
+        benchmarks=f"{RESULTS}/benchmarks",
+        table=f"{RESULTS}/artifact_costs.csv",
+    shell:
+        "python -m {params.module}"
+        " --config {params.config:q} --artifacts {params.artifacts:q} --owners {params.owners:q}"
+        " --benchmarks {params.benchmarks:q} --costs {input.costs:q} --sizes {params.sizes:q}"
+        " --costs-out {params.table:q} 2> {log:q}"

@@ -20,10 +20,12 @@ _SIZE = re.compile(r"([0-9][0-9.,]*) (k|M|B) parameters")
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """config/costs.yaml: speeds in operations per second, seconds of other rules, what rules with a model compute."""
+    """The keys of config/costs.yaml: operations per second, seconds of other rules, what rules with a model compute."""
 
     speed: Mapping[str, Mapping[str, float]]
     other_seconds: float
+    other_gpu_seconds: float
+    parameters: Mapping[str, float]
     seconds: Mapping[str, float]
     rules: Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -32,7 +34,7 @@ def read_costs(path: PathLike) -> Costs:
     """Return the costs. Raises `UserError` for a file without one of its keys."""
     found = parse_yaml(read_text(path), str(path))
     try:
-        return Costs(found["speed"], found["other_seconds"], found["seconds"], found["rules"])
+        return Costs(**{field.name: found[field.name] for field in dataclasses.fields(Costs)})
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: key {error} is missing; take it from the repository's own file") from None
 
@@ -106,7 +108,8 @@ def counted_seconds(rule: str, command: str, costs: Costs, sizes: Mapping[str, f
     seconds = 0.0
     try:
         for part in costs.rules[rule]:
-            weights = sizes[flags[part["model"]][0].rstrip("/").rpartition("/")[2]]
+            model = flags[part["model"]][0].rstrip("/").rpartition("/")[2]
+            weights = sizes[model] if model in sizes else costs.parameters[model]
             tokens = math.prod(factor(name, flags) for name in (*part["texts"], *part["tokens"]))
             seconds += OPERATIONS[part["do"]] * weights * tokens / costs.speed[device][part["do"]]
     except (KeyError, TypeError, IndexError):

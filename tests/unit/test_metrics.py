@@ -22,7 +22,7 @@ def test_a_row_has_the_columns_and_nine_digits():
 
 def test_published_values_have_the_same_keys_but_no_seed():
     assert set(METRIC_COLUMNS) - set(PUBLISHED_COLUMNS) == {"seed", "n"}
-    assert set(PUBLISHED_COLUMNS) - set(METRIC_COLUMNS) == {"std", "source"}
+    assert set(PUBLISHED_COLUMNS) - set(METRIC_COLUMNS) == {"std", "source", "origin"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -30,6 +30,7 @@ from scripts.common.checksums import seal, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import atomic_path, read_json, whole_folder, write_json
 from scripts.common.settings import parse_settings
+from scripts.data.absences import REFUSED
 
 LOG = logging.getLogger(__name__)
 
@@ -57,6 +58,10 @@ MODEL_FILES = (
     "chat_template.jinja",
 )
 """Files taken from a model's repository: weights as safetensors, tokenizer, configuration; all from its top folder."""
+
+
+class Refused(UserError):
+    """A server said no for good: no such file, no right to it. Noted beside the target, so that the next plan knows."""
 
 
 class TransientError(Exception):
@@ -113,11 +118,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one of the commands file, model and check."""
     args = parse_args(argv)
     if args.command == "file":
-        fetch_file(parse_settings(FileSettings, args.settings), args.file_out, args.checksums)
+        with refusal_noted(args.file_out):
+            fetch_file(parse_settings(FileSettings, args.settings), args.file_out, args.checksums)
     elif args.command == "model":
-        fetch_model(parse_settings(ModelSettings, args.settings), args.model_out, args.checksums)
+        with refusal_noted(args.model_out):
+            fetch_model(parse_settings(ModelSettings, args.settings), args.model_out, args.checksums)
     else:
         check_mirror(parse_settings(FileSettings, args.settings), args.file)
+
+
+@contextlib.contextmanager
+def refusal_noted(target: Path) -> Iterator[None]:
+    """Leave a note beside a target that a server refuses, for `scripts.data.absences`; remove an earlier one first."""
+    note = target.with_name(f"{target.name}{REFUSED}")
+    note.unlink(missing_ok=True)
+    try:
+        yield
+    except Refused as error:
+        with atomic_path(note) as temporary:
+            temporary.write_text(f"{error}; remove {note.name} to try again\n", encoding="utf-8")
+        raise
 
 
 def fetch_file(settings: FileSettings, target: Path, checksums: Path) -> None:
@@ -277,7 +297,7 @@ def _check_status(settings: FileSettings, status: int) -> None:
     if status in (408, 425, 429) or status >= 500:
         raise TransientError(f"the server answers HTTP {status}")
     told = {401: "access refused", 403: "access refused", 404: "not found", 410: "gone"}.get(status, "refused")
-    raise UserError(f"{settings.name}: {settings.url}: {told} (HTTP {status}); mend the url in the registry")
+    raise Refused(f"{settings.name}: {settings.url}: {told} (HTTP {status}); mend the url in the registry")
 
 
 @contextlib.contextmanager
@@ -291,20 +311,20 @@ def _hub_errors(name: str, origin: str) -> Iterator[None]:
     except errors.OfflineModeIsEnabled:
         raise UserError(f"{name}: {origin}: HF_HUB_OFFLINE is set; unset it, {ELSEWHERE}") from None
     except errors.GatedRepoError:
-        raise UserError(f"{name}: {origin}: access refused; accept its licence on the hub and set HF_TOKEN") from None
+        raise Refused(f"{name}: {origin}: access refused; accept its licence on the hub and set HF_TOKEN") from None
     except errors.RevisionNotFoundError:
-        raise UserError(f"{name}: {origin}: no such revision on the hub; mend it in the registry") from None
+        raise Refused(f"{name}: {origin}: no such revision on the hub; mend it in the registry") from None
     except errors.RepositoryNotFoundError:
-        raise UserError(
+        raise Refused(
             f"{name}: {origin}: no such repository on the hub, or a private one; mend the id or set HF_TOKEN"
         ) from None
     except errors.RemoteEntryNotFoundError:
-        raise UserError(f"{name}: {origin}: no such file in that repository; mend the path in the registry") from None
+        raise Refused(f"{name}: {origin}: no such file in that repository; mend the path in the registry") from None
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status is None or status in (408, 425, 429) or status >= 500:
             raise TransientError(f"the hub answers HTTP {status}") from None
-        raise UserError(
+        raise Refused(
             f"{name}: {origin}: the hub answers HTTP {status}; check the id, the revision and HF_TOKEN"
         ) from None
     except (errors.LocalEntryNotFoundError, errors.FileMetadataError, httpx2.TransportError) as error:

@@ -171,3 +171,33 @@ def test_the_published_values_of_this_repository_and_its_tolerances_fit_together
         + ["--tolerances", json.dumps(tolerances), "--comparison-out", str(tmp_path / "comparison.csv")]
     )
     assert len(read_csv(tmp_path / "comparison.csv")) == sum(len(read_csv(file)) for file in files)
+
+
+def test_our_own_values_on_released_files_agree_or_differ_and_reproduce_nothing(tmp_path):
+    own = [{**published(value, method=method), "origin": "measured"} for value, method in (("25", "a"), ("9", "b"))]
+    rows = compare(tmp_path, [published(), *own], [ours(25.0, method=name) for name in ("full", "a", "b")])
+    assert [(row["status"], row["origin"]) for row in rows] == [
+        ("reproduced", "paper"),
+        ("agrees", "measured"),
+        ("differs", "measured"),
+    ]
+    with pytest.raises(UserError, match=r"published.csv:2: origin is 'own'; write paper or measured"):
+        compare(tmp_path, [{**published(), "origin": "own"}], [])
+
+
+def test_each_published_value_stands_once_with_its_origin_and_where_it_is_printed(tmp_path):
+    rows = read_csv(ROOT / "config/published/step_by_step.csv", PUBLISHED_COLUMNS)
+    keys = [tuple(row[name] for name in PUBLISHED_COLUMNS[:6]) for row in rows]
+    assert len(set(keys)) == len(keys) == 44
+    assert {row["origin"] == "measured" for row in rows if row["artifact"] == "teachers"} == {True}
+    assert sum(row["origin"] == "measured" for row in rows) == 8
+    assert all(row["source"].startswith("measured:") == (row["origin"] == "measured") for row in rows)
+    known = {f"table_{name}" for name in ("1", "2", "3", "teachers")} | {f"figure_{number}" for number in range(4, 10)}
+    assert {name for row in rows for name in row["printed_in"].split()} == known
+    write_csv(tmp_path / "published.csv", rows[:1], list(rows[0]))
+    write_metrics(tmp_path / "metrics.csv", [])
+    main(
+        ["--metrics", str(tmp_path / "metrics.csv"), "--published", str(tmp_path / "published.csv"), "--tier", "paper"]
+        + ["--tolerances", json.dumps({"test_accuracy_percent": 1}), "--comparison-out", str(tmp_path / "c.csv")]
+    )
+    assert [row["printed_in"] for row in read_csv(tmp_path / "c.csv")] == ["table_1 table_2"]

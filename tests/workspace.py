@@ -100,6 +100,11 @@ def listed_artifacts() -> dict[str, tuple[Artifact, ...]]:
     return {paper: module.ARTIFACTS for paper, module in found.items()}
 
 
+def rule_names() -> set[str]:
+    """Return the names of all rules, those that the loop over the papers' lists makes among them."""
+    return {*all_rules(), *artifact_rules(), *(f"{paper}_all" for paper in listed_artifacts())}
+
+
 def artifact_rules() -> list[str]:
     """Return the names of the rules that write a table or a figure."""
     listed = [f"{paper}_{artifact.name}" for paper, own in listed_artifacts().items() for artifact in own]

@@ -36,7 +36,9 @@ def by_seed(rows: list[dict[str, str]], experiment: str, setting: str, method: s
 
 def shares(rows: list[dict[str, str]]) -> list[str]:
     """Return the settings of figure 4, smallest share first; all rows are called by the data set alone."""
-    found = {row["setting"] for row in rows if row["artifact"] == "gold_labels" and row["setting"].startswith(GENERIC)}
+    found = {
+        row["setting"] for row in rows if row["experiment"] == "gold_labels" and row["setting"].startswith(GENERIC)
+    }
     return sorted(found, key=lambda setting: float(setting.partition("_share_")[2] or 100))
 
 
@@ -72,7 +74,7 @@ def test_teachers_are_as_right_as_the_corpus_makes_them(rows: list[dict[str, str
     found = {
         (row["setting"], row["model"]): float(row["value"])
         for row in rows
-        if row["artifact"] == "teachers" and row["metric"] == "accuracy_percent"
+        if row["experiment"] == "teachers" and row["metric"] == "accuracy_percent"
     }
     assert found["mini_cqa_test", "palm"] == pytest.approx(75, abs=8)
     assert found["mini_cqa_test", "neox"] == pytest.approx(55, abs=9)

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common.artifacts import sentence
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_json, read_jsonl
-from scripts.common.measured import Measured
-from scripts.common.metrics import METRIC_COLUMNS, read_metrics
+from scripts.common.measured import Measured, sentence
+from scripts.common.metrics import KEY_COLUMNS, read_metrics
 from scripts.common.tables import Missing
 from scripts.data.schemas import write_examples
 from scripts.mini_world.train_t5 import main as train_t5
-from scripts.report.collect_measured import main as collect_measured
+from scripts.report.collect_metrics import main as collect_metrics
 from scripts.step_by_step import (
     list_missing,
     measure_fewest_rows,
@@ -58,7 +57,7 @@ PLAN = Plan(
     augment={"mini_svamp": "mini_asdiv"},
     teacher="palm",
     other_teacher="neox",
-    models=["mini_t5"],
+    student_models=["mini_t5"],
     runs=[0, 1],
     methods=METHODS,
     figure_4={"shares": [0.5, 1.0]},
@@ -113,7 +112,7 @@ def test_what_was_not_released_has_a_reason():
 
 
 def test_paper_grid_has_the_cells_of_the_figures():
-    plan = dataclasses.replace(PLAN, datasets=["mini_cqa", "mini_generic"], models=["mini_t5", "t5_v1_1_base"])
+    plan = dataclasses.replace(PLAN, datasets=["mini_cqa", "mini_generic"], student_models=["mini_t5", "t5_v1_1_base"])
     assert len(plan.cells("figure_4")) == 2 * 2 * 2
     assert len(plan.cells("figure_6")) == 2 * 2 * 2 + 2
     assert len(plan.cells("figure_8")) == 2 * 1 * 2 * 2
@@ -175,8 +174,8 @@ def folder(tmp_path_factory):
 
 def measure(base: Path, plan: Plan) -> None:
     """Run the measuring steps on what lies in `base`, as the rules would."""
-    measured, settings = base / "step_by_step/measured", ["--settings", plan_json(plan)]
-    list_missing.main([*settings, "--measured-out", str(measured / "missing.csv")])
+    measured = base / "step_by_step/measured"
+    list_missing.main(["--settings", plan_json(plan), "--measured-out", str(measured / "missing.csv")])
     splits = ("train", "test")
     reports = [str(base / f"step_by_step/examples/mini_cqa/palm/{split}.report.json") for split in splits]
     about = ["--dataset", "mini_cqa", "--splits", *splits, "--reports", *reports]
@@ -184,13 +183,13 @@ def measure(base: Path, plan: Plan) -> None:
     measure_teacher.main([*about, "--teacher", "palm", "--measured-out", str(measured / "teachers/mini_cqa/palm.csv")])
     for (dataset, model, name), students in plan.jobs().items():
         measure_students.main(
-            ["--results", str(base / f"{name}.json"), "--students", *(student.name for student in students), *settings,
-             "--measured-out", str(measured / f"students/{dataset}/{model}/{name}.csv")]
+            ["--results", str(base / f"{name}.json"), "--students", *(student.name for student in students),
+             "--teacher", plan.teacher, "--measured-out", str(measured / f"students/{dataset}/{model}/{name}.csv")]
         )  # fmt: skip
     for experiment, figure in FEWEST_ROWS.items():
-        files = here(base, [*plan.student_files(figure), *plan.teacher_files(figure)])
+        files = here(base, plan.fewest_files(experiment))
         measure_fewest_rows.main(
-            ["--experiment", experiment, "--measured", *files, *settings,
+            ["--experiment", experiment, "--measured", *files, "--settings", json.dumps(plan.settings(figure)),
              "--measured-out", str(measured / f"{experiment}.csv")]
         )  # fmt: skip
 
@@ -294,7 +293,8 @@ def test_bad_jobs_are_one_line(folder):
 
 def test_every_artifact_finds_each_cell_or_a_reason_in_the_files_it_needs(folder):
     for artifact in TRAINED_ARTIFACTS:
-        values = Measured(here(folder, PLAN.needs(artifact).measured), PUBLISHED, PLAN.runs_of(artifact))
+        read = Measured.read(here(folder, PLAN.needs(artifact).measured), PUBLISHED, artifact)
+        values = read.of_seeds(PLAN.runs_of(artifact))
         for student in PLAN.students(artifact):
             experiment, setting, method = PLAN.key_of(student)
             found = [
@@ -305,18 +305,20 @@ def test_every_artifact_finds_each_cell_or_a_reason_in_the_files_it_needs(folder
                 assert found == [Missing(sentence(reason))] * 2
             else:
                 assert [value.n for value in found] == [2, 2]
-    values = Measured(here(folder, PLAN.needs("figure_8").measured), PUBLISHED)
+    values = Measured.read(here(folder, PLAN.needs("figure_8").measured), PUBLISHED, "figure_8")
     assert values.number("mini_cqa_test", "few_shot_cot", "accuracy_percent", model="palm") == 40
     assert isinstance(values.cell("mini_cqa", DSS, SMALLEST, experiment="fewest_rows_gold_labels"), Missing)
 
 
 def test_metrics_are_the_union_of_the_measurement_files(folder, tmp_path):
-    files = here(folder, PLAN.measured_files())
-    collect_measured(["--measured", *files, "--metrics-out", str(tmp_path / "metrics.csv")])
+    files = here(folder, PLAN.measured())
+    collect_metrics(["--metrics", *files, "--metrics-out", str(tmp_path / "metrics.csv")])
     rows = read_metrics(tmp_path / "metrics.csv")
-    assert [r["value"] for r in rows if r["artifact"] == "data_sets"] == ["8", "36", "4"]
-    assert {r["artifact"] for r in rows} >= {"data_sets", "gold_labels", "teacher_labels", "teachers", "models"}
-    assert len({tuple(r[name] for name in METRIC_COLUMNS[:7]) for r in rows}) == len(rows)
+    assert [r["value"] for r in rows if r["experiment"] == "data_sets"] == ["8", "36", "4"]
+    assert [r["n"] for r in rows if r["experiment"] == "models"] == ["1"]  # each job measured the one model
+    assert {r["experiment"] for r in rows} >= {"data_sets", "gold_labels", "teacher_labels", "teachers", "models"}
+    assert len({tuple(r[name] for name in (*KEY_COLUMNS, "reason")) for r in rows}) == len(rows)
+    assert any(r["reason"] == "no answers of neox to mini_cqa are registered: they were not released" for r in rows)
 
 
 PUBLISHED = REPO / "config" / "published" / "step_by_step.csv"
@@ -325,7 +327,7 @@ PUBLISHED = REPO / "config" / "published" / "step_by_step.csv"
 def draw(folder, module, artifact, kinds, plan=PLAN):
     outputs = [part for kind in kinds for part in (f"--{kind}-out", str(folder / f"{artifact}.{kind}"))]
     module.main(
-        ["--artifact", artifact, "--settings", plan_json(plan),
+        ["--artifact", artifact, "--settings", json.dumps(plan.settings(artifact)),
          "--measured", *here(folder, plan.needs(artifact).measured),
          "--published", str(PUBLISHED), "--tier", "mini", *outputs]
     )  # fmt: skip
@@ -376,7 +378,7 @@ def test_figures_draw_the_whole_grid_and_write_it_down(folder, module, artifact,
 def test_missing_result_is_named(folder, tmp_path):
     with pytest.raises(UserError, match="pinto.json: no result of student standard-gt; delete the file and run"):
         measure_students.main(
-            ["--results", str(folder / "pinto.json"), "--students", "standard-gt", "--settings", plan_json(),
+            ["--results", str(folder / "pinto.json"), "--students", "standard-gt", "--teacher", "palm",
              "--measured-out", str(tmp_path / "m.csv")]
         )  # fmt: skip
 
@@ -388,6 +390,29 @@ def kinds_of(plan: Plan, artifact: str) -> set[str]:
     return {
         Path(file).relative_to("<results>/step_by_step/measured").parts[0] for file in plan.needs(artifact).measured
     }
+
+
+def test_settings_hold_what_the_artifact_shows():
+    before, after = PLAN, dataclasses.replace(PLAN, figure_4={"shares": [1.0]}, table_2={"runs": [3]})
+    names = (*TRAINED_ARTIFACTS, "table_3", "table_teachers")
+    assert [name for name in names if before.settings(name) != after.settings(name)] == ["table_2", "figure_4"]
+    assert before.settings("table_3") == {
+        "datasets": ["mini_cqa"], "teacher": "palm", "other_teacher": "neox", "student_models": ["mini_t5"],
+        "runs": [0, 1],
+    }  # fmt: skip
+
+
+def test_only_what_can_be_had_is_read():
+    registry = {name: {"splits": {"train_0": {}, "train_1": {}, "test": {}}} for name in PLAN.splits}
+    plan = dataclasses.replace(PLAN, absent={"mini_cqa_palm/train": "gone"})
+    assert plan.raw_files(registry) == [
+        ("mini_cqa", "test"),
+        ("mini_cqa", "train_0"),
+        ("mini_cqa", "train_1"),
+        ("mini_cqa_palm", "test"),
+    ]
+    assert plan.models() == ["mini_t5"]
+    assert dataclasses.replace(PLAN, absent={"mini_t5": "gone"}).models() == []
 
 
 def test_counts_and_teachers_need_no_student():
@@ -416,7 +441,7 @@ def test_no_data_sets_mean_none(tmp_path):
     list_missing.main(["--settings", plan_json(plan), "--measured-out", str(missing)])
     for experiment in FEWEST_ROWS:
         measure_fewest_rows.main(
-            ["--experiment", experiment, "--measured", "--settings", plan_json(plan),
+            ["--experiment", experiment, "--measured", "--settings", json.dumps(plan.settings(FEWEST_ROWS[experiment])),
              "--measured-out", str(missing.with_name(f"{experiment}.csv"))]
         )  # fmt: skip
     assert read_csv(missing) == []
@@ -452,7 +477,7 @@ def test_what_cannot_be_had_is_left_out_and_says_why(folder, tmp_path):
         measure(copy, plan)
         reason = next(iter(plan.absent.values()))
         assert draw(copy, tabulate_artifact, "table_2", ("csv", "md", "tex"), plan)[-1]["mini_cqa_mean"] == ""
-        assert sentence(reason) in (copy / "table_2.md").read_text()
+        assert sentence(reason) in (copy / "table_2.md").read_text().replace("\\", "")
         for module, figure in ((plot_shares, "figure_4"), (plot_sizes, "figure_6"), (plot_minimum, "figure_8")):
             shown = [r for r in draw(copy, module, figure, ("pdf", "png", "csv"), plan) if r["source"] == "measured"]
             told = {r["note"] for r in shown if r["method"] == DSS and r["metric"] == LAST}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scripts.step_by_step import distillm
-from tests.workspace import REPO_ROOT, all_rules
+from tests.workspace import REPO_ROOT, rule_names
 
 PAGES = [REPO_ROOT / "README.md", REPO_ROOT / "CONTRIBUTING.md", *sorted((REPO_ROOT / "docs").glob("*.md"))]
 PAPERS = sorted(path.stem for path in (REPO_ROOT / "config" / "papers").glob("*.yaml"))
@@ -38,7 +38,7 @@ def test_rules_and_targets_exist(page):
     commands = [code for code in codes if code.startswith("snakemake ")]
     asked = [word for code in commands for word in re.findall(rf"\b(?:{OF_A_PAPER})_\w+", code)]
     after_rule = re.findall(r"\brules? `(\w+)`", page.read_text(encoding="utf-8"))
-    rules = all_rules()
+    rules = rule_names()
     assert [name for name in {*artifacts, *asked, *after_rule} if name not in rules] == []
 
 

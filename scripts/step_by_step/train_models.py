@@ -21,9 +21,9 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, write_json, write_jsonl
 from scripts.common.settings import parse_json, parse_settings, settings_of
 from scripts.data.schemas import read_examples
-from scripts.step_by_step.plan import Student
 from scripts.step_by_step.progress import TrainingProgress
 from scripts.step_by_step.splits import Splits, make_splits
+from scripts.step_by_step.student import Student
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel

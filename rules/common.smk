@@ -12,6 +12,7 @@ from scripts.common.artifact_list import SUFFIXES, Paper
 from scripts.common.config_check import check_config, typed
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
+from scripts.data.absences import DOWNLOADS
 from scripts.data.registry import (
     file_settings,
     is_as_it_is,
@@ -22,7 +23,8 @@ from scripts.data.registry import (
     raw_path,
     references_split,
 )
-from scripts.report.estimate_resources import work_left
+from scripts.report.estimate_resources import Job, work_left
+from scripts.report.job_work import model_sizes, read_costs
 from scripts.report.manifest import paper_name
 from scripts.selection.methods import config_names
 
@@ -39,8 +41,14 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     if workflow.is_main_process:
         note_run(".snakemake")
-        jobs = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.benchmark]
-        logger.info(work_left(jobs, Path(RESULTS, "benchmarks")))
+        costs = read_costs(COSTS)
+        jobs = [
+            Job(job.rule.name, job.resources.get("gpu", 0), job.shellcmd if job.rule.name in costs.rules else "")
+            for job in workflow.dag.needrun_jobs()
+            if job.rule.benchmark
+        ]
+        gpu = config["compute"]["gpus"] > 0
+        logger.info(work_left(jobs, Path(RESULTS, "benchmarks"), costs, model_sizes(MODELS), gpu))
 
 
 onsuccess:
@@ -66,7 +74,7 @@ CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
 RESULTS = f"results/{config['tier']}"
-DOWNLOADS = "results/downloads"  # upstream files do not depend on the tier
+COSTS = "config/costs.yaml"
 
 if not CONDA:  # steps run with the interpreter that runs Snakemake, whether or not its venv is activated
     shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")

@@ -17,6 +17,17 @@ REPORT_ARTIFACTS = [
 
 REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] == "figure"]
 WITH_CLAIM = [paper for paper in config["papers"] if paper in config["overview"]]
+# Tables and figures whose published values can be checked from data alone, and the measured values that they show.
+WITHOUT_GPU = [
+    (paper, artifact.name)
+    for paper in config["papers"]
+    if paper in LISTED
+    for artifact in LISTED[paper].artifacts
+    if artifact.data_alone
+]
+WITHOUT_GPU_MEASURED = sorted(
+    {file for paper, artifact in WITHOUT_GPU for file in LISTED[paper].plan.needs(artifact).measured}
+)
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
 
 
@@ -65,6 +76,40 @@ rule report_compare_published:
         " --tolerances {params.tolerances:q} --tier {params.tier}"
         " --comparison-out {output.comparison:q}"
         " > {log:q} 2>&1"
+
+
+rule report_collect_without_gpu:
+    """Bring together what can be measured from data alone: counts, sizes, what was released of teachers."""
+    input:
+        script="scripts/report/collect_metrics.py",
+        code=code_of("scripts/report/collect_metrics.py"),
+        metrics=WITHOUT_GPU_MEASURED,
+    output:
+        metrics="<results>/without_gpu/metrics.csv",
+    log:
+        "<logs>/report/collect_without_gpu.log",
+    benchmark:
+        "<benchmarks>/report/collect_without_gpu.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module} --metrics {input.metrics:q} --metrics-out {output.metrics:q} > {log:q} 2>&1"
+
+
+use rule report_compare_published as report_compare_without_gpu with:
+    input:
+        script="scripts/report/compare_published.py",
+        code=code_of("scripts/report/compare_published.py"),
+        metrics="<results>/without_gpu/metrics.csv",
+        published=expand("config/published/{paper}.csv", paper=sorted({paper for paper, _ in WITHOUT_GPU})),
+    output:
+        comparison="<results>/without_gpu/comparison.csv",
+    log:
+        "<logs>/report/compare_without_gpu.log",
+    benchmark:
+        "<benchmarks>/report/compare_without_gpu.tsv"
 
 
 rule report_plot_overview:
@@ -242,6 +287,19 @@ rule report:
     localrule: True
 
 
+rule published_without_gpu:
+    """Every table whose published values can be checked from data alone, and the comparison: minutes, no model."""
+    input:
+        [
+            file
+            for shown in REPORT_ARTIFACTS
+            if (shown["paper"], shown["artifact"]) in WITHOUT_GPU
+            for file in shown["files"]
+        ],
+        "<results>/without_gpu/comparison.csv" if WITHOUT_GPU else [],
+    localrule: True
+
+
 rule download:
     """Fetch all data and models of the tier, so that compute nodes need no network, but for a judge at an endpoint."""
     input:
@@ -254,6 +312,7 @@ rule resources_estimate:
     input:
         script="scripts/report/estimate_resources.py",
         code=code_of("scripts/report/estimate_resources.py"),
+        costs=COSTS,
     log:
         "<logs>/report/estimate_resources.log",
     localrule: True
@@ -262,9 +321,37 @@ rule resources_estimate:
     params:
         module=as_py_module(),
         config=as_json(config),
+        sizes=as_json(model_sizes(MODELS)),
         benchmarks=f"{RESULTS}/benchmarks",
         estimate=f"{RESULTS}/resources.csv",
     shell:
         "python -m {params.module}"
-        " --config {params.config:q} --targets all --benchmarks {params.benchmarks:q} --default-minutes 60"
+        " --config {params.config:q} --targets all --benchmarks {params.benchmarks:q}"
+        " --costs {input.costs:q} --sizes {params.sizes:q}"
         " --estimate-out {params.estimate:q} 2> {log:q}"
+
+
+rule artifact_costs:
+    """Print for each table and figure its jobs from scratch, of what kinds, and hours with and without a GPU."""
+    input:
+        script="scripts/report/artifact_costs.py",
+        code=code_of("scripts/report/artifact_costs.py"),
+        costs=COSTS,
+    log:
+        "<logs>/report/artifact_costs.log",
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+        config=as_json(config),
+        artifacts=as_json(REPORT_ARTIFACTS),
+        owners=[*PAPERS, "data", "models", "mini_world", "report"],
+        sizes=as_json(model_sizes(MODELS)),
+        benchmarks=f"{RESULTS}/benchmarks",
+        table=f"{RESULTS}/artifact_costs.csv",
+    shell:
+        "python -m {params.module}"
+        " --config {params.config:q} --artifacts {params.artifacts:q} --owners {params.owners:q}"
+        " --benchmarks {params.benchmarks:q} --costs {input.costs:q} --sizes {params.sizes:q}"
+        " --costs-out {params.table:q} 2> {log:q}"

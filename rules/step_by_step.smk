@@ -1,5 +1,106 @@
 # Distilling Step-by-Step (Findings of ACL 2023): learn from an LLM's rationales as a second task.
-include: "step_by_step_runs.smk"
+import dataclasses
+
+from scripts.data.registry import split_parts
+from scripts.step_by_step.parsing import FORMATS
+from scripts.step_by_step.plan import FEWEST_ROWS
+
+SBS = config["step_by_step"]
+SBS_PLAN = LISTED["step_by_step"].plan
+SBS_JOBS = SBS_PLAN.jobs()
+SBS_JOB_NAMES = one_of({name for _, _, name in SBS_JOBS} or {"none"})
+SBS_TEACHERS = one_of({SBS["teacher"], SBS["other_teacher"], "generic", "none"})
+
+
+def sbs_reports(dataset, sources):
+    """Return the reports on prepared rows. sources: {split: whose rows}."""
+    return [f"<results>/step_by_step/examples/{dataset}/{who}/{split}.report.json" for split, who in sources.items()]
+
+
+def sbs_counted(wildcards):
+    """Return {split: whose rows} of the splits of a data set whose rows are counted."""
+    return SBS_PLAN.counted_splits(wildcards.dataset)
+
+
+def sbs_answered(wildcards):
+    """Return {split: teacher} of the splits whose answers of a teacher are measured."""
+    return dict.fromkeys(SBS_PLAN.teacher_splits(wildcards.dataset, wildcards.teacher), wildcards.teacher)
+
+
+def sbs_raw(dataset, split):
+    """Return the raw files that together are one split, in their order."""
+    return raw_files((dataset, part) for part in split_parts(DATASETS, dataset, split))
+
+
+def sbs_teacher_files(wildcards):
+    """Return the raw files of a teacher's answers to one split; none where rows bring their own rationales or none."""
+    if wildcards.teacher in ("generic", "none"):
+        return []
+    return sbs_raw(f"{wildcards.dataset}_{wildcards.teacher}", wildcards.split)
+
+
+def sbs_prepare_settings(wildcards):
+    """Return the settings of step prepare_examples."""
+    row = DATASETS[wildcards.dataset]
+    teacher = wildcards.teacher
+    settings = {
+        "dataset": wildcards.dataset,
+        "format": SBS["formats"][wildcards.dataset],
+        # the released code reads PaLM's answers in one way and every other model's in another
+        "teacher": teacher if teacher in ("palm", "generic", "none") else "gpt",
+        "parser": SBS["parser"],
+        "split": wildcards.split,
+        "unparsed": SBS["unparsed"],
+        "blanks": SBS["blanks"],
+    }
+    how = ("reader", "columns", "labels", "header", "delimiter", "quoting")
+    return json_text({**settings, **{key: row[key] for key in how if row.get(key)}})
+
+
+def sbs_students(wildcards):
+    """Return the students of a job."""
+    return SBS_JOBS[wildcards.dataset, wildcards.model, wildcards.job]
+
+
+def sbs_job_teachers(wildcards):
+    """Return the teachers of a job, as the students name them."""
+    return list(dict.fromkeys(student.teacher for student in sbs_students(wildcards)))
+
+
+def sbs_examples(split):
+    """Return a function that gives a job's prepared rows of one split, a file for each teacher."""
+
+    def files(wildcards):
+        if split not in SBS_PLAN.splits[wildcards.dataset]:
+            return []
+        sources = [SBS_PLAN.source_of(wildcards.dataset, teacher) for teacher in sbs_job_teachers(wildcards)]
+        return [f"<results>/step_by_step/examples/{wildcards.dataset}/{who}/{split}.jsonl" for who in sources]
+
+    return files
+
+
+def sbs_augmentation(wildcards):
+    """Return the further rows that a job's augmented students learn from; none if it has no such student."""
+    if not any(student.augmented for student in sbs_students(wildcards)):
+        return []
+    return f"<results>/step_by_step/examples/{SBS['augment'][wildcards.dataset]}/{SBS['teacher']}/train.jsonl"
+
+
+def sbs_job_settings(wildcards):
+    """Return the settings of step train_models."""
+    kind = SBS["methods"][sbs_students(wildcards)[0].method]["train"]
+    form = SBS["formats"][wildcards.dataset]
+    train = {**SBS["train"], **SBS["overrides"].get(wildcards.model, {})}
+    if kind == "single_task":
+        train["gen_max_len"] = SBS["gen_max_len_rationale"]
+    train.update(method=kind, form=form, metric=FORMATS[form].metric)
+    train.update({name: SBS[name] for name in ("blanks", "unknown_words")})
+    return json_text({"train": train, "together": SBS["together"], "dropout": SBS["dropout"]})
+
+
+def sbs_job_students(wildcards):
+    """Return the students of a job as JSON."""
+    return json_text([dataclasses.asdict(student) for student in sbs_students(wildcards)])
 
 
 rule step_by_step_prepare_examples:
@@ -81,191 +182,130 @@ rule step_by_step_train_models:
         " > {log:q} 2>&1"
 
 
-rule step_by_step_collect_metrics:
-    """Bring everything measured into the one long schema, and list what is missing and why."""
+rule step_by_step_list_missing:
+    """Write down what cannot be measured and why: answers not released, files out of reach."""
     input:
-        script="scripts/step_by_step/collect_metrics.py",
-        code=code_of("scripts/step_by_step/collect_metrics.py"),
-        results=["<results>/step_by_step/students/{}/{}/{}.json".format(*job) for job in SBS_JOBS],
-        reports=[
-            "<results>/step_by_step/examples/{}/{}/{}.report.json".format(*source) for source in SBS_TEACHER_SPLITS
-        ],
+        script="scripts/step_by_step/list_missing.py",
+        code=code_of("scripts/step_by_step/list_missing.py"),
     output:
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
+        measured="<results>/step_by_step/measured/missing.csv",
     log:
-        "<logs>/step_by_step/collect_metrics.log",
+        "<logs>/step_by_step/list_missing.log",
     benchmark:
-        "<benchmarks>/step_by_step/collect_metrics.tsv"
+        "<benchmarks>/step_by_step/list_missing.tsv"
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        teachers=["/".join(source) for source in SBS_TEACHER_SPLITS],
-        settings=SBS_SETTINGS,
+        settings=as_json(dataclasses.asdict(SBS_PLAN)),
     shell:
         "python -m {params.module}"
-        " --results {input.results:q} --teachers {params.teachers:q} --reports {input.reports:q}"
         " --settings {params.settings:q}"
-        " --metrics-out {output.metrics:q} --notes-out {output.notes:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule step_by_step_table_1:
-    """Table 1: where the rationales come from."""
+rule step_by_step_measure_rows:
+    """Count the rows of a data set's splits, the held-out ones included."""
     input:
-        script="scripts/step_by_step/tabulate_artifact.py",
-        code=code_of("scripts/step_by_step/tabulate_artifact.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
+        script="scripts/step_by_step/measure_rows.py",
+        code=code_of("scripts/step_by_step/measure_rows.py"),
+        reports=lambda wildcards: sbs_reports(wildcards.dataset, sbs_counted(wildcards)),
     output:
-        **table_files("step_by_step", "table_1"),
+        measured="<results>/step_by_step/measured/rows/{dataset}.csv",
     log:
-        "<logs>/step_by_step/table_1.log",
+        "<logs>/step_by_step/measure_rows/{dataset}.log",
     benchmark:
-        "<benchmarks>/step_by_step/table_1.tsv"
+        "<benchmarks>/step_by_step/measure_rows/{dataset}.tsv"
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
+        splits=lambda wildcards: list(sbs_counted(wildcards)),
+        hold_out=lambda wildcards: "no" if "valid" in SBS_PLAN.splits[wildcards.dataset] else "yes",
     shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
+        "python -m {params.module}"
+        " --dataset {wildcards.dataset} --splits {params.splits:q} --reports {input.reports:q}"
+        " --hold-out {params.hold_out}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-use rule step_by_step_table_1 as step_by_step_table_2 with:
-    """Table 2: ways of training with rationales."""
-    output:
-        **table_files("step_by_step", "table_2"),
-    log:
-        "<logs>/step_by_step/table_2.log",
-    benchmark:
-        "<benchmarks>/step_by_step/table_2.tsv"
-
-
-use rule step_by_step_table_1 as step_by_step_table_3 with:
-    """Table 3: sizes of the data sets."""
-    output:
-        **table_files("step_by_step", "table_3"),
-    log:
-        "<logs>/step_by_step/table_3.log",
-    benchmark:
-        "<benchmarks>/step_by_step/table_3.tsv"
-
-
-use rule step_by_step_table_1 as step_by_step_table_teachers with:
-    """Beyond the paper: how often each teacher is right, and how often its answers can be read."""
-    output:
-        **table_files("step_by_step", "table_teachers"),
-    log:
-        "<logs>/step_by_step/table_teachers.log",
-    benchmark:
-        "<benchmarks>/step_by_step/table_teachers.tsv"
-
-
-rule step_by_step_figure_4:
-    """Figure 4: accuracy against the share of training rows, gold labels."""
+rule step_by_step_measure_teacher:
+    """Write how often a few-shot teacher is right, and how many of its answers can be read."""
     input:
-        script="scripts/step_by_step/plot_shares.py",
-        code=code_of("scripts/step_by_step/plot_shares.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
+        script="scripts/step_by_step/measure_teacher.py",
+        code=code_of("scripts/step_by_step/measure_teacher.py"),
+        reports=lambda wildcards: sbs_reports(wildcards.dataset, sbs_answered(wildcards)),
     output:
-        **figure_files("step_by_step", "figure_4"),
+        measured="<results>/step_by_step/measured/teachers/{dataset}/{teacher}.csv",
     log:
-        "<logs>/step_by_step/figure_4.log",
+        "<logs>/step_by_step/measure_teacher/{dataset}/{teacher}.log",
     benchmark:
-        "<benchmarks>/step_by_step/figure_4.tsv"
+        "<benchmarks>/step_by_step/measure_teacher/{dataset}/{teacher}.tsv"
+    wildcard_constraints:
+        teacher=SBS_TEACHERS,
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        artifact=artifact_of,
-        settings=SBS_SETTINGS,
-        tier=config["tier"],
+        splits=lambda wildcards: list(sbs_answered(wildcards)),
     shell:
-        "python -m {params.module} --artifact {params.artifact} --settings {params.settings:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        "python -m {params.module}"
+        " --dataset {wildcards.dataset} --teacher {wildcards.teacher}"
+        " --splits {params.splits:q} --reports {input.reports:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-use rule step_by_step_figure_4 as step_by_step_figure_5 with:
-    """Figure 5: accuracy against the share of training rows, the teacher's labels."""
-    output:
-        **figure_files("step_by_step", "figure_5"),
-    log:
-        "<logs>/step_by_step/figure_5.log",
-    benchmark:
-        "<benchmarks>/step_by_step/figure_5.tsv"
-
-
-use rule step_by_step_figure_4 as step_by_step_figure_6 with:
-    """Figure 6: accuracy against the size of the student, gold labels."""
+rule step_by_step_measure_students:
+    """Write the accuracies of one training job's students."""
     input:
-        script="scripts/step_by_step/plot_sizes.py",
-        code=code_of("scripts/step_by_step/plot_sizes.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
+        script="scripts/step_by_step/measure_students.py",
+        code=code_of("scripts/step_by_step/measure_students.py"),
+        results="<results>/step_by_step/students/{dataset}/{model}/{job}.json",
     output:
-        **figure_files("step_by_step", "figure_6"),
+        measured="<results>/step_by_step/measured/students/{dataset}/{model}/{job}.csv",
     log:
-        "<logs>/step_by_step/figure_6.log",
+        "<logs>/step_by_step/measure_students/{dataset}/{model}/{job}.log",
     benchmark:
-        "<benchmarks>/step_by_step/figure_6.tsv"
+        "<benchmarks>/step_by_step/measure_students/{dataset}/{model}/{job}.tsv"
+    wildcard_constraints:
+        job=SBS_JOB_NAMES,
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        students=lambda wildcards: [student.name for student in sbs_students(wildcards)],
+        teacher=SBS["teacher"],
+    shell:
+        "python -m {params.module}"
+        " --results {input.results:q} --students {params.students:q} --teacher {params.teacher:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
 
 
-use rule step_by_step_figure_6 as step_by_step_figure_7 with:
-    """Figure 7: accuracy against the size of the student, the teacher's labels."""
-    output:
-        **figure_files("step_by_step", "figure_7"),
-    log:
-        "<logs>/step_by_step/figure_7.log",
-    benchmark:
-        "<benchmarks>/step_by_step/figure_7.tsv"
-
-
-use rule step_by_step_figure_4 as step_by_step_figure_8 with:
-    """Figure 8: accuracy by share of training rows and size of the student beside the teacher's, gold labels."""
+rule step_by_step_measure_fewest_rows:
+    """Find the smallest share of the training rows with which a student beats its target."""
     input:
-        script="scripts/step_by_step/plot_minimum.py",
-        code=code_of("scripts/step_by_step/plot_minimum.py"),
-        metrics="<results>/step_by_step/metrics.csv",
-        notes="<results>/step_by_step/notes.csv",
-        published="config/published/step_by_step.csv",
+        script="scripts/step_by_step/measure_fewest_rows.py",
+        code=code_of("scripts/step_by_step/measure_fewest_rows.py"),
+        measured=lambda wildcards: SBS_PLAN.fewest_files(wildcards.experiment),
     output:
-        **figure_files("step_by_step", "figure_8"),
+        measured="<results>/step_by_step/measured/{experiment}.csv",
     log:
-        "<logs>/step_by_step/figure_8.log",
+        "<logs>/step_by_step/measure_fewest_rows/{experiment}.log",
     benchmark:
-        "<benchmarks>/step_by_step/figure_8.tsv"
-
-
-use rule step_by_step_figure_8 as step_by_step_figure_9 with:
-    """Figure 9: accuracy by share of training rows and size of the student beside the teacher's, its labels."""
-    output:
-        **figure_files("step_by_step", "figure_9"),
-    log:
-        "<logs>/step_by_step/figure_9.log",
-    benchmark:
-        "<benchmarks>/step_by_step/figure_9.tsv"
-
-
-rule step_by_step_all:
-    """Every table and figure of Distilling Step-by-Step."""
-    input:
-        expand("<results>/tables/step_by_step_{table}.{suffix}", table=STEP_BY_STEP_TABLES, suffix=["csv", "md", "tex"]),
-        expand(
-            "<results>/figures/step_by_step_{figure}.{suffix}",
-            figure=STEP_BY_STEP_FIGURES,
-            suffix=["pdf", "png", "csv"],
-        ),
-    localrule: True
+        "<benchmarks>/step_by_step/measure_fewest_rows/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=one_of(FEWEST_ROWS),
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: json_text(SBS_PLAN.settings(FEWEST_ROWS[wildcards.experiment])),
+    shell:
+        "python -m {params.module}"
+        " --experiment {wildcards.experiment} --measured {input.measured:q} --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"

@@ -42,8 +42,12 @@ class Workspace:
         """Run Snakemake to its end; `arguments` are targets, `options` go before them. Its output is kept."""
         command = self.command(*arguments, configfiles=configfiles, cores=cores)
         place = command.index("--configfile")
+        return self.run_command([*command[:place], *options, *command[place:]])
+
+    def run_command(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command here, as `run` does."""
         return subprocess.run(
-            [*command[:place], *options, *command[place:]],
+            command,
             cwd=self.folder,
             env=environment(),
             capture_output=True,

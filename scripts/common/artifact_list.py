@@ -18,7 +18,8 @@ class Artifact:
 
     name: table_... or figure_...; title: what it shows, one sentence, the text of its rule; step: the module below
     `scripts/<paper>/` that builds it; where: its number in the paper, None if the paper has no such thing; certain: the
-    number was seen, in the paper or in what its authors published with it, and not inferred from reviews and code.
+    number was seen, in the paper or in what its authors published with it, and not inferred from reviews and code;
+    data_alone: its published values can be checked from released data, without a model.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Artifact:
     step: str
     where: str | None = None
     certain: bool = True
+    data_alone: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in SUFFIXES:

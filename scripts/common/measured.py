@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Iterable, Mapping, Sequence
 
 from scripts.common.files import PathLike, read_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics, with_value
+from scripts.common.metrics import ALL_SEEDS, PUBLISHED_COLUMNS, read_merged, with_value
 from scripts.common.spread import Spread, spreads_by
 from scripts.common.tables import Missing
 
@@ -30,9 +30,13 @@ class Measured:
     @classmethod
     def read(cls, files: Iterable[PathLike], published: PathLike, artifact: str) -> Measured:
         """Return the values of the files and, of the published ones, those that the paper prints in the artifact."""
-        rows = [row for file in files for row in read_metrics(file)]
         known = [row for row in read_csv(published, PUBLISHED_COLUMNS) if artifact in row["artifact"].split()]
-        return cls(rows, known)
+        return cls(read_merged(files), known)
+
+    def of_seeds(self, seeds: Iterable[int | str]) -> Measured:
+        """Return the values of some seeds, with those that no seed changes; reasons and published values stay."""
+        wanted = {ALL_SEEDS, *map(str, seeds)}
+        return Measured([*(row for row in self.rows if row["seed"] in wanted), *self.reasons], self.published)
 
     def cell(
         self,

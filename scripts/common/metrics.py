@@ -11,7 +11,7 @@ the paper or its authors printed, `measured` for what this project measured on f
 from __future__ import annotations
 
 import math
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_csv, write_csv
@@ -21,6 +21,8 @@ KEY_COLUMNS = METRIC_COLUMNS[:7]
 PUBLISHED_KEY = ("paper", "experiment", "setting", "model", "method", "metric")
 PUBLISHED_COLUMNS = ("paper", "artifact", *PUBLISHED_KEY[1:], "value", "std", "origin", "source")
 ORIGINS = ("paper", "measured")
+ALL_SEEDS = "all"
+"""Seed of a value that no seed changes, or that is made of the values of all seeds."""
 
 
 def metric_row(
@@ -63,6 +65,46 @@ def write_metrics(path: PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_metrics(path: PathLike) -> list[dict[str, str]]:
     """Return measured values and reasons as written by `write_metrics`."""
     return read_csv(path, METRIC_COLUMNS)
+
+
+def merge(files: Sequence[tuple[str, Sequence[dict[str, str]]]]) -> list[dict[str, str]]:
+    """Return the rows of all files as one list.
+
+    files: (name, rows) pairs; rows that only say why a value is missing are kept. Two jobs may measure what neither
+    changes (a model's size): equal values are one. Raises `UserError` naming file and line of a value that is not a
+    finite number, of a count that is not a whole number, and of a value that was measured otherwise before.
+    """
+    first_seen: dict[tuple[str, ...], tuple[str, dict[str, str]]] = {}
+    merged = []
+    for name, rows in files:
+        for line, row in enumerate(rows, start=2):
+            where = f"{name}:{line}"
+            if row["reason"] and not row["value"]:
+                merged.append(row)
+                continue
+            if row["reason"]:
+                raise UserError(f"{where}: has a value and a reason why there is none; run its step again")
+            if not is_finite_number(row["value"]):
+                raise UserError(f"{where}: value is '{row['value']}', not a finite number; run its step again")
+            if not row["n"].isdecimal():
+                raise UserError(f"{where}: n is '{row['n']}', not a whole number; run its step again")
+            key = tuple(row[column] for column in KEY_COLUMNS)
+            if key not in first_seen:
+                first_seen[key] = (where, row)
+                merged.append(row)
+                continue
+            before, other = first_seen[key]
+            if (row["value"], row["n"]) != (other["value"], other["n"]):
+                raise UserError(
+                    f"{where}: {'/'.join(key)} was measured before, in {before}, as {other['value']} and not"
+                    f" {row['value']}; remove one of the two"
+                )
+    return merged
+
+
+def read_merged(paths: Iterable[PathLike]) -> list[dict[str, str]]:
+    """Return the rows of several files as `merge` does."""
+    return merge([(str(path), read_metrics(path)) for path in paths])
 
 
 def with_value(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:

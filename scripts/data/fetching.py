@@ -12,7 +12,8 @@ from typing import Any, Callable, Iterator
 import tenacity
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_json, write_json
+from scripts.common.files import atomic_path, read_json, write_json
+from scripts.data.absences import REFUSED
 
 LOG = logging.getLogger(__name__)
 
@@ -23,6 +24,23 @@ ELSEWHERE = "connect this machine, or download on another one and set data.sourc
 
 class TransientError(Exception):
     """A failure that may pass by itself, such as a busy server: tried again."""
+
+
+class Refused(UserError):
+    """A server said no for good: no such file, no right to it. Noted beside the target, so that the next plan knows."""
+
+
+@contextlib.contextmanager
+def refusal_noted(target: Path) -> Iterator[None]:
+    """Leave a note beside a target that a server refuses, for `scripts.data.absences`; remove an earlier one first."""
+    note = target.with_name(f"{target.name}{REFUSED}")
+    note.unlink(missing_ok=True)
+    try:
+        yield
+    except Refused as error:
+        with atomic_path(note) as temporary:
+            temporary.write_text(f"{error}; remove {note.name} to try again\n", encoding="utf-8")
+        raise
 
 
 @contextlib.contextmanager
@@ -62,20 +80,20 @@ def hub_errors(name: str, origin: str) -> Iterator[None]:
     except errors.OfflineModeIsEnabled:
         raise UserError(f"{name}: {origin}: HF_HUB_OFFLINE is set; unset it, {ELSEWHERE}") from None
     except errors.GatedRepoError:
-        raise UserError(f"{name}: {origin}: access refused; accept its licence on the hub and set HF_TOKEN") from None
+        raise Refused(f"{name}: {origin}: access refused; accept its licence on the hub and set HF_TOKEN") from None
     except errors.RevisionNotFoundError:
-        raise UserError(f"{name}: {origin}: no such revision on the hub; mend it in the registry") from None
+        raise Refused(f"{name}: {origin}: no such revision on the hub; mend it in the registry") from None
     except errors.RepositoryNotFoundError:
-        raise UserError(
+        raise Refused(
             f"{name}: {origin}: no such repository on the hub, or a private one; mend the id or set HF_TOKEN"
         ) from None
     except errors.RemoteEntryNotFoundError:
-        raise UserError(f"{name}: {origin}: no such file in that repository; mend the path in the registry") from None
+        raise Refused(f"{name}: {origin}: no such file in that repository; mend the path in the registry") from None
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status is None or status in (408, 425, 429) or status >= 500:
             raise TransientError(f"the hub answers HTTP {status}") from None
-        raise UserError(
+        raise Refused(
             f"{name}: {origin}: the hub answers HTTP {status}; check the id, the revision and HF_TOKEN"
         ) from None
     except (errors.LocalEntryNotFoundError, errors.FileMetadataError, httpx2.TransportError) as error:

@@ -61,6 +61,11 @@ def value_of(record: Record, column: str) -> Any:
     return value
 
 
+def column_names(column: str) -> list[str]:
+    """Return the columns that a template such as "{premise} {hypothesis}" is filled from; a plain name is its own."""
+    return [name for _, name, _, _ in string.Formatter().parse(column) if name] if "{" in column else [column]
+
+
 def _filled(record: Record, template: str) -> str:
     """Return a template with its columns filled in; what is missing is left empty, what is no text is refused."""
     try:
@@ -89,7 +94,7 @@ def one_line(text: str) -> str:
 def _say_breaks(records: Sequence[Record], columns: Mapping[str, str]) -> None:
     """Say how many rows have line breaks that a template with a line for each column makes blanks."""
     templates = [column for column in columns.values() if "{" in column and "\n" in column]
-    names = {name for template in templates for _, name, _, _ in string.Formatter().parse(template) if name}
+    names = {name for template in templates for name in column_names(template)}
     values = ([record.values.get(name) for name in names] for record in records)
     count = sum(any(isinstance(value, str) and one_line(value) != value for value in row) for row in values)
     if count:

@@ -39,9 +39,6 @@ def own_rows(path: PathLike, layout: Layout = UNKNOWN) -> list[Record]:
     return read_rows(path, layout=layout)
 
 
-loose_json_records = own_rows
-
-
 def inference_pairs(path: PathLike, layout: Layout = UNKNOWN) -> list[Record]:
     """Read e-SNLI or ANLI: JSON or parquet with premise, hypothesis, class number, or e-SNLI's own CSV.
 

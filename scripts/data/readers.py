@@ -20,7 +20,7 @@ from scripts.data.reader_base import to_rows
 from scripts.data.reader_instructions import dialogues, prompted_tasks, task_instances
 from scripts.data.reader_labelled import ag_news, distilled_sets, go_emotions, grade_school_math
 from scripts.data.reader_reasoning import REASONING_READERS, asdiv_problems, model_outputs
-from scripts.data.rows import Layout, Record, read_rows
+from scripts.data.rows import UNKNOWN, Layout, Record, read_rows
 from scripts.data.schemas import find_schema, validate
 
 
@@ -124,6 +124,12 @@ def _records(path: PathLike, name: str, layout: Layout, references: PathLike | N
             raise UserError(f"reader '{name}': takes neither 'delimiter' nor 'quoting'; its files are no tables")
         return reader.records(path)
     return reader.records(path, layout if layout.header is not None else layout._replace(header=reader.header))
+
+
+def raw_records(path: PathLike, reader: str) -> list[Record]:
+    """Return a raw file's rows with the columns it has, in no schema. Raises `UserError` as `read_raw` does."""
+    check_beside(path)
+    return _records(path, reader, UNKNOWN, None)
 
 
 def read_raw(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.packed import bare_name
@@ -17,16 +17,55 @@ from scripts.data.rows import ENDINGS, PACKED_ENDINGS
 
 LOG = logging.getLogger(__name__)
 
+TRAINING = ("train", "training")
 VALIDATION = ("valid", "validation", "val", "dev")
-"""What files of validation rows are called."""
+"""What files of training and of validation rows are called."""
+SPLIT_NAMES = {"train": TRAINING, "valid": VALIDATION, "test": ("test",)}
 BELOW = ("", "data", "default")
 """Folders below the given one in which the hub keeps shards."""
 _SHARD = re.compile(r"[-_](?P<number>\d{1,6})(?:-of-(?P<total>\d{1,6}))?(?:-[0-9a-f]{6,40})?")
 
 
+_NAMED = re.compile(
+    r"(?P<prefix>(?:.*[-_.])?)"
+    rf"(?P<name>{'|'.join(name for names in SPLIT_NAMES.values() for name in names)})(?P<part>(?:{_SHARD.pattern})?)"
+)
+
+
+class Named(NamedTuple):
+    """A file that is a split or a part of one by its name: what stands before the split's name, and the part."""
+
+    path: Path
+    prefix: str
+    split: str
+    part: str
+
+
+def named(path: Path) -> Named | None:
+    """Return which split (a key of SPLIT_NAMES) a file is by its name; None if its name does not say."""
+    bare = Path(bare_name(path))
+    found = _NAMED.fullmatch(bare.stem) if bare.suffix.lower() in ENDINGS else None
+    if found is None:
+        return None
+    split = next(split for split, names in SPLIT_NAMES.items() if found["name"] in names)
+    return Named(path, found["prefix"], split, found["part"])
+
+
+def named_files(folder: Path) -> list[Named]:
+    """Return the files of a folder, and of those below it that the hub uses, whose names say which split they are."""
+    found = []
+    for place in (folder / below for below in BELOW):
+        for path in sorted(place.iterdir()) if place.is_dir() else ():
+            known = named(path)
+            if known is not None and path.is_file():
+                found.append(known)
+    return found
+
+
 def names_of(split: str) -> tuple[str, ...]:
-    """Return what a split's files may be called: validation rows have four names."""
-    return (split, *(name for name in VALIDATION if name != split)) if split in VALIDATION else (split,)
+    """Return what a split's files may be called: that of validation rows has four names, `train` two."""
+    known = VALIDATION if split in VALIDATION else SPLIT_NAMES.get(split, ())
+    return (split, *(name for name in known if name != split))
 
 
 def find_split_files(folder: Path, stems: Sequence[str], endings: Sequence[str] = tuple(ENDINGS)) -> list[Path]:
@@ -50,12 +89,10 @@ def find_split_files(folder: Path, stems: Sequence[str], endings: Sequence[str] 
 
 
 def _of_stem(folder: Path, stem: str, endings: Sequence[str]) -> list[Path]:
-    plain = [
-        folder / f"{stem}{ending}{packed}"
-        for ending in endings
-        for packed in PACKED_ENDINGS
-        if (folder / f"{stem}{ending}{packed}").is_file()
-    ]
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    there = {path.name[len(stem) :].lower(): path for path in paths if path.name.startswith(stem) and path.is_file()}
+    wanted = [f"{ending}{packed}" for ending in endings for packed in PACKED_ENDINGS]
+    plain = [there[ending] for ending in wanted if ending in there]
     if plain:
         if len(plain) > 1:
             LOG.warning("%s is read; %s is there too", plain[0], ", ".join(path.name for path in plain[1:]))

@@ -68,8 +68,8 @@ class FinetuneSettings:
     warmup_ratio: share of the steps in which the learning rate rises from 0, in [0, 1) (0.03 in the recipe).
     weight_decay: decoupled weight decay per step (0 in the recipe).
     weight_decay_on, warmup_rounding, adam_epsilon_rule: which weights decay, how the steps of the warm-up are counted,
-        where AdamW adds epsilon (`scripts.lm.optimizer_options`). The Trainer has except_norms and up; the recipe's
-        transformers 4.28 before_correction, later ones and the 8-bit optimizer after_correction.
+        where AdamW adds epsilon (`scripts.lm.optimizer_options`). The Trainer has except_norms and up; the recipe,
+        which asks for torch's AdamW, and the 8-bit optimizer have after_correction.
     clip_norm: largest gradient norm (2-norm over all weights; 1.0 in the recipe); 0 = no clipping.
     max_tokens: longest example in tokens, prompt, response and end together (512 in the recipe); longer ones are cut at
         the end. An example of which no response token is left is dropped and counted.

@@ -8,6 +8,7 @@ A prefix that all prompts share (demonstrations, a system text) is run once and 
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 from typing import TYPE_CHECKING, Any, Sequence
 
@@ -60,19 +61,55 @@ def generate(
         prefix_cache = _prefill(loaded, prefix_ids) if prefix_ids else None
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            texts = _generate_batch(
+            config = _generation_config(loaded, max_new_tokens)
+            written = _generate_batch(
                 loaded,
                 [encoded[i] for i in rows],
-                config=_generation_config(loaded, max_new_tokens),
+                config=config,
                 stop=list(stop),
                 sampling=[_noise(temperature, min_p, _seeds(seed, rows), loaded.device)] if temperature > 0 else [],
                 prefix_ids=prefix_ids,
                 prefix_cache=prefix_cache,
             )
-            for row, text in zip(rows, texts):
-                answers[row] = text
+            for row, ids in zip(rows, written):
+                answers[row] = _text(loaded, ids, config.eos_token_id or [], stop)
             progress.advance(len(rows))
     return answers
+
+
+def continue_ids(
+    loaded: LoadedModel, encoded: Sequence[Sequence[int]], *, max_new_tokens: int, batch_size: int
+) -> list[tuple[list[int], bool]]:
+    """Return what a causal model writes behind each tokenised prompt, greedily, in the order of `encoded`.
+
+    Of each prompt: the new token ids before the end token, and whether the answer ended by itself (else it was cut
+    after `max_new_tokens`). Raises `UserError` for a prompt that does not fit the model's window with its answer.
+    """
+    import torch
+
+    _check_arguments(max_new_tokens, batch_size, 0.0, 0.0, ())
+    _check_lengths(loaded, encoded, 0, max_new_tokens)
+    loaded.model.eval()
+    config = _generation_config(loaded, max_new_tokens)
+    ends = config.eos_token_id or []
+    found: list[tuple[list[int], bool]] = [([], False)] * len(encoded)
+    order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i]), i))
+    with torch.no_grad():  # not inference mode: a model that trains on may keep what it computes here
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            written = _generate_batch(
+                loaded,
+                [encoded[i] for i in rows],
+                config=config,
+                stop=[],
+                sampling=[],
+                prefix_ids=[],
+                prefix_cache=None,
+            )
+            for row, ids in zip(rows, written):
+                end = next((place for place, token in enumerate(ids) if token in ends), None)
+                found[row] = (ids[:end], end is not None)
+    return found
 
 
 def _encode_behind(
@@ -198,8 +235,8 @@ def _generate_batch(
     sampling: list[Any],
     prefix_ids: Sequence[int],
     prefix_cache: Cache | None,
-) -> list[str]:
-    """Run one batch and return its texts; layout of a causal row: prefix, padding, prompt.
+) -> list[list[int]]:
+    """Run one batch and return its new token ids; layout of a causal row: prefix, padding, prompt.
 
     sampling: what changes the logits before the likeliest token is taken.
     """
@@ -217,7 +254,7 @@ def _generate_batch(
         first_new = len(prefix_ids) + width
     attention = torch.tensor(mask, device=loaded.device)
     inputs: dict[str, Any] = {"input_ids": torch.tensor(rows, device=loaded.device), "attention_mask": attention}
-    if loaded.family != "encoder_decoder":
+    if loaded.family != "encoder_decoder" and "position_ids" in inspect.signature(loaded.model.forward).parameters:
         inputs["position_ids"] = (attention.cumsum(1) - 1).clamp(min=0)
     if prefix_cache is not None:
         cache = copy.deepcopy(prefix_cache)
@@ -230,7 +267,7 @@ def _generate_batch(
         logits_processor=LogitsProcessorList(sampling),
         stopping_criteria=StoppingCriteriaList(stopping),
     )
-    return [_text(loaded, ids, config.eos_token_id or [], stop) for ids in output[:, first_new:].tolist()]
+    return output[:, first_new:].tolist()
 
 
 def _text(loaded: LoadedModel, ids: list[int], ends: Sequence[int], stop: Sequence[str]) -> str:

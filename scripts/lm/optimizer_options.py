@@ -6,7 +6,8 @@ Three questions that each code answers in its own way; the options do not depend
 except_bert_norms (DiLM, MetaICL: all but names that hold `bias` or `LayerNorm.weight`, so that the norms of BERT are
 spared and those of GPT-2, T5 and XLNet decay); matrices (weights of two or more dimensions).
 `warmup_rounding`: up (the Trainer: whole steps, rounded up) or exact (DiLM: the product as it is, 0.3 steps too).
-`adam_epsilon_rule`: after_correction (torch) or before_correction (the AdamW that transformers had of its own).
+`adam_epsilon_rule`: after_correction (torch) or before_correction (the AdamW that transformers had of its own, which
+also lets weights decay after the step, not before it; that of MEND, MetaICL and Distilling Step-by-Step).
 `scripts.lm.optimizing` makes the optimizer.
 """
 

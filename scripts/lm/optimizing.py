@@ -49,12 +49,13 @@ def decay_groups(
 
 
 class EarlyEpsilonAdamW(torch.optim.AdamW):
-    """AdamW with epsilon added before the bias correction: the AdamW that transformers had of its own until version 4.
+    """The AdamW that transformers had of its own until version 4: an early epsilon, and decay after the step.
 
     With m, v the running means of gradient and square, step t moves a weight by
     lr sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps). torch divides by sqrt(v) / sqrt(1 - beta2^t) + eps; this
     is the same with eps / sqrt(1 - beta2^t) in the place of eps: 3.2e-7 instead of 1e-8 at step 1.
-    Weight decay is torch's, taken off before the step (there: after it, a difference of lr * decay of the step).
+    Weights decay after the step, by lr * weight_decay of what they then are; in torch before it. As in torch, those
+    without a gradient do not decay.
     """
 
     def __init__(self, params: Any, *, eps: float, **options: Any) -> None:
@@ -66,9 +67,25 @@ class EarlyEpsilonAdamW(torch.optim.AdamW):
         if self._taken < 0:  # also behind a resumed state, which holds the count
             self._taken = max((int(state["step"]) for state in self.state.values() if "step" in state), default=0)
         self._taken += 1
+        decays = [group["weight_decay"] for group in self.param_groups]
         for group in self.param_groups:
             group["eps"] = self._epsilon / math.sqrt(1.0 - group["betas"][1] ** self._taken)
-        return super().step(closure)
+            group["weight_decay"] = 0.0
+        try:
+            loss = super().step(closure)
+        finally:
+            for group, decay in zip(self.param_groups, decays):
+                group["weight_decay"] = decay
+        self._shrink()
+        return loss
+
+    @torch.no_grad()
+    def _shrink(self) -> None:
+        """Let the weights that have a gradient decay."""
+        for group in self.param_groups:
+            moved = [weight for weight in group["params"] if weight.grad is not None]
+            if group["weight_decay"] and moved:
+                torch._foreach_mul_(moved, 1.0 - group["lr"] * group["weight_decay"])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a saved state; the steps are counted from what it holds."""

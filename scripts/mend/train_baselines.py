@@ -36,10 +36,10 @@ AVERAGES = ("tokens", "examples")
 @dataclasses.dataclass(frozen=True)
 class MetaIclSettings:
     """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
-    clip_norm, adam, decay, save_steps, precision: see `training_loop.LoopSettings`; average: what the loss is the mean
-    of, all answer `tokens` of a batch (MEND's release) or its `examples`, each of them the mean of its tokens
-    (MetaICL's; alike where a batch is one example); n_demonstrations: K (16); activation_checkpointing: compute
-    activations twice to save memory.
+    clip_norm, adam_epsilon_rule, weight_decay_on, save_steps, precision: see `training_loop.LoopSettings`; average:
+    what the loss is the mean of, all answer `tokens` of a batch (MEND's release) or its `examples`, each of them the
+    mean of its tokens (MetaICL's; alike where a batch is one example); n_demonstrations: K (16);
+    activation_checkpointing: compute activations twice to save memory.
     """
 
     steps: int
@@ -49,8 +49,8 @@ class MetaIclSettings:
     warmup_ratio: float
     weight_decay: float
     clip_norm: float
-    adam: str
-    decay: str
+    adam_epsilon_rule: str
+    weight_decay_on: str
     average: str
     n_demonstrations: int
     precision: str
@@ -64,9 +64,9 @@ class MetaIclSettings:
 @dataclasses.dataclass(frozen=True)
 class PromptTuningSettings:
     """task_names, shots (k of their files), seeds; n_vectors: L; steps; batch_size: examples a step and table;
-    learning_rate: of AdamW (which: adam), falling linearly; start: vocabulary (random words' embeddings) or normal;
-    n_examples: how many of the training rows are used (None: all); tables_at_once: tables trained side by side (memory,
-    not results).
+    learning_rate: of AdamW (which: adam_epsilon_rule), falling linearly; start: vocabulary (random words' embeddings)
+    or normal; n_examples: how many of the training rows are used (None: all); tables_at_once: tables trained side by
+    side (memory, not results).
     """
 
     task_names: Sequence[str]
@@ -76,7 +76,7 @@ class PromptTuningSettings:
     steps: int
     batch_size: int
     learning_rate: float
-    adam: str
+    adam_epsilon_rule: str
     start: str
     n_examples: int | None
     tables_at_once: int
@@ -235,8 +235,8 @@ def _tune_together(
         warmup_ratio=0.0,
         weight_decay=0.0,
         clip_norm=0.0,
-        adam=settings.adam,
-        decay="trainer",
+        adam_epsilon_rule=settings.adam_epsilon_rule,
+        weight_decay_on="except_norms",
         evaluate_steps=0,
         patience=0,
         save_steps=0,

@@ -26,7 +26,8 @@ from scripts.common.progress import Progress as ShownProgress
 from scripts.common.seeding import derive_seed
 from scripts.common.settings import check_choice
 from scripts.lm.checkpoints import STATE, checkpoint_folder, is_first_process, load_state, save_state
-from scripts.mend.optimizing import ADAMS, DECAYS, Optimizer
+from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, warmup_length
+from scripts.lm.optimizing import decay_groups, decaying, make_adamw
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ LossOf = Callable[[nn.Module, int], dict[str, Tensor]]
 class LoopSettings:
     """steps: optimizer steps; accumulation: micro-batches of each; learning_rate: of AdamW, falling linearly to 0
     after a rise from 0 over warmup_ratio of the steps, rounded up; weight_decay; clip_norm: largest gradient norm, 0 =
-    none; adam, decay: which AdamW, and which weights decay (`scripts.mend.optimizing`); evaluate_steps: between two
+    none; adam_epsilon_rule, weight_decay_on: which AdamW, and which weights decay (`scripts.lm.optimizer_options`; both
+    releases: before_correction; MEND's: except_norms, MetaICL's: except_bert_norms); evaluate_steps: between two
     scores, patience: how many of them in a row may be no better before training ends, save_steps: between two
     checkpoints, 0 = none; precision: auto (bfloat16 arithmetic over float32 weights where the device has it), float32
     or bfloat16.
@@ -52,16 +54,16 @@ class LoopSettings:
     warmup_ratio: float
     weight_decay: float
     clip_norm: float
-    adam: str
-    decay: str
+    adam_epsilon_rule: str
+    weight_decay_on: str
     evaluate_steps: int
     patience: int
     save_steps: int
     precision: str
 
     def __post_init__(self) -> None:
-        check_choice("adam", self.adam, ADAMS)
-        check_choice("decay", self.decay, DECAYS)
+        check_choice("adam_epsilon_rule", self.adam_epsilon_rule, EPSILON_RULES)
+        check_choice("weight_decay_on", self.weight_decay_on, DECAY_RULES)
         lowest = {"steps": 0, "accumulation": 1, "evaluate_steps": 0, "patience": 0, "save_steps": 0}
         for name, low in lowest.items():
             value = getattr(self, name)
@@ -84,7 +86,7 @@ class LoopSettings:
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0: the Trainer's, whose first one is 0 with a warm-up."""
-        warmup = math.ceil(self.warmup_ratio * self.steps)
+        warmup = warmup_length(self.warmup_ratio, self.steps, "up")
         if step < warmup:
             return self.learning_rate * step / warmup
         return self.learning_rate * (self.steps - step) / max(1, self.steps - warmup)
@@ -162,10 +164,8 @@ class _Run:
         self.module, self.loss_of, self.settings, self.seed, self.score = module, loss_of, settings, seed, score
         self.trained = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
         self.device = next(iter(self.trained.values())).device
-        self.rule = Optimizer(
-            module, self.trained, adam=settings.adam, decay=settings.decay, weight_decay=settings.weight_decay
-        )
-        self.optimizer = self.rule.optimizer
+        groups = decay_groups(self.trained, decaying(module, settings.weight_decay_on), settings.weight_decay)
+        self.optimizer = make_adamw(groups, settings.learning_rate, epsilon_rule=settings.adam_epsilon_rule)
         self.accelerator = Accelerator(
             mixed_precision="bf16" if use_bfloat16(self.device, settings.precision) else "no",
             cpu=self.device.type == "cpu",
@@ -177,7 +177,8 @@ class _Run:
     def step(self) -> None:
         """Take one optimizer step."""
         settings, number = self.settings, self.progress.step
-        self.rule.prepare(number, settings.rate(number))
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate(number)
         self.module.train()
         sums: dict[str, float] = {}
         for micro in range(settings.accumulation):
@@ -202,7 +203,6 @@ class _Run:
         if settings.clip_norm:
             self.accelerator.clip_grad_norm_(self.trained.values(), settings.clip_norm)
         self.stepper.step()
-        self.rule.finish(settings.rate(number))
         self.stepper.zero_grad(set_to_none=True)
         self.progress.record(sums)
         self.shown.advance(1, sums)

@@ -32,6 +32,7 @@ ARTIFACTS = (
         "tabulate_artifact",
         "the score curve in numbers",
         certain=False,
+        data_alone=True,
     ),
     Artifact(
         "table_cases",

@@ -1,7 +1,8 @@
 """Set our values beside the published ones and judge each by a tolerance agreed before the run.
 
 A published value is compared only with a measurement of the same paper, experiment, setting, model, method and metric.
-A value that this project itself measured on released files is `confirmed`, never `reproduced`.
+Values that we measured ourselves on released files (origin `measured`) have verdicts of their own: that our two
+measurements agree reproduces nothing that a paper printed.
 The mini tier, which runs on synthetic stand-ins, is never compared.
 """
 
@@ -37,6 +38,8 @@ COMPARISON_COLUMNS = (
     "origin",
     "source",
 )
+VERDICTS = {"paper": ("reproduced", "deviates"), "measured": ("agrees", "differs")}
+"""Origin of a published value -> status where ours lies within its tolerance, and where it does not."""
 
 
 def parse_tolerances(text: str) -> dict[str, float]:
@@ -88,8 +91,8 @@ def compare(
     """Return one comparison row for each published row, in the same order, in the columns COMPARISON_COLUMNS.
 
     status: `reproduced` if the mean over seeds lies within the metric's tolerance of the published value (the tolerance
-    itself included), `confirmed` if that value is this project's own measurement, else `deviates`; `not_run` if there
-    is no such measurement, with the reason in `note`.
+    itself included), else `deviates`; for a value of ours on released files `agrees` or `differs`; `not_run` if there
+    is no such measurement, with the reason in `note`. artifact: the tables and figures that show the value.
     """
     values = with_value(metrics)
     measured = spreads_by(values, PUBLISHED_KEY)
@@ -115,14 +118,14 @@ def _models_by_experiment(metrics: Sequence[Mapping[str, str]]) -> dict[tuple[st
 
 def _verdict(row: Mapping[str, str], ours: Spread, tolerance: float) -> dict[str, Any]:
     difference = ours.mean - float(row["value"])
-    reproduced = abs(difference) <= tolerance + 1e-9 * max(1.0, abs(ours.mean))  # 25.5 - 25.0 is not exactly 0.5
-    within = "confirmed" if row["origin"] == "measured" else "reproduced"
+    within, beyond = VERDICTS[row["origin"]]
+    near = abs(difference) <= tolerance + 1e-9 * max(1.0, abs(ours.mean))  # 25.5 - 25.0 is not exactly 0.5
     return {
         "ours_mean": f"{ours.mean:.9g}",
         "ours_std": "" if ours.std is None else f"{ours.std:.9g}",
         "n_seeds": ours.n,
         "difference": f"{difference:.9g}",
-        "status": within if reproduced else "deviates",
+        "status": within if near else beyond,
         "note": f"tolerance {tolerance:g}",
     }
 

@@ -1,31 +1,35 @@
-"""What a run would ask for: jobs, hours and GPU hours of each rule, from a dry run and what earlier runs measured."""
+"""What a run would ask for: jobs, hours and GPU hours of each rule, from a dry run and what earlier runs measured.
+
+What never ran is counted by its operations or guessed (config/costs.yaml), and marked so.
+"""
 
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from scripts.common.durations import in_words
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_csv
+from scripts.common.settings import parse_json
 from scripts.report.job_graph import read_fields
+from scripts.report.job_work import Costs, counted_seconds, n_devices, read_costs
 from scripts.report.run_facts import read_step_times
 
 
 @dataclass(frozen=True)
 class Job:
-    """One planned job: its rule, the GPUs it asks for and the minutes it may take (None: the profile's default)."""
+    """One planned job: its rule, the GPUs that it asks for, and its command ("" where the dry run printed none)."""
 
     rule: str
     gpus: int
-    runtime_min: float | None
+    command: str = ""
 
 
 def planned_jobs(output: str) -> list[Job]:
@@ -35,83 +39,120 @@ def planned_jobs(output: str) -> list[Job]:
     """
     jobs: list[Job] = []
     for job in read_fields(output):
-        asked = dict(part.split("=", 1) for part in job.get("resources", "").split(", ") if "=" in part)
-        runtime = asked.get("runtime", "")
         if "log" in job:
-            jobs.append(Job(job["rule"], int(asked.get("gpu", 0)), float(runtime) if _is_number(runtime) else None))
+            jobs.append(job_of(job))
     return jobs
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is not None
+def job_of(fields: Mapping[str, str]) -> Job:
+    """Return a job from what a dry run printed of it. A command that starts several processes takes a GPU for each."""
+    asked = dict(part.split("=", 1) for part in fields.get("resources", "").split(", ") if "=" in part)
+    command, gpus = fields.get("command", ""), int(asked.get("gpu", 0))
+    return Job(fields["rule"], max(gpus, n_devices(command)) if gpus else 0, command)
+
+
+MEASURED, COUNTED, GUESSED = "measured", "counted", "guessed"
+"""Whence the seconds of a job: benchmarks of its rule in this tier; its operations, counted, at a guessed speed; a
+guess for its rule."""
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How long one job takes with the GPUs that it asks for, and without any."""
+
+    with_gpu: float
+    without_gpu: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """What is known of the times of jobs: means of earlier jobs by rule, costs of other rules, sizes of models.
+
+    measured_s: rule -> (seconds of all jobs that were measured, how many). What was measured on a GPU counts for a run
+    without one only through the operations; what was measured without one is what both have.
+    """
+
+    measured_s: Mapping[str, tuple[float, int]]
+    costs: Costs
+    sizes: Mapping[str, float]
+
+    def seconds(self, job: Job) -> Seconds:
+        """Return the seconds of one job."""
+        other = self.costs.other_gpu_seconds if job.gpus else self.costs.other_seconds
+        guess = float(self.costs.seconds.get(job.rule, other))
+        cpu = counted_seconds(job.rule, job.command, self.costs, self.sizes, "cpu")
+        if job.rule in self.measured_s:
+            total, count = self.measured_s[job.rule]
+            mean = total / count
+            return Seconds(mean, cpu if job.gpus and cpu is not None else mean, MEASURED)
+        if cpu is None:
+            return Seconds(guess, guess, GUESSED)
+        gpu = counted_seconds(job.rule, job.command, self.costs, self.sizes, "gpu") if job.gpus else None
+        return Seconds(cpu if gpu is None else gpu, cpu, COUNTED)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One rule's share of a run, or the whole. Hours "at most" are what its jobs ask for: none may take longer."""
+    """One rule's share of a run, or the whole. basis: how the hours of its jobs were found, several joined by +."""
 
     rule: str
     jobs: int
     gpus_per_job: int
-    hours_at_most: float
-    gpu_hours_at_most: float
-    hours_as_measured: float | None
+    hours: float
+    gpu_hours: float
+    hours_without_gpu: float
+    basis: str
 
 
 COLUMNS = tuple(field.name for field in fields(Estimate))
 
 
-def summarise(jobs: Sequence[Job], measured_s: Mapping[str, tuple[float, int]], default_min: float) -> list[Estimate]:
-    """Return one estimate for each rule, most GPU hours first, and the total.
+def estimate(name: str, jobs: Sequence[Job], estimator: Estimator) -> Estimate:
+    """Return the hours of some jobs, one after the other; GPU hours count each GPU of a job."""
+    found = [(job, estimator.seconds(job)) for job in jobs]
+    bases = {seconds.basis for _, seconds in found}
+    return Estimate(
+        name,
+        jobs=len(jobs),
+        gpus_per_job=max((job.gpus for job in jobs), default=0),
+        hours=sum(seconds.with_gpu for _, seconds in found) / 3600,
+        gpu_hours=sum(seconds.with_gpu * job.gpus for job, seconds in found) / 3600,
+        hours_without_gpu=sum(seconds.without_gpu for _, seconds in found) / 3600,
+        basis="+".join(basis for basis in (MEASURED, COUNTED, GUESSED) if basis in bases),
+    )
 
-    measured_s: rule -> (seconds of all jobs that were measured, how many); their mean counts for each planned job.
-    default_min: minutes of a job that names no runtime.
-    """
+
+def summarise(jobs: Sequence[Job], estimator: Estimator) -> list[Estimate]:
+    """Return one estimate for each rule, most GPU hours first, and the total."""
     groups: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         groups[job.rule].append(job)
-    rows = []
-    for rule, members in groups.items():
-        hours = [(default_min if job.runtime_min is None else job.runtime_min) / 60 for job in members]
-        seconds, count = measured_s.get(rule, (0.0, 0))
-        rows.append(
-            Estimate(
-                rule,
-                jobs=len(members),
-                gpus_per_job=max(job.gpus for job in members),
-                hours_at_most=sum(hours),
-                gpu_hours_at_most=sum(hour * job.gpus for hour, job in zip(hours, members)),
-                hours_as_measured=seconds / count * len(members) / 3600 if count else None,
-            )
-        )
-    rows.sort(key=lambda row: (-row.gpu_hours_at_most, -row.hours_at_most, row.rule))
-    known = [row.hours_as_measured for row in rows if row.hours_as_measured is not None]
-    total = Estimate(
-        "total",
-        jobs=len(jobs),
-        gpus_per_job=max((row.gpus_per_job for row in rows), default=0),
-        hours_at_most=sum(row.hours_at_most for row in rows),
-        gpu_hours_at_most=sum(row.gpu_hours_at_most for row in rows),
-        hours_as_measured=sum(known) if known else None,
-    )
-    return [*rows, total]
+    rows = [estimate(rule, members, estimator) for rule, members in groups.items()]
+    rows.sort(key=lambda row: (-row.gpu_hours, -row.hours, row.rule))
+    return [*rows, estimate("total", jobs, estimator)]
 
 
-def to_lines(rows: Sequence[Estimate]) -> list[str]:
-    """Return the estimates as lines of a plain table; a rule that was never measured shows a dash."""
+def to_lines(rows: Sequence[Any], columns: Sequence[str]) -> list[str]:
+    """Return rows as lines of a plain table: texts to the left, numbers to the right, hours with one digit."""
 
     def show(value: object) -> str:
-        if value is None:
-            return "-"
         return f"{value:,.1f}" if isinstance(value, float) else str(value)
 
-    cells = [[name.replace("_", " ").replace("gpu", "GPU") for name in COLUMNS]]
-    cells += [[show(value) for value in astuple(row)] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
+    cells = [[name.replace("_", " ").replace("gpu", "GPU") for name in columns]]
+    cells += [[show(getattr(row, name)) for name in columns] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    left = {i for i, name in enumerate(columns) if rows and isinstance(getattr(rows[0], name), str)}
     return [
-        "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths)))
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
         for row in cells
     ]
+
+
+MANY_GPUS = 10_000
+"""More than any job asks for: the default profile's gpu=1 would cut what the jobs of several GPUs ask for."""
 
 
 def dry_run(config: Path, targets: Sequence[str], options: Sequence[str] = ()) -> str:
@@ -126,6 +167,9 @@ def dry_run(config: Path, targets: Sequence[str], options: Sequence[str] = ()) -
         "--dry-run",
         "--cores",
         "1",
+        "--printshellcmds",
+        "--resources",
+        f"gpu={MANY_GPUS}",
         *options,
         "--configfile",
         str(config),
@@ -139,23 +183,29 @@ def dry_run(config: Path, targets: Sequence[str], options: Sequence[str] = ()) -
     return done.stdout + done.stderr
 
 
-def work_left(rules: Sequence[str], benchmarks: Path) -> str:
-    """Return in one line how long the jobs of these rules may take, or that nobody knows.
+def work_left(jobs: Sequence[Job], benchmarks: Path, costs: Costs, sizes: Mapping[str, float], gpu: bool) -> str:
+    """Return in one line how long jobs may take, one after the other, and how many of them are guessed.
 
-    rules: the rule of each job; benchmarks: folder of what earlier jobs of the tier took. A damaged file there is told,
-    not raised: nothing but this line depends on it.
+    benchmarks: folder of what earlier jobs of the tier took; costs, sizes: as in `Estimator`; gpu: there is one. A
+    damaged benchmark file is told, not raised: nothing but this line depends on it.
     """
     try:
-        measured_s = measured_times(benchmarks)
+        estimator = Estimator(measured_times(benchmarks), costs, sizes)
     except UserError as fault:
         return str(fault)
-    known = [rule for rule in rules if rule in measured_s]
-    counted = f"{len(rules)} {'job' if len(rules) == 1 else 'jobs'}"
-    if not known:
-        return f"{counted} that never ran before"
-    seconds = sum(measured_s[rule][0] / measured_s[rule][1] for rule in known)
-    rest = f"; {len(rules) - len(known)} never ran before" if len(known) < len(rules) else ""
-    return f"{counted}, {in_words(seconds)} of work one after the other, going by earlier runs{rest}"
+    found = [estimator.seconds(job) for job in jobs]
+    seconds = sum(one.with_gpu if gpu else one.without_gpu for one in found)
+    counts = {basis: sum(one.basis == basis for one in found) for basis in (MEASURED, COUNTED, GUESSED)}
+    told = {
+        MEASURED: "going by earlier runs",
+        COUNTED: "by its operations at a guessed speed",
+        GUESSED: "guessed",
+    }
+    parts = [f"{count} {told[basis]}" for basis, count in counts.items() if count]
+    if len(parts) == 1:
+        parts = [told[basis] for basis, count in counts.items() if count]
+    counted = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}"
+    return f"{counted}, {in_words(seconds)} of work one after the other: {', '.join(parts)}"
 
 
 def measured_times(folder: Path) -> dict[str, tuple[float, int]]:
@@ -169,21 +219,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config", required=True, help="the run's merged configuration as JSON")
     parser.add_argument("--targets", nargs="+", required=True, help="what would be built")
     parser.add_argument("--benchmarks", type=Path, required=True, help="folder of the tier's benchmark files")
-    parser.add_argument("--default-minutes", type=float, required=True, help="minutes of a job that names no runtime")
+    parser.add_argument("--costs", type=Path, required=True, help="YAML: config/costs.yaml")
+    parser.add_argument("--sizes", required=True, help="JSON: parameters of each registered model")
     parser.add_argument("--estimate-out", type=Path, required=True, help="CSV file, one row for each rule")
     return parser.parse_args(argv)
+
+
+def plan(config: str, targets: Sequence[str], options: Sequence[str] = ()) -> str:
+    """Return what a dry run prints. config: the merged configuration as JSON; options: of `dry_run`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.json"
+        path.write_text(config, encoding="utf-8")
+        return dry_run(path, targets, options)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Plan, sum up, write and print."""
     args = parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.json"
-        config.write_text(args.config, encoding="utf-8")
-        jobs = planned_jobs(dry_run(config, args.targets))
-    rows = summarise(jobs, measured_times(args.benchmarks), args.default_minutes)
+    jobs = planned_jobs(plan(args.config, args.targets))
+    sizes = parse_json("--sizes", args.sizes, dict)
+    rows = summarise(jobs, Estimator(measured_times(args.benchmarks), read_costs(args.costs), sizes))
     write_csv(args.estimate_out, [asdict(row) for row in rows], COLUMNS)
-    for line in to_lines(rows):
+    for line in to_lines(rows, COLUMNS):
         sys.stdout.write(line + "\n")
 
 

@@ -11,6 +11,7 @@ from scripts.common.files import PathLike, read_json
 from scripts.report.run_facts import read_benchmark
 
 _START = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):")
+_COMMAND = "Shell command: "
 _FIELD = re.compile(r"    (input|output|log|benchmark|resources): (.+)")
 
 
@@ -24,11 +25,23 @@ class PlannedJob:
 
 
 def read_fields(output: str) -> list[dict[str, str]]:
-    """Return what a dry run printed of each job: `rule`, and of the fields that it has their text, as it stands."""
+    """Return what a dry run printed of each job: `rule`, and of the fields that it has their text, as it stands.
+
+    `command` is there with Snakemake's --printshellcmds: a command may have several lines, the last of which ends the
+    redirection to its log.
+    """
     jobs: list[dict[str, str]] = []
+    inside = False
     for line in output.splitlines():
         start, field = _START.fullmatch(line), _FIELD.fullmatch(line)
-        if start:
+        if inside and not start:
+            jobs[-1]["command"] += f"\n{line}"
+            inside = not line.rstrip().endswith("2>&1")
+        elif line.startswith(_COMMAND) and jobs:
+            jobs[-1]["command"] = line.removeprefix(_COMMAND)
+            inside = not line.rstrip().endswith("2>&1")
+        elif start:
+            inside = False
             jobs.append({"rule": start[1]})
         elif field and jobs:
             jobs[-1][field[1]] = field[2]
@@ -37,10 +50,12 @@ def read_fields(output: str) -> list[dict[str, str]]:
 
 def read_jobs(output: str) -> list[PlannedJob]:
     """Return the jobs that a dry run printed."""
-    return [
-        PlannedJob(_files(job.get("input", "")), _files(job.get("output", "")), job.get("benchmark", ""))
-        for job in read_fields(output)
-    ]
+    return [planned_job(job) for job in read_fields(output)]
+
+
+def planned_job(fields: Mapping[str, str]) -> PlannedJob:
+    """Return a job from what a dry run printed of it."""
+    return PlannedJob(_files(fields.get("input", "")), _files(fields.get("output", "")), fields.get("benchmark", ""))
 
 
 def load_jobs(path: PathLike) -> list[PlannedJob]:

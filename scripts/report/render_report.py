@@ -144,6 +144,7 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
         "n_papers": sum(paper["key"] not in NO_PAPERS for paper in papers),
         "comparison": comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts]),
         "counts": collections.Counter(row["status"] for row in comparison),
+        "printed_not_run": sum((row["status"], row["origin"]) == ("not_run", "paper") for row in comparison),
         "status_names": STATUS_NAMES,
         "count_words": COUNT_WORDS,
         "n_metrics": len(metrics),

@@ -31,10 +31,12 @@ from scripts.report.manifest import (
 FILE_NAMES = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX", "pdf": "PDF", "png": "PNG"}
 STATUS_NAMES = {
     "reproduced": "reproduced",
-    "confirmed": "confirmed",  # a value that this project itself measured on released files
     "deviates": "deviates",
+    "agrees": "agrees with our own",
+    "differs": "differs from our own",
     "not_run": "not run",
 }
+"""Status of a comparison -> its name; "our own" are values that we measured before on released files."""
 DASH_MARK = "¹"  # before the first reason below a table
 FIGURE_ROWS_SHOWN = 60  # rows of a figure's CSV shown on the page; the file itself holds them all
 PRINT_SCALE = 1.3  # figures are shown this much larger than printed, which makes their letters as large as the page's
@@ -88,16 +90,23 @@ class Artifact:
 def judge(rows: Sequence[Mapping[str, str]], *, built: bool) -> Status:
     """Return the verdict on an artifact from its comparison rows: one deviation outweighs everything else.
 
+    Values that no paper printed, but which we measured on released files, are counted only where no printed one is.
+
     built: the artifact is part of this run, so that without a comparable value it is "not compared", else "not run".
     """
     if not rows:
         return Status("own", "no published value")
+    printed = [row for row in rows if row["origin"] == "paper"]
+    if any(row["status"] != "not_run" for row in printed) or all(row["status"] == "not_run" for row in rows):
+        rows = printed or rows
+    else:
+        rows = [row for row in rows if row["origin"] != "paper"]
     counts = collections.Counter(row["status"] for row in rows)
     notes = collections.Counter(row["note"] for row in rows if row["status"] == "not_run")
     reason = notes.most_common(1)[0][0] if notes else ""
     if reason and counts["not_run"] < len(rows):
         reason = f"{counts['not_run']} of {len(rows)} published values, e.g. {reason}"
-    for status in ("deviates", "reproduced", "confirmed"):
+    for status in ("deviates", "reproduced", "differs", "agrees"):
         if counts[status]:
             return Status(status, f"{STATUS_NAMES[status]}: {counts[status]} of {len(rows)}", reason)
     return Status("not_run", "not compared" if built else "not run", reason)

@@ -2,6 +2,7 @@
 
     distillm --data_dir FOLDER --from_pretrained MODEL --output_dir OUT     trains a small model and saves it
     distillm predict --model OUT --input FILE --predictions-out FILE        asks it
+    distillm evaluate --model OUT --input FILE                              and says how often it is right
 
 Every flag of the original repository and of its fork `distillm` means here what it means there.
 """
@@ -10,40 +11,50 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.errors import UserError, did_you_mean, run_step
-from scripts.common.files import write_json, write_jsonl
 from scripts.common.settings import check_choice
 from scripts.lm.optimizer_options import EPSILON_RULES
-from scripts.step_by_step.distillm_predict import (
-    SAVED_SETTINGS,
+from scripts.step_by_step.distillm_flags import (
+    TRAIN_HINTS,
+    TRAIN_SYNONYMS,
     HelpFormatter,
     OneLineParser,
-    predict_parser,
-    predict_rows,
+    add_column_flags,
 )
+from scripts.step_by_step.distillm_output import TrainingOutput, check_output_dir
+from scripts.step_by_step.distillm_predict import predict_parser, predict_rows
 from scripts.step_by_step.equations import BLANKS, UNKNOWN_WORDS
 from scripts.step_by_step.progress import TrainingProgress
+
+if TYPE_CHECKING:
+    from scripts.step_by_step.own_data import OwnSettings
+    from scripts.step_by_step.training import TrainSettings
 
 LOG = logging.getLogger(__name__)
 
 MODEL_TYPES = ("task_prefix", "standard", "single_task", "pinto")
 LLMS = ("palm", "gpt", "generic", "none")
+COMMANDS = ("train", "predict", "evaluate")
+LIMITS = {key: f"--{key}" for key in ("max_input_length", "max_target_length", "gen_max_len")}
 EXAMPLES = """\
 Your rows: JSON lines, a JSON list, or objects one after the other, each with
   {"input": "...", "label": "...", "rationale": "..."}
-in FOLDER/generic_train.json and FOLDER/generic_test.json (also .jsonl, .csv, .parquet, .gz).
+in FOLDER/train.json and FOLDER/test.json (also .jsonl, .csv, .tsv, .parquet, .gz; validation rows: valid.json).
 
 examples:
   distillm --data_dir my_data --from_pretrained google/t5-v1_1-small --max_steps 1000
+  distillm --train_file rows.csv --input_column question --label_column answer --rationale_column why
   distillm --data_dir my_data --from_pretrained ./my_t5 --model_type standard    labels only, for comparison
   distillm --dataset cqa --data_dir datasets --llm palm --label_type llm         the paper's files and teacher
   distillm predict --model outputs --input new.jsonl --predictions-out answers.jsonl
+  distillm evaluate --model outputs --input labelled.csv                         accuracy of labelled rows
 """
 
 
@@ -56,6 +67,15 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--data_dir", type=Path, default=Path("datasets"), metavar="FOLDER", help="folder of the files, or of NAME/"
     )
+    for split in ("train", "validation", "test"):
+        group.add_argument(
+            f"--{split}_file", type=Path, nargs="+", metavar="FILE", help=f"your {split} rows, instead of --data_dir"
+        )
+    add_column_flags(group)
+    group.add_argument(
+        "--test_share", type=float, default=0.1, metavar="SHARE", help="of your rows, for the test if no file is there"
+    )
+    group.add_argument("--split_seed", type=int, default=0, metavar="SEED", help="seed of that share's draw")
     group.add_argument("--llm", metavar="WHO", help="whose rationales: palm, gpt, generic (your rows' own), none; "
                        "[generic for your own rows, else palm]")  # fmt: skip
     group.add_argument(
@@ -82,12 +102,18 @@ def _add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags on the student and its texts."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--from_pretrained", default="google/t5-v1_1-base", metavar="MODEL", help="hub id or local folder"
+        "--from_pretrained",
+        default="google/t5-v1_1-base",
+        metavar="MODEL",
+        help="hub id or local folder: a T5, mT5, BART or any causal model",
     )
     group.add_argument("--model_type", default="task_prefix", metavar="TYPE", help="task_prefix (label and rationale, "
                        "step by step), standard (label only), single_task, pinto")  # fmt: skip
     group.add_argument("--max_input_length", type=int, default=1024, metavar="N", help="longest input in tokens")
-    group.add_argument("--gen_max_len", type=int, default=64, metavar="N", help="longest output in tokens")
+    group.add_argument(
+        "--max_target_length", type=int, default=256, metavar="N", help="longest rationale (or label) to learn, tokens"
+    )
+    group.add_argument("--gen_max_len", type=int, default=64, metavar="N", help="longest answer in tokens, plus one")
     group.add_argument("--output_rationale", action="store_true", help="also write rationales for the test rows")
 
 
@@ -143,35 +169,27 @@ def train_parser() -> OneLineParser:
     parser = OneLineParser(
         allow_abbrev=False,
         prog="distillm",
+        usage="distillm [flags] | distillm predict [flags] | distillm evaluate [flags]",
         description="Train a small model on labels and rationales (Distilling Step-by-Step); distillm predict asks it.",
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )
+    parser.synonyms, parser.hints = TRAIN_SYNONYMS, TRAIN_HINTS
     for add_flags in (_add_data_flags, _add_model_flags, _add_training_flags, _add_running_flags):
         add_flags(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, or predict if that is the first word."""
+    """Train, or predict or evaluate if that is the first word."""
     words = list(sys.argv[1:] if argv is None else argv)
     command = words.pop(0) if words and not words[0].startswith("-") else "train"
-    if command not in ("train", "predict"):
-        raise UserError(f"distillm {command}: unknown command{did_you_mean(command, ('train', 'predict'))}; "
-                        "see distillm --help")  # fmt: skip
-    words = [_underscored(word) for word in words]
-    if command == "predict":
-        predict_rows(predict_parser().parse(words))
-    else:
+    if command not in COMMANDS:
+        raise UserError(f"distillm {command}: unknown command{did_you_mean(command, COMMANDS)}; see distillm --help")
+    if command == "train":
         train_model(train_parser().parse(words))
-
-
-def _underscored(word: str) -> str:
-    """Return a flag in the spelling of the original: --max-steps is --max_steps."""
-    if not word.startswith("--"):
-        return word
-    name, equals, value = word.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value
+    else:
+        predict_rows(predict_parser(command).parse(words), evaluate=command == "evaluate")
 
 
 def run() -> None:
@@ -211,39 +229,47 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             "--llm none: leaves only --model_type standard with --label_type gt; name a teacher for the rest"
         )
-    if args.gen_max_len < 2:
-        raise UserError(f"--gen_max_len: {args.gen_max_len} leaves no room for an output; give at least 2")
+    for flag, least in (("gen_max_len", 2), ("max_target_length", 2), ("max_input_length", 2)):
+        if getattr(args, flag) < least:
+            raise UserError(f"--{flag}: {getattr(args, flag)} leaves no room for a text; give at least {least}")
+    check_own_flags(args)
     if args.local_rank > 0 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("--local_rank: distillm runs as one process; start it without torchrun (see --grad_steps)")
     check_output_dir(args.output_dir)
 
 
-def check_output_dir(folder: Path) -> None:
-    """Raise `UserError` if the folder holds something that distillm did not write."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--output_dir: {folder} is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / SAVED_SETTINGS).is_file():
-        raise UserError(f"--output_dir: {folder} is not empty and not distillm's; name another folder")
+def check_own_flags(args: argparse.Namespace) -> None:
+    """Raise `UserError` where the flags on one's own files and columns do not go together."""
+    own = ("train_file", "validation_file", "test_file", "input_column", "label_column", "rationale_column")
+    given = [f"--{name}" for name in own if getattr(args, name)]
+    if given and args.dataset != "generic":
+        raise UserError(f"{given[0]}: goes with your own rows (--dataset generic), not with {args.dataset}")
+    if not args.train_file and (args.validation_file or args.test_file):
+        raise UserError(f"{given[0]}: give --train_file too, or let --data_dir name the folder of all files")
+    for file in itertools.chain(args.train_file or (), args.validation_file or (), args.test_file or ()):
+        if not file.is_file():
+            raise UserError(f"{file}: no such file; check the path")
 
 
-def train_model(args: argparse.Namespace) -> None:
-    """Read the rows, train, write model, metrics and test answers."""
-    from scripts.step_by_step.own_data import OwnData
+def own_settings(args: argparse.Namespace) -> OwnSettings:
+    """Return how one's own rows are found and read."""
+    from scripts.step_by_step.own_data import OwnSettings
+    from scripts.step_by_step.own_files import columns_of
+
+    files = {"train": args.train_file, "valid": args.validation_file, "test": args.test_file}
+    return OwnSettings(
+        columns=columns_of(vars(args)),
+        files={split: given for split, given in files.items() if given},
+        test_share=args.test_share,
+        split_seed=args.split_seed,
+    )
+
+
+def _train_settings(args: argparse.Namespace) -> TrainSettings:
     from scripts.step_by_step.parsing import find_format
+    from scripts.step_by_step.training import TrainSettings
 
-    check_flags(args)
-    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser, args.blanks)
-    splits = own.splits(fraction=args.subsample, run=args.run, with_rationales=args.model_type != "standard")
-    LOG.info("rows: %d to train on, %d to validate, %d to test", *map(len, splits))
-    for name, report in own.reports.items():
-        LOG.info("%s of %s: accuracy %.2f %%, %.2f %% readable", args.llm, name, 100 * report["accuracy"],
-                 100 * report["parse_rate"])  # fmt: skip
-    write_json(args.output_dir / SAVED_SETTINGS, _saved(args))  # marks the folder as ours
-    loaded = _load(args)
-    check_labels(loaded.tokenizer, [row["label"] for row in (*splits.train, *splits.test)])
-    from scripts.step_by_step.training import TrainSettings, train_student
-
-    settings = TrainSettings(
+    return TrainSettings(
         method=args.model_type,
         label_type=args.label_type,
         alpha=args.alpha,
@@ -253,7 +279,8 @@ def train_model(args: argparse.Namespace) -> None:
         grad_steps=args.grad_steps,
         lr=args.lr,
         max_input_length=args.max_input_length,
-        gen_max_len=args.gen_max_len - 1,  # the original counts the start token
+        max_target_length=args.max_target_length,
+        gen_max_len=longest_answer(args),
         metric=find_format(args.dataset).metric,
         form=args.dataset,
         bf16=args.bf16,
@@ -264,45 +291,74 @@ def train_model(args: argparse.Namespace) -> None:
         blanks=args.blanks,
         unknown_words=args.unknown_words,
     )
-    with TrainingProgress() as progress:
-        checkpoints = args.output_dir / "checkpoints"
-        result = train_student(loaded, splits, settings, seed=args.run, checkpoints=checkpoints, progress=progress)
-    _save(args, loaded, result, {"settings": dataclasses.asdict(settings), "teacher": own.reports})
+
+
+def train_model(args: argparse.Namespace) -> None:
+    """Read the rows, train, write model, metrics and test answers."""
+    from scripts.step_by_step.own_data import OwnData
+
+    check_flags(args)
+    own = OwnData(args.data_dir, args.dataset, args.llm, args.parser, own_settings(args), blanks=args.blanks)
+    splits = own.splits(fraction=args.subsample, run=args.run, with_rationales=args.model_type != "standard")
+    LOG.info("rows: %d to train on, %d to validate, %d to test", *map(len, splits))
+    for name, report in own.reports.items():
+        LOG.info("%s of %s: accuracy %.2f %%, %.2f %% readable", args.llm, name, 100 * report["accuracy"],
+                 100 * report["parse_rate"])  # fmt: skip
+    if args.keep == "best" and not splits.valid:
+        raise UserError("--keep best: needs validation rows, and there are none; use --keep last")
+    loaded = _load(args)
+    check_labels(loaded.tokenizer, [row["label"] for row in (*splits.train, *splits.test)])
+    from scripts.step_by_step.cuts import CutReport
+    from scripts.step_by_step.training import train_student
+
+    settings = _train_settings(args)
+    names = {**LIMITS, "gen_max_len": "--max_target_length"} if args.model_type == "single_task" else LIMITS
+    cuts = CutReport(names, counted=int(args.model_type != "single_task"))
+    with TrainingOutput(args.output_dir, _saved(args)) as output, TrainingProgress() as progress:
+        result = train_student(
+            loaded, splits, settings, seed=args.run, checkpoints=output.checkpoints, progress=progress, cuts=cuts
+        )
+        if args.keep == "best":
+            loaded.model.load_state_dict(result.best_state)
+        too_long = {"too_long": cuts.found} if cuts.found else {}
+        facts = {"settings": dataclasses.asdict(settings), "teacher": own.reports, **too_long, "kept": args.keep}
+        log = None if args.no_log else result.history
+        output.finish(loaded, {**result.metrics, **facts}, result.predictions, log)
+    last, best = result.metrics["test_accuracy_last"], result.metrics["test_accuracy_selected"]
+    chosen = f", at the step that was best on validation rows {100 * best:.2f} %" if best is not None else ""
+    LOG.info("test accuracy: last step %.2f %%%s (n = %d)", 100 * last, chosen, result.metrics["n_test"])
+    LOG.info("saved: %s (model, metrics.json, predictions.jsonl)", args.output_dir)
+
+
+def longest_answer(args: argparse.Namespace) -> int:
+    """Return the most tokens of an answer: the original's flag counts the start token; single_task adds reasons."""
+    longest = args.gen_max_len - 1
+    return max(longest, args.max_target_length) if args.model_type == "single_task" else longest
 
 
 def _saved(args: argparse.Namespace) -> dict[str, Any]:
     """Return what prediction needs to know of a training run, and how it was started."""
-    flags = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(one) for one in value]
+        return str(value) if isinstance(value, Path) else value
+
+    flags = {name: plain(value) for name, value in vars(args).items()}
     return {
         name: flags[name] for name in sorted(flags) if name not in ("device", "threads", "local_rank", "output_dir")
     }
 
 
 def _load(args: argparse.Namespace) -> Any:
-    from scripts.lm.load import load_model
+    from scripts.step_by_step.student_models import load_student
 
-    loaded = load_model(
-        args.from_pretrained, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads
-    )
-    if args.model_type == "task_prefix":
-        check_prefixes(loaded.tokenizer, args.from_pretrained)
+    loaded = load_student(args.from_pretrained, method=args.model_type, device=args.device, threads=args.threads)
     if args.parallelize:
         from scripts.step_by_step.parallelize import spread_layers
 
         loaded = spread_layers(loaded)
     return loaded
-
-
-def check_prefixes(tokenizer: Any, model: str) -> None:
-    """Raise `UserError` if the tokenizer cannot tell the two tasks apart: one prefix must not look like the other."""
-    from scripts.step_by_step.encoding import EXPLAIN, PREDICT
-
-    first, second = (tokenizer(prefix, add_special_tokens=False)["input_ids"] for prefix in (PREDICT, EXPLAIN))
-    if first == second:
-        raise UserError(
-            f"--from_pretrained: the tokenizer of {model} reads '{PREDICT}' and '{EXPLAIN}' alike; "
-            "add the two words to it, or use --model_type standard or single_task"
-        )
 
 
 def check_labels(tokenizer: Any, labels: Sequence[str]) -> None:
@@ -320,24 +376,6 @@ def check_labels(tokenizer: Any, labels: Sequence[str]) -> None:
     if len(bad) == len(labels):
         raise UserError(f"--from_pretrained: {fault}; reword the labels or take another model")
     LOG.warning("--from_pretrained: %s; the model can never write them", fault)
-
-
-def _save(args: argparse.Namespace, loaded: Any, result: Any, facts: Mapping[str, Any]) -> None:
-    from scripts.lm.checkpoints import save_model
-
-    if args.keep == "best":
-        if result.best_state is None:
-            raise UserError("--keep best: needs validation rows, and there are none; use --keep last")
-        loaded.model.load_state_dict(result.best_state)
-    save_model(loaded, args.output_dir / "model")
-    write_json(args.output_dir / "metrics.json", {**result.metrics, **facts, "kept": args.keep})
-    write_jsonl(args.output_dir / "predictions.jsonl", result.predictions)
-    if not args.no_log:
-        write_jsonl(args.output_dir / "log.jsonl", result.history)
-    last, best = result.metrics["test_accuracy_last"], result.metrics["test_accuracy_selected"]
-    chosen = f", at the step that was best on validation rows {100 * best:.2f} %" if best is not None else ""
-    LOG.info("test accuracy: last step %.2f %%%s", 100 * last, chosen)
-    LOG.info("saved: %s (model, metrics.json, predictions.jsonl)", args.output_dir)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from scripts.step_by_step.parsing import join_target
 
 MASKED = -100  # label of a place that takes no part in the loss
 PREDICT, EXPLAIN = "predict: ", "explain: "
+END_OF_INPUT = "\n\n"  # closes what a causal model reads
 METHODS = ("task_prefix", "standard", "single_task", "pinto")
 LABEL_TYPES = ("gt", "llm")
 
@@ -25,10 +26,15 @@ Row = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class FlatTexts:
-    """Token ids of many texts, end to end: text i is `ids[starts[i] : starts[i + 1]]`."""
+    """Token ids of many texts, end to end: text i is `ids[starts[i] : starts[i + 1]]`.
+
+    whole: tokens that each text had before it was cut to `limit`; empty where nothing was to be cut.
+    """
 
     ids: np.ndarray
     starts: np.ndarray
+    whole: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    limit: int = 0
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> FlatTexts:
@@ -40,6 +46,10 @@ class FlatTexts:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    def rows(self) -> list[list[int]]:
+        """Return the token ids of each text."""
+        return [self.ids[start:end].tolist() for start, end in zip(self.starts[:-1], self.starts[1:])]
 
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each text."""
@@ -131,16 +141,54 @@ def task_texts(
     return [(questions, labels, 1.0)]
 
 
-def encode_texts(tokenizer: Any, texts: Sequence[str], longest: int) -> FlatTexts:
-    """Return the token ids of texts, each closed by the end-of-text token and cut to `longest` tokens with it."""
-    end = tokenizer.eos_token_id
-    if end is None:
-        raise UserError("tokenizer: it has no end-of-text token; T5's is </s>")
+def encode_texts(tokenizer: Any, texts: Sequence[str], longest: int, *, special: bool = True) -> FlatTexts:
+    """Return the token ids of texts, each closed by the end-of-text token and cut to `longest` tokens with it.
+
+    special: with the tokenizer's own special tokens; without for what a causal model writes behind its input.
+    """
+    end = _end_token(tokenizer)
     if not texts:
         return FlatTexts.of([])
-    rows = tokenizer(list(texts), add_special_tokens=True)["input_ids"]
+    # verbose: transformers would warn of its own limit, which is not ours
+    rows = tokenizer(list(texts), add_special_tokens=special, verbose=False)["input_ids"]
     rows = [row if row and row[-1] == end else [*row, end] for row in rows]
-    return FlatTexts.of([row if len(row) <= longest else [*row[: longest - 1], end] for row in rows])
+    cut = [row if len(row) <= longest else [*row[: longest - 1], end] for row in rows]
+    return _noted(rows, cut, longest)
+
+
+def encode_inputs(tokenizer: Any, texts: Sequence[str], longest: int, family: str) -> FlatTexts:
+    """Return the token ids of what a student reads, cut to `longest` tokens with what closes it.
+
+    An encoder's input is closed by the end-of-text token, as in the paper. A causal model's is closed by an empty line
+    (`END_OF_INPUT`), behind which the model writes; a tokenizer that knows no line breaks closes it as an encoder does.
+    """
+    if family != "causal":
+        return encode_texts(tokenizer, texts, longest)
+    end = _end_token(tokenizer)
+    if not texts:
+        return FlatTexts.of([])
+    close = tokenizer(END_OF_INPUT, add_special_tokens=False)["input_ids"]
+    close = close if close and tokenizer.unk_token_id not in close else [end]
+    rows = tokenizer(list(texts), add_special_tokens=True, verbose=False)["input_ids"]
+    rows = [[*(row[:-1] if row and row[-1] == end else row), *close] for row in rows]
+    cut = [row if len(row) <= longest else [*row[: longest - len(close)], *close] for row in rows]
+    return _noted(rows, cut, longest)
+
+
+def encode_targets(tokenizer: Any, texts: Sequence[str], longest: int, family: str) -> FlatTexts:
+    """Return the token ids of what a student writes, closed by the end-of-text token and cut to `longest` tokens."""
+    return encode_texts(tokenizer, texts, longest, special=family != "causal")
+
+
+def _end_token(tokenizer: Any) -> int:
+    if tokenizer.eos_token_id is None:
+        raise UserError("tokenizer: it has no end-of-text token; T5's is </s>")
+    return int(tokenizer.eos_token_id)
+
+
+def _noted(rows: Sequence[Sequence[int]], cut: Sequence[Sequence[int]], limit: int) -> FlatTexts:
+    whole = np.asarray([len(row) for row in rows], dtype=np.int64)
+    return dataclasses.replace(FlatTexts.of(cut), whole=whole, limit=limit)
 
 
 def encode_tasks(
@@ -153,13 +201,16 @@ def encode_tasks(
     form: str,
     longest_input: int,
     longest_target: int,
+    family: str = "encoder_decoder",
 ) -> list[EncodedTask]:
     """Return the tokenised tasks of `task_texts`. Raises `UserError` if there is nothing to train on."""
     if not rows:
         raise UserError("training rows: none left; check the file, the sub-sample and the validation share")
     return [
         EncodedTask(
-            encode_texts(tokenizer, inputs, longest_input), encode_texts(tokenizer, targets, longest_target), weight
+            encode_inputs(tokenizer, inputs, longest_input, family),
+            encode_targets(tokenizer, targets, longest_target, family),
+            weight,
         )
         for inputs, targets, weight in task_texts(rows, method, label_type, alpha, form, str(tokenizer.eos_token))
     ]

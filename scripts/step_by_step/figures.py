@@ -5,14 +5,24 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
-from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
-from scripts.common.figures import legend_above, save
+from scripts.common.artifacts import FIGURE, artifact_flags
+from scripts.common.figures import legend_above, save, say_unavailable
+from scripts.common.measured import Measured
 from scripts.common.plotting import FAINT, method_style, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.step_by_step.collect_metrics import LAST
-from scripts.step_by_step.plan import FEW_SHOT, Plan
+from scripts.step_by_step.plan import (
+    ACCURACY,
+    FEW_SHOT,
+    FEWEST_ROWS,
+    LABELS,
+    LAST,
+    SMALLEST,
+    TEACHERS,
+    WITH_TEACHER,
+    Plan,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +49,16 @@ def baseline_of(artifact: str) -> str:
     return "standard_finetuning" if artifact in GOLD_FIGURES else "standard_distillation"
 
 
+def labels_of(artifact: str) -> str:
+    """Return the experiment whose students a figure draws: they learn from gold labels or from the teacher's."""
+    return LABELS["gt" if artifact in GOLD_FIGURES else "llm"]
+
+
+def fewest_rows_of(artifact: str) -> str | None:
+    """Return the experiment that says how few rows suffice, None for figures that do not ask."""
+    return next((name for name, figure in FEWEST_ROWS.items() if figure == artifact), None)
+
+
 def row_of(dataset: str, model: str, method: str, value: Spread | Missing | float, **more: Any) -> dict[str, Any]:
     """Return one row of a figure's CSV; `value` is ours, a published number, or why there is none."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
@@ -54,8 +74,8 @@ def row_of(dataset: str, model: str, method: str, value: Spread | Missing | floa
 
 def panels(names: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     """Return a figure with a titled panel for each data set, side by side, two in a row from three on."""
-    columns = len(names) if len(names) < 3 else 2
-    lines = -(-len(names) // columns)
+    columns = max(1, len(names)) if len(names) < 3 else 2
+    lines = max(1, -(-len(names) // columns))
     width = "single" if columns == 1 else "double"
     figure, axes = new_figure(width, height * lines, nrows=lines, ncols=columns, squeeze=False)
     flat = list(axes.flat)
@@ -64,25 +84,33 @@ def panels(names: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     for place, name in zip(flat, names):
         place.set_title(name)
         place.set_ylabel("test accuracy (%)")
+    if not names:
+        say_unavailable(flat[0], "No data set is chosen.")
     return figure, flat[: len(names)]
 
 
-def draw_teacher(axes: Axes, artifact: Artifact, plan: Plan, dataset: str) -> dict[str, Any]:
+def draw_teacher(axes: Axes, values: Measured, plan: Plan, dataset: str) -> dict[str, Any]:
     """Draw the few-shot teacher's accuracy as a horizontal line; return its row."""
-    value = artifact.cell(dataset, FEW_SHOT, LAST, model=plan.teacher)
+    value = values.cell(f"{dataset}_test", FEW_SHOT, ACCURACY, model=plan.teacher, experiment=TEACHERS)
     if isinstance(value, Spread):
         style = method_style(FEW_SHOT)
         axes.axhline(value.mean, color=style.color, linestyle=":", linewidth=1.1, label=f"{style.label} (teacher)")
     return row_of(dataset, plan.teacher, FEW_SHOT, value)
 
 
-def published_rows(artifact: Artifact) -> list[dict[str, Any]]:
-    """Return a row for each number that the paper gives on this figure, on its own data sets and models."""
+def published_rows(name: str, values: Measured) -> list[dict[str, Any]]:
+    """Return a row for each known number of the paper's figure, on its own data sets and models, by data set."""
+    fewest = fewest_rows_of(name)
+    known = [row for row in values.published if row["metric"] == SMALLEST]
+    found = [(row["setting"], row) for row in known if row["experiment"] == fewest]
+    if name in WITH_TEACHER:
+        teacher = [row for row in values.published if (row["experiment"], row["metric"]) == (TEACHERS, ACCURACY)]
+        found += [(row["setting"].removesuffix("_test"), {**row, "metric": LAST}) for row in teacher]
+    order = list(dict.fromkeys(row["setting"].removesuffix("_test") for row in values.published))
+    found.sort(key=lambda pair: order.index(pair[0]))
     return [
-        row_of(
-            row["setting"], row["model"], row["method"], float(row["value"]), metric=row["metric"], note=row["source"]
-        )
-        for row in artifact.published
+        row_of(dataset, row["model"], row["method"], float(row["value"]), metric=row["metric"], note=row["source"])
+        for dataset, row in found
     ]
 
 
@@ -119,25 +147,20 @@ def draw_figure(
     about: str | None,
     artifacts: Sequence[str],
     height: float,
-    draw_panel: Callable[[Axes, Artifact, Plan, str], list[dict[str, Any]]],
+    draw_panel: Callable[[Axes, str, Measured, Plan, str], list[dict[str, Any]]],
 ) -> None:
     """Run a figure step: read its flags, draw a panel for each data set, save the figure with the rows drawn.
 
     about: the step's docstring; artifacts: the figures it can draw; height: of a panel in inches; draw_panel: draws one
-    data set's panel and returns its rows.
+    data set's panel of the named figure and returns its rows.
     """
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=artifacts)
-    parser.add_argument("--settings", required=True, help="JSON: plan.Plan")
-    add_input_flags(parser)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    args = parser.parse_args(argv)
+    args = artifact_flags(argv, about, FIGURE, names=artifacts)
     plan = parse_settings(Plan, args.settings)
-    artifact = Artifact(args.artifact, args.metrics, args.notes, args.published)
+    values = args.measured.of_seeds(plan.runs_of(args.artifact))
     names = plan.sets_of(args.artifact)
     figure, axes = panels(names, height)
-    rows = [row for place, name in zip(axes, names) for row in draw_panel(place, artifact, plan, name)]
-    finish(figure, axes, rows + published_rows(artifact), args)
+    rows = [row for place, name in zip(axes, names) for row in draw_panel(place, args.artifact, values, plan, name)]
+    finish(figure, axes, rows + published_rows(args.artifact, values), args)
 
 
 def label_shares(axes: Axes, shares: Sequence[float]) -> None:

@@ -20,6 +20,9 @@ def spread_layers(loaded: LoadedModel) -> LoadedModel:
     """
     import torch
 
+    kind = loaded.model.config.model_type
+    if kind != "t5":
+        raise UserError(f"--parallelize: spreads the layers of T5 alone, not of type '{kind}'; leave the flag out")
     devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     if len(devices) < 2:
         LOG.warning("--parallelize: %d GPUs here, nothing to spread over; the model stays on one device", len(devices))

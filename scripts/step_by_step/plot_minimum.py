@@ -6,40 +6,42 @@ One line per size, larger ones darker; a ring marks the smallest share at which 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any, Sequence
 
-from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
+from scripts.common.measured import Measured
 from scripts.common.plotting import INK, draw_line, method_label, shift_aside, shifts
 from scripts.common.spread import Spread
-from scripts.step_by_step.collect_metrics import LAST, SMALLEST
 from scripts.step_by_step.figures import (
     baseline_of,
     draw_figure,
     draw_teacher,
+    fewest_rows_of,
     label_shares,
+    labels_of,
     row_of,
     say_missing,
 )
-from scripts.step_by_step.plan import DSS, Plan, share_setting
+from scripts.step_by_step.plan import DSS, LAST, SMALLEST, Plan, share_setting
 
 DASHES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
-def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[dict[str, Any]]:
+def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str) -> list[dict[str, Any]]:
     """Draw one data set's curves; return their rows."""
-    shares = sorted(getattr(plan, artifact.name)["shares"])
-    models = plan.models_of(artifact.name)
+    shares = sorted(getattr(plan, name)["shares"])
+    models = plan.models_of(name)
     curves = [
         (method, model, dashes)
-        for method in (baseline_of(artifact.name), DSS)
+        for method in (baseline_of(name), DSS)
         for model, dashes in zip(models, itertools.cycle(DASHES))
     ]
     rows, missing = [], []
     for (method, model, dashes), shift in zip(curves, shifts(len(curves))):
         drawn: dict[float, Spread] = {}
         for share in shares:
-            value = artifact.cell(share_setting(dataset, share), method, LAST, model=model)
+            value = values.cell(share_setting(dataset, share), method, LAST, experiment=labels_of(name), model=model)
             rows.append(row_of(dataset, model, method, value, share_percent=100 * share))
             if isinstance(value, Spread):
                 drawn[100 * share] = value
@@ -48,11 +50,13 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
         if drawn:
             label = method_label(method) + (f", {model}" if len(models) > 1 else "")
             draw_line(axes, list(drawn), list(drawn.values()), method, shift=shift, linestyle=dashes, label=label)
-        smallest = artifact.cell(dataset, method, SMALLEST, model=model)
+        smallest = values.cell(dataset, method, SMALLEST, experiment=fewest_rows_of(name), model=model)
         rows.append(row_of(dataset, model, method, smallest, metric=SMALLEST))
-        if isinstance(smallest, Spread) and smallest.mean in drawn:
-            draw_ring(axes, smallest.mean, drawn[smallest.mean].mean, shift)
-    rows.append(draw_teacher(axes, artifact, plan, dataset))
+        if isinstance(smallest, Spread):
+            shown = [share for share in drawn if math.isclose(share, smallest.mean, rel_tol=1e-6)]  # files: nine digits
+            for share in shown:
+                draw_ring(axes, smallest.mean, drawn[share].mean, shift)
+    rows.append(draw_teacher(axes, values, plan, dataset))
     label_shares(axes, shares)
     say_missing(axes, missing)
     return rows

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
+from scripts.common.measured import Measured
 from scripts.common.plotting import draw_line, method_style, shifts
 from scripts.common.spread import Spread
-from scripts.step_by_step.collect_metrics import LAST, SMALLEST
 from scripts.step_by_step.figures import (
     baseline_of,
     draw_figure,
+    fewest_rows_of,
     label_shares,
+    labels_of,
     row_of,
     say_missing,
 )
-from scripts.step_by_step.plan import DSS, Plan, share_setting
+from scripts.step_by_step.plan import DSS, LAST, SMALLEST, Plan, share_setting
 
 
-def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[dict[str, Any]]:
+def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str) -> list[dict[str, Any]]:
     """Draw one data set's curves; return their rows."""
-    shares = sorted(getattr(plan, artifact.name)["shares"])
-    baseline = baseline_of(artifact.name)
+    shares = sorted(getattr(plan, name)["shares"])
+    baseline = baseline_of(name)
     rows, missing = [], []
     for method, shift in zip((baseline, DSS), shifts(2)):
         drawn: list[tuple[float, Spread]] = []
         for share in shares:
-            value = artifact.cell(share_setting(dataset, share), method, LAST, model=plan.main_model)
+            value = values.cell(
+                share_setting(dataset, share), method, LAST, experiment=labels_of(name), model=plan.main_model
+            )
             rows.append(row_of(dataset, plan.main_model, method, value, share_percent=100 * share))
             if isinstance(value, Spread):
                 drawn.append((100 * share, value))
@@ -39,7 +42,7 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
                 style = method_style(method)
                 label = f"{style.label}, all rows"
                 axes.axhline(drawn[-1][1].mean, color=style.color, linestyle=":", linewidth=0.9, label=label)
-    smallest = artifact.cell(dataset, DSS, SMALLEST, model=plan.main_model)
+    smallest = values.cell(dataset, DSS, SMALLEST, experiment=fewest_rows_of(name), model=plan.main_model)
     rows.append(row_of(dataset, plan.main_model, DSS, smallest, metric=SMALLEST))
     label_shares(axes, shares)
     say_missing(axes, missing)

@@ -4,39 +4,36 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import Artifact
-from scripts.common.errors import UserError, run_step
+from scripts.common.errors import run_step
+from scripts.common.measured import Measured
 from scripts.common.plotting import draw_line, method_style, shifts
 from scripts.common.spread import Spread
-from scripts.step_by_step.collect_metrics import LAST, N_PARAMETERS
 from scripts.step_by_step.figures import (
     baseline_of,
     draw_figure,
     draw_teacher,
+    labels_of,
     row_of,
     say_missing,
 )
-from scripts.step_by_step.plan import DSS, Plan
+from scripts.step_by_step.plan import DSS, LAST, MODELS, N_PARAMETERS, Plan
 
 
-def model_sizes(artifact: Artifact, models: Sequence[str]) -> dict[str, float]:
-    """Return each model's number of parameters. Raises `UserError` if one was not counted."""
-    found = {row["model"]: float(row["value"]) for row in artifact.measured if row["metric"] == N_PARAMETERS}
-    missing = [name for name in models if name not in found]
-    if missing:
-        raise UserError(f"metrics: no {N_PARAMETERS} of '{missing[0]}' for {artifact.name}; collect the metrics again")
-    return {name: found[name] for name in models}
+def model_sizes(values: Measured, models: Sequence[str]) -> dict[str, float]:
+    """Return the number of parameters of each model from which a student was trained; the others have none."""
+    found = {name: values.number("model", "size", N_PARAMETERS, experiment=MODELS, model=name) for name in models}
+    return {name: size for name, size in found.items() if isinstance(size, float)}
 
 
-def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[dict[str, Any]]:
+def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str) -> list[dict[str, Any]]:
     """Draw one data set's curves and lines; return their rows."""
-    sizes = model_sizes(artifact, sorted({*plan.models_of(artifact.name), *augmented_models(artifact.name, plan)}))
+    sizes = model_sizes(values, sorted({*plan.models_of(name), *augmented_models(name, plan)}))
     rows, missing = [], []
-    for method, shift in zip((baseline_of(artifact.name), DSS), shifts(2)):
+    for method, shift in zip((baseline_of(name), DSS), shifts(2)):
         drawn = []
-        for model in plan.models_of(artifact.name):
-            value = artifact.cell(dataset, method, LAST, model=model)
-            rows.append(row_of(dataset, model, method, value, n_parameters=sizes[model]))
+        for model in plan.models_of(name):
+            value = values.cell(dataset, method, LAST, experiment=labels_of(name), model=model)
+            rows.append(row_of(dataset, model, method, value, n_parameters=sizes.get(model, "")))
             if isinstance(value, Spread):
                 drawn.append((sizes[model], value))
             else:
@@ -46,12 +43,13 @@ def draw_panel(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> list[
             draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method, shift=shift)
         if len(sizes) == 1:
             say_values(axes, drawn, shift)
-    rows.append(draw_teacher(axes, artifact, plan, dataset))
-    if artifact.name == "figure_6":
-        rows.append(draw_pinto(axes, artifact, plan, dataset))
+    rows.append(draw_teacher(axes, values, plan, dataset))
+    if name == "figure_6":
+        rows.append(draw_pinto(axes, values, plan, dataset))
     elif dataset in plan.augment:
-        rows += draw_augmented(axes, artifact, plan, dataset, sizes)
-    axes.set_xscale("log")
+        rows += draw_augmented(axes, values, plan, dataset, sizes)
+    if sizes:
+        axes.set_xscale("log")
     axes.set_xticks(list(sizes.values()), [size_text(value) for value in sizes.values()])
     axes.minorticks_off()
     axes.set_xlabel("parameters of the student")
@@ -67,9 +65,9 @@ def say_values(axes: Any, points: Sequence[tuple[float, Spread]], shift: float) 
         axes.annotate(f"{value.mean:.1f}", (x, value.mean), ha="left" if side > 0 else "right", fontsize=7, **place)
 
 
-def draw_pinto(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> dict[str, Any]:
+def draw_pinto(axes: Any, values: Measured, plan: Plan, dataset: str) -> dict[str, Any]:
     """Draw PINTO-like tuning of the main model as a horizontal line; return its row."""
-    value = artifact.cell(dataset, "pinto", LAST, model=plan.main_model)
+    value = values.cell(dataset, "pinto", LAST, experiment=labels_of("figure_6"), model=plan.main_model)
     if isinstance(value, Spread):
         style = method_style("pinto")
         axes.axhline(value.mean, color=style.color, linestyle="-.", linewidth=1.1, label=style.label)
@@ -77,14 +75,14 @@ def draw_pinto(axes: Any, artifact: Artifact, plan: Plan, dataset: str) -> dict[
 
 
 def draw_augmented(
-    axes: Any, artifact: Artifact, plan: Plan, dataset: str, sizes: Mapping[str, float]
+    axes: Any, values: Measured, plan: Plan, dataset: str, sizes: Mapping[str, float]
 ) -> list[dict[str, Any]]:
     """Mark what further unlabelled rows give; return their rows."""
     model = plan.figure_7["augmented_model"]
     rows = []
-    for method in (baseline_of(artifact.name), DSS):
-        value = artifact.cell(f"{dataset}_augmented", method, LAST, model=model)
-        rows.append(row_of(f"{dataset}_augmented", model, method, value, n_parameters=sizes[model]))
+    for method in (baseline_of("figure_7"), DSS):
+        value = values.cell(f"{dataset}_augmented", method, LAST, experiment=labels_of("figure_7"), model=model)
+        rows.append(row_of(f"{dataset}_augmented", model, method, value, n_parameters=sizes.get(model, "")))
         if isinstance(value, Spread):
             style = method_style(method)
             label = f"{style.label}, with {plan.augment[dataset]}"

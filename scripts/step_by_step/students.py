@@ -1,9 +1,10 @@
-"""The models that learn: one of transformers' T5, or a stack of small ones computed together.
+"""The models that learn: one of transformers', or a stack of small T5s computed together.
 
 Both answer the same questions, so that one training loop serves them: the summed loss of each task and run, the clipped
 gradient, the likeliest output. One encoder call takes the rows of all tasks, then each task's targets go through the
 decoder by themselves, so that short labels are not padded to the length of rationales; only places with a label reach
-the output layer. The released code runs two whole forward passes instead; the losses are equal.
+the output layer (`scripts.step_by_step.task_losses`). The released code runs two whole forward passes instead; the
+losses are equal.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Collection, Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from scripts.common.errors import UserError
+from scripts.lm.generate import continue_ids, pad_token_id
 from scripts.lm.optimizing import decay_groups, decaying, decays, make_adamw
 from scripts.lm.t5_stack import T5Stack
-from scripts.step_by_step.encoding import MASKED, FlatTexts, TaskBatch
+from scripts.step_by_step.encoding import FlatTexts, TaskBatch
+from scripts.step_by_step.task_losses import CausalLosses, EncoderDecoderLosses, TaskLosses
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -29,56 +31,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class TaskLosses(nn.Module):
-    """A T5 as a function from a batch to the summed loss of each task; a module, so that it can be wrapped."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, ids: Tensor, mask: Tensor, *labels: Tensor) -> Tensor:
-        """Return summed losses in nats, (tasks,). ids, mask: (tasks * rows, width); labels: per task (rows, width)."""
-        model, config = self.model, self.model.config
-        states = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-        rows = len(ids) // len(labels)
-        sums = []
-        for task, wanted in enumerate(labels):
-            mine = slice(task * rows, (task + 1) * rows)
-            start = torch.full_like(wanted[:, :1], config.decoder_start_token_id)
-            before = torch.cat([start, wanted[:, :-1]], dim=1)
-            hidden = model.get_decoder()(
-                input_ids=before.masked_fill(before == MASKED, config.pad_token_id),
-                encoder_hidden_states=states[mine],
-                encoder_attention_mask=mask[mine],
-                use_cache=False,
-            ).last_hidden_state
-            learnt = wanted != MASKED
-            hidden = hidden[learnt]
-            if config.scale_decoder_outputs:
-                hidden = hidden * model.model_dim**-0.5
-            sums.append(functional.cross_entropy(model.lm_head(hidden).float(), wanted[learnt], reduction="sum"))
-        return torch.stack(sums)
-
-
 class SingleStudent:
-    """One T5 of transformers on its device; with several processes, each takes its own micro-batches."""
+    """One model of transformers on its device; with several processes, each takes its own micro-batches."""
 
     n_runs = 1
 
     def __init__(self, loaded: LoadedModel, *, bfloat16: bool, eval_batch_size: int) -> None:
-        if loaded.model.config.model_type != "t5":
-            raise UserError(
-                f"model: type '{loaded.model.config.model_type}' is no T5; give a T5 v1.1 or a model like it"
-            )
-        if loaded.model.config.decoder_start_token_id is None:
+        config = loaded.model.config
+        self.causal = loaded.family == "causal"
+        if loaded.family not in ("causal", "encoder_decoder"):
+            raise UserError(f"model: type '{config.model_type}' writes no text; give a T5, mT5, BART or a causal model")
+        if not self.causal and config.decoder_start_token_id is None:
             raise UserError("model: its config.json names no decoder_start_token_id; add it (T5 uses 0)")
         if bfloat16 and not (loaded.device.type == "cuda" and torch.cuda.is_bf16_supported()):
             raise UserError("bf16: this device has no fast bfloat16 arithmetic; leave bf16 off")
         self.loaded, self.bfloat16, self.eval_batch_size = loaded, bfloat16, eval_batch_size
-        self.pad = int(loaded.model.config.pad_token_id)
+        self.pad = pad_token_id(loaded) if self.causal else int(config.pad_token_id)
         loaded.model.float()
         fuse_activations(loaded.model)
-        self.losses: Any = TaskLosses(loaded.model)
+        plain = TaskLosses if config.model_type == "t5" else EncoderDecoderLosses
+        self.losses: Any = (CausalLosses if self.causal else plain)(loaded.model)
 
     def parameters(self) -> list[Tensor]:
         """Return the trainable weights."""
@@ -126,20 +98,29 @@ class SingleStudent:
     @torch.no_grad()
     def generate(self, inputs: Sequence[FlatTexts], longest: int) -> list[list[list[int]]]:
         """Return the likeliest outputs as token ids, up to the end token if there is one; [run][row]."""
-        from transformers import GenerationConfig
-
         model = self.loaded.model.eval()
         end = int(self.loaded.tokenizer.eos_token_id)
+        if self.causal:
+            with self._arithmetic():
+                written = continue_ids(
+                    self.loaded, inputs[0].rows(), max_new_tokens=longest, batch_size=self.eval_batch_size
+                )
+            return [[[*ids, end] if ended else ids for ids, ended in written]]
+        return self._decode(model, inputs[0], longest, end)
+
+    def _decode(self, model: Any, texts: FlatTexts, longest: int, end: int) -> list[list[list[int]]]:
+        """Return an encoder-decoder's likeliest outputs; nothing of the model's own generation file applies."""
+        from transformers import GenerationConfig
+
         config = GenerationConfig(
             max_new_tokens=longest, do_sample=False, num_beams=1, use_cache=True, min_length=0, repetition_penalty=1.0,
             no_repeat_ngram_size=0, eos_token_id=end, pad_token_id=self.pad,
             decoder_start_token_id=model.config.decoder_start_token_id,
         )  # fmt: skip
-        texts = inputs[0]
         found: list[list[int]] = [[] for _ in range(len(texts))]
         for rows in batches_by_length(texts, self.eval_batch_size):
             ids = texts.padded(rows, -1)
-            with self._arithmetic():
+            with self._arithmetic(), neutral_generation(model):
                 output = model.generate(
                     input_ids=self._tensor(np.where(ids >= 0, ids, self.pad)),
                     attention_mask=self._tensor((ids >= 0).astype(np.int64)),
@@ -261,6 +242,19 @@ def make_optimizer(student: SingleStudent | StackedStudents, settings: TrainSett
     trained = {name: weight for name, weight in student.tensors().items() if weight.requires_grad}
     groups = decay_groups(trained, student.decayed(settings.weight_decay_on), settings.weight_decay)
     return make_adamw(groups, settings.lr, epsilon_rule=settings.adam_epsilon_rule)
+
+
+@contextlib.contextmanager
+def neutral_generation(model: Any) -> Iterator[None]:
+    """Put the model's own generation file aside, whose forced tokens and beams would fill the gaps of ours."""
+    from transformers import GenerationConfig
+
+    own = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def fuse_activations(model: nn.Module) -> None:

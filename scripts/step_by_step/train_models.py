@@ -21,20 +21,26 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, write_json, write_jsonl
 from scripts.common.settings import parse_json, parse_settings, settings_of
 from scripts.data.schemas import read_examples
-from scripts.step_by_step.plan import Student
 from scripts.step_by_step.progress import TrainingProgress
 from scripts.step_by_step.splits import Splits, make_splits
+from scripts.step_by_step.student import Student
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
+    from scripts.step_by_step.cuts import CutReport
     from scripts.step_by_step.training import TrainResult, TrainSettings
 
 logger = logging.getLogger(__name__)
 
+DROPOUTS = ("dropout_rate", "dropout", "attention_dropout", "activation_dropout")
+"""What T5, BART and causal models call the probability, in their configurations and layers."""
+STACKED = "t5"  # the type of model that `scripts.lm.t5_stack` computes
+
 
 @dataclasses.dataclass(frozen=True)
 class JobSettings:
-    """train: `scripts.step_by_step.training.TrainSettings` without label_type; together: train all students as a stack.
+    """train: `scripts.step_by_step.training.TrainSettings` without label_type; together: train all students as a stack,
+    where the model is a T5 (others are trained one after another, with the same results).
 
     dropout: probability in the student's network while it is trained; null: the model's own.
     """
@@ -106,7 +112,9 @@ def train_stack(
         return train_many(loaded, runs, settings, checkpoints=checkpoints, progress=progress)
 
 
-def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSettings, checkpoints: Path) -> dict[str, Any]:
+def train_one(
+    loaded: LoadedModel, student: Student, rows: Rows, job: JobSettings, checkpoints: Path, cuts: CutReport
+) -> dict[str, Any]:
     """Train one student from the model's own weights unless its result rests in `checkpoints`; return the result."""
     from scripts.lm.checkpoints import InitialWeights, is_first_process
     from scripts.step_by_step.training import train_student
@@ -125,6 +133,7 @@ def train_one(loaded: LoadedModel, student: Student, rows: Rows, job: JobSetting
             seed=student.run,
             checkpoints=checkpoints / "running",
             progress=progress,
+            cuts=cuts,
         )
     weights.restore()
     found = as_record(student, result)
@@ -187,17 +196,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     students = read_students(args.students)
     rows = Rows(args)
     from scripts.lm.checkpoints import is_first_process
-    from scripts.lm.load import load_model
+    from scripts.step_by_step.cuts import CutReport
+    from scripts.step_by_step.student_models import load_student
 
     start = time.perf_counter()
-    loaded = load_model(args.model, family="encoder_decoder", dtype="float32", device=args.device, threads=args.threads)
+    method = train_settings(job, students[0]).method
+    loaded = load_student(args.model, method=method, device=args.device, threads=args.threads)
     if job.dropout is not None:
         set_dropout(loaded.model, job.dropout)
     kept = job_folder(args, job, students, loaded)
-    if job.together:
+    kind = loaded.model.config.model_type
+    if job.together and kind == STACKED:
         found = [as_record(*pair) for pair in zip(students, train_stack(loaded, students, rows, job, kept))]
     else:
-        found = [train_one(loaded, student, rows, job, kept) for student in students]
+        if job.together:
+            logger.info("models of type %s cannot be stacked: the students are trained one after another", kind)
+        cuts = CutReport()
+        found = [train_one(loaded, student, rows, job, kept, cuts) for student in students]
     if not is_first_process():
         return
     write_jsonl(
@@ -221,12 +236,12 @@ def set_dropout(model: Any, share: float) -> None:
 
     if not 0 <= share < 1:
         raise UserError(f"dropout: {share} is not in [0, 1)")
-    model.config.dropout_rate = share
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.p = share
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = share
+    for place in (model.config, *model.modules()):
+        if isinstance(place, Dropout):
+            place.p = share
+        for name in DROPOUTS:
+            if isinstance(getattr(place, name, None), (int, float)):
+                setattr(place, name, share)
 
 
 if __name__ == "__main__":

@@ -24,21 +24,21 @@ from scripts.common.errors import UserError
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import check_choice
 from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, step_share
+from scripts.step_by_step.cuts import CutReport
 from scripts.step_by_step.encoding import (
     EXPLAIN,
     BatchOrder,
     EncodedTask,
-    FlatTexts,
     check_method,
+    encode_inputs,
     encode_tasks,
-    encode_texts,
-    label_of,
     make_batch,
     question_of,
 )
-from scripts.step_by_step.equations import BLANKS, METRICS, UNKNOWN_WORDS, correct_rows
-from scripts.step_by_step.parsing import label_of_output
+from scripts.step_by_step.equations import BLANKS, METRICS, UNKNOWN_WORDS
+from scripts.step_by_step.exams import Exam, decoded, evaluate
 from scripts.step_by_step.splits import Splits
+from scripts.step_by_step.student_models import Lengths, input_limit
 from scripts.step_by_step.students import SingleStudent, StackedStudents, make_optimizer
 
 if TYPE_CHECKING:
@@ -152,16 +152,18 @@ def train_student(
     seed: int,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
+    cuts: CutReport | None = None,
 ) -> TrainResult:
     """Train `loaded.model` in place and return what it learnt; the weights are those of the last step.
 
     checkpoints: folder for what a killed run goes on from, needed where `settings.save_steps` is above 0. progress:
-    called as progress(step, max_steps, values) after each step, with the loss and, where measured, accuracies.
+    called as progress(step, max_steps, values) after each step, with the loss and, where measured, accuracies. cuts:
+    says what is too long for the student.
     Raises `UserError` for missing rationales or labels, empty splits, and a loss that is not finite.
     """
     student = SingleStudent(loaded, bfloat16=settings.bf16, eval_batch_size=settings.eval_batch_size)
     run = Run(splits, seed, settings.label_type, settings.alpha)
-    result = _train(student, loaded, [run], settings, checkpoints, progress)[0]
+    result = _train(student, loaded, [run], settings, checkpoints, progress, cuts)[0]
     loaded.model.eval()
     return result
 
@@ -173,6 +175,7 @@ def train_many(
     *,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
+    cuts: CutReport | None = None,
 ) -> list[TrainResult]:
     """Train several runs of one small T5 at once, each from the weights of `loaded.model`, which stays as it is.
 
@@ -180,7 +183,7 @@ def train_many(
     models so small that starting an operation costs more than doing it; on the CPU and without dropout.
     """
     student = StackedStudents(loaded, len(runs), eval_batch_size=settings.eval_batch_size)
-    return _train(student, loaded, runs, settings, checkpoints, progress)
+    return _train(student, loaded, runs, settings, checkpoints, progress, cuts)
 
 
 def predict(
@@ -188,22 +191,31 @@ def predict(
     inputs: Sequence[str],
     *,
     method: str,
-    max_input_length: int,
-    gen_max_len: int,
+    lengths: Lengths,
     batch_size: int,
     task: str = "predict",
     bf16: bool = False,
+    cuts: CutReport | None = None,
 ) -> list[str]:
     """Return what a trained student writes for each input, greedily; task_prefix students get their prefix.
 
-    task: predict for the label, explain for the rationale (task_prefix only). pinto inputs must hold the rationale.
+    lengths: as in training; a rationale, and what single_task writes, may be as long as a learnt target. task: predict
+    for the label, explain for the rationale (task_prefix only). pinto inputs must hold the rationale. cuts: says what
+    was too long.
     """
     student = SingleStudent(loaded, bfloat16=bf16, eval_batch_size=batch_size)
     if method == "task_prefix":
         prefix = EXPLAIN if task == "explain" else ""
         inputs = [prefix + text if prefix else question_of({"input": text}, method, "") for text in inputs]
-    texts = encode_texts(loaded.tokenizer, inputs, max_input_length)
-    return _decoded(loaded, student.generate([texts], gen_max_len)[0])
+    texts = encode_inputs(loaded.tokenizer, inputs, input_limit(loaded, lengths), loaded.family)
+    key = "max_target_length" if task == "explain" or method == "single_task" else "gen_max_len"
+    longest = max(getattr(lengths, key), lengths.gen_max_len)
+    outputs = student.generate([texts], longest)[0]
+    if cuts is not None:
+        cuts.inputs([texts], lengths.max_input_length)
+        end = loaded.tokenizer.eos_token_id
+        cuts.outputs(sum(end not in tokens for tokens in outputs), len(outputs), longest, key)
+    return decoded(loaded, outputs)
 
 
 # ---- the loop --------------------------------------------------------------------------------------------------------
@@ -216,12 +228,15 @@ def _train(
     settings: TrainSettings,
     checkpoints: Path | None,
     progress: Progress | None,
+    cuts: CutReport | None,
 ) -> list[TrainResult]:
     """Train the student's runs to the last step, from a checkpoint of the same run if there is one."""
     from scripts.step_by_step.run_state import RunState
 
     tasks = [_encoded(loaded, run, settings) for run in runs]
     exams = [Exam(loaded, run.splits, dataclasses.replace(settings, label_type=run.label_type)) for run in runs]
+    largest = max(range(len(runs)), key=lambda number: len(runs[number].splits.train))
+    (cuts or CutReport()).of_training(tasks[largest], exams[largest], settings)
     weights = torch.tensor([[task.weight for task in of_run] for of_run in tasks]).t()  # (tasks, runs)
     feeder = Feeder(tasks, settings, [run.seed for run in runs], student.pad)
     optimizer = student.spread(make_optimizer(student, settings))
@@ -310,102 +325,10 @@ def _encoded(loaded: LoadedModel, run: Run, settings: TrainSettings) -> list[Enc
         label_type=run.label_type,
         alpha=run.alpha,
         form=settings.form,
-        longest_input=settings.max_input_length,
+        longest_input=input_limit(loaded, settings),
         longest_target=settings.max_target_length,
+        family=loaded.family,
     )
-
-
-# ---- evaluation ------------------------------------------------------------------------------------------------------
-
-
-class Exam:
-    """The validation and test questions of one run, tokenised, with the answers that count as right.
-
-    Validation answers are those a student without gold labels could check itself against: the language model's where
-    it learns from these. Test answers are the gold ones. Both are compared as decoded from their tokens.
-    """
-
-    def __init__(self, loaded: LoadedModel, splits: Splits, settings: TrainSettings) -> None:
-        if not splits.test:
-            raise UserError("test rows: the file is empty; give at least one example to measure on")
-        self.loaded, self.settings = loaded, settings
-        self.parts = {"test": splits.test, **({"valid": splits.valid} if splits.valid else {})}
-        end = str(loaded.tokenizer.eos_token)
-        self.questions = {
-            name: encode_texts(
-                loaded.tokenizer, [question_of(row, settings.method, end) for row in rows], settings.max_input_length
-            )
-            for name, rows in self.parts.items()
-        }
-        self.answers = {
-            name: _through_tokens(
-                loaded,
-                [label_of(row, settings.label_type if name == "valid" else "gt") for row in rows],
-                settings.unknown_words,
-            )
-            for name, rows in self.parts.items()
-        }
-
-    def labels(self, outputs: Sequence[str]) -> list[str]:
-        """Return the labels in what the student wrote."""
-        if self.settings.method != "single_task":
-            return list(outputs)
-        return [label_of_output(self.settings.form, text) for text in outputs]
-
-    def correct(self, name: str, outputs: Sequence[str]) -> list[bool]:
-        """Return which outputs give the right label."""
-        return correct_rows(self.settings.metric, self.labels(outputs), self.answers[name], self.settings.blanks)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What one run wrote for a split: texts, which are right, and which were cut off before their end."""
-
-    texts: list[str]
-    correct: list[bool]
-    cut: list[bool]
-
-
-def evaluate(
-    student: SingleStudent | StackedStudents, exams: Sequence[Exam], settings: TrainSettings
-) -> list[dict[str, Answers]]:
-    """Return each run's answers to its test and validation questions."""
-    found: list[dict[str, Answers]] = [{} for _ in exams]
-    for name in ("test", "valid"):
-        sitting = [number for number, exam in enumerate(exams) if name in exam.parts]
-        if not sitting:
-            continue
-        nothing = FlatTexts.of([])
-        texts = [exam.questions.get(name, nothing) for exam in exams]
-        outputs = student.generate(texts, settings.gen_max_len)
-        for number in sitting:
-            exam = exams[number]
-            end = int(exam.loaded.tokenizer.eos_token_id)
-            written = _decoded(exam.loaded, outputs[number])
-            found[number][name] = Answers(
-                written, exam.correct(name, written), [end not in tokens for tokens in outputs[number]]
-            )
-    return found
-
-
-def _decoded(loaded: LoadedModel, outputs: Sequence[Sequence[int]]) -> list[str]:
-    return [
-        str(text) for text in loaded.tokenizer.batch_decode([list(row) for row in outputs], skip_special_tokens=True)
-    ]
-
-
-def _through_tokens(loaded: LoadedModel, texts: Sequence[str], unknown_words: str) -> list[str]:
-    """Return texts as they come back from the tokenizer: the form in which outputs can equal them.
-
-    Decoding leaves out words that the tokenizer lacks, so that an output without them counts as right. With
-    unknown_words `wrong` such a text stays as it is, and no output equals it.
-    """
-    encoded = encode_texts(loaded.tokenizer, texts, 10**6)
-    rows = [encoded.ids[encoded.starts[i] : encoded.starts[i + 1]].tolist() for i in range(len(encoded))]
-    if unknown_words == "left_out":
-        return _decoded(loaded, rows)
-    unknown = loaded.tokenizer.unk_token_id
-    return [text if unknown in row else back for text, row, back in zip(texts, rows, _decoded(loaded, rows))]
 
 
 def _result(
@@ -436,9 +359,9 @@ def _result(
         )
     ]
     if settings.output_rationale and settings.method == "task_prefix" and isinstance(student, SingleStudent):
-        texts = encode_texts(
-            exam.loaded.tokenizer, [EXPLAIN + str(row["input"]) for row in run.splits.test], settings.max_input_length
-        )
-        rationales = _decoded(exam.loaded, student.generate([texts], settings.gen_max_len)[0])
+        rationales = predict(
+            exam.loaded, [str(row["input"]) for row in run.splits.test], method=settings.method, lengths=settings,
+            batch_size=settings.eval_batch_size, task="explain", bf16=settings.bf16,
+        )  # fmt: skip
         predictions = [{**row, "rationale": text} for row, text in zip(predictions, rationales)]
     return TrainResult(metrics, history, predictions, state.best[number])

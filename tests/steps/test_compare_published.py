@@ -9,8 +9,9 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, reason_row, write_metrics
+from scripts.common.metrics import PUBLISHED_COLUMNS, PUBLISHED_KEY, metric_row, reason_row, write_metrics
 from scripts.report.compare_published import COMPARISON_COLUMNS, main
+from scripts.step_by_step.artifacts import ARTIFACTS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCES = {"win_rate_percent": 1.0, "n_examples": 0}
@@ -94,12 +95,6 @@ def test_what_was_not_run_says_why(tmp_path, tier, our_rows, note):
     assert (row["ours_mean"], row["ours_std"], row["difference"]) == ("", "", "")
 
 
-def test_our_own_measurement_is_confirmed_or_deviates_and_never_reproduced(tmp_path):
-    rows = [published(origin="measured"), published(origin="measured", method="top")]
-    result = compare(tmp_path, rows, [ours(25.5), ours(20.0, method="top")])
-    assert [(row["origin"], row["status"]) for row in result] == [("measured", "confirmed"), ("measured", "deviates")]
-
-
 def test_a_row_that_only_gives_a_reason_is_no_measurement(tmp_path):
     why = reason_row("nuggets", "table_1", "no example scores above 0.9", model="llama_7b", method="full")
     (row,) = compare(tmp_path, [published()], [why, ours(1.0, method="top")])
@@ -171,3 +166,30 @@ def test_the_published_values_of_this_repository_and_its_tolerances_fit_together
         + ["--tolerances", json.dumps(tolerances), "--comparison-out", str(tmp_path / "comparison.csv")]
     )
     assert len(read_csv(tmp_path / "comparison.csv")) == sum(len(read_csv(file)) for file in files)
+
+
+def test_our_own_values_on_released_files_agree_or_differ_and_reproduce_nothing(tmp_path):
+    own = [published(value, method=method, origin="measured") for value, method in (("25", "a"), ("9", "b"))]
+    rows = compare(tmp_path, [published(), *own], [ours(25.0, method=name) for name in ("full", "a", "b")])
+    assert [(row["status"], row["origin"]) for row in rows] == [
+        ("reproduced", "paper"),
+        ("agrees", "measured"),
+        ("differs", "measured"),
+    ]
+
+
+def test_each_published_value_stands_once_with_its_origin_and_where_it_is_printed(tmp_path):
+    rows = read_csv(ROOT / "config/published/step_by_step.csv", PUBLISHED_COLUMNS)
+    keys = [tuple(row[name] for name in PUBLISHED_KEY) for row in rows]
+    assert len(set(keys)) == len(keys) == 44
+    assert {row["origin"] == "measured" for row in rows if row["experiment"] == "teachers"} == {True}
+    assert sum(row["origin"] == "measured" for row in rows) == 8
+    assert all(row["source"].startswith("measured:") == (row["origin"] == "measured") for row in rows)
+    assert {name for row in rows for name in row["artifact"].split()} == {artifact.name for artifact in ARTIFACTS}
+    write_csv(tmp_path / "published.csv", rows[:1], list(rows[0]))
+    write_metrics(tmp_path / "metrics.csv", [])
+    main(
+        ["--metrics", str(tmp_path / "metrics.csv"), "--published", str(tmp_path / "published.csv"), "--tier", "paper"]
+        + ["--tolerances", json.dumps({"test_accuracy_percent": 1}), "--comparison-out", str(tmp_path / "c.csv")]
+    )
+    assert [row["artifact"] for row in read_csv(tmp_path / "c.csv")] == ["table_1 table_2"]

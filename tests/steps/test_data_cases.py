@@ -90,6 +90,7 @@ def test_labels_of_test_differ(cases, tmp_path):
         prepared(tmp_path, raw / f"my_{split}.csv", "csv", "classification", **how)
         (tmp_path / "out.jsonl").rename(tmp_path / f"{split}.jsonl")
     coresets = {"text_columns": ["text"], "method": "random", "dpcs": [2], "draws": 1,
+                "draw_seeds": "released", "herding_order": "rows",
                 "reading": {"pooling": "mean", "max_tokens": 16, "batch_size": 16}}  # fmt: skip
     select_coresets.main(
         [
@@ -98,7 +99,10 @@ def test_labels_of_test_differ(cases, tmp_path):
         ]
     )
     assert read_json(tmp_path / "random" / "labels.json") == ["delivery", "refund"]
-    convert = ["--sets", str(tmp_path / "random"), "--text-columns", "text", "--converted-out", str(tmp_path / "made")]
+    convert = [
+        *("--sets", str(tmp_path / "random"), "--text-columns", "text", "--label-text", "no", "--label-lists", "no"),
+        *("--converted-out", str(tmp_path / "made")),
+    ]
     convert_sets.main(convert)
     with pytest.raises(UserError, match=r"its labels \(delivery, refund\) are not those of --labels \(None\)"):
         convert_sets.main([*convert, "--labels", "None"])

@@ -94,7 +94,19 @@ def test_faults_leave_nothing_behind(server, tmp_path, path, values, told, times
     assert path in str(error.value)
     assert "\n" not in str(error.value)
     assert server.asked[path] == times
-    assert visible(tmp_path) == []
+    refused = "HTTP 40" in told  # for good, which the next plan reads from a note
+    assert visible(tmp_path) == (["x.txt.refused"] if refused else [])
+
+
+def test_the_note_of_a_refusal_says_why_and_goes_with_the_next_fetch(server, tmp_path):
+    with pytest.raises(UserError):
+        fetch(tmp_path, settings(server, "/private"))
+    note = tmp_path / "raw/x.txt.refused"
+    assert note.read_text().endswith(
+        "access refused (HTTP 403); mend the url in the registry; remove x.txt.refused to try again\n"
+    )
+    fetch(tmp_path, settings(server, "/good"))
+    assert not note.exists()
 
 
 def test_an_older_file_survives_a_failed_fetch(server, tmp_path):

@@ -72,8 +72,8 @@ def train_args(root: Path, **changes: Any) -> list[str]:
 def prompt_args(root: Path, **changes: Any) -> list[str]:
     settings = {
         "task_names": ["easy", "hard"], "shots": 4, "seeds": [13, 21], "n_vectors": 2, "steps": 3, "batch_size": 2,
-        "learning_rate": 0.1, "adam": "huggingface", "start": "vocabulary", "n_examples": None, "tables_at_once": 3,
-        **changes,
+        "learning_rate": 0.1, "adam_epsilon_rule": "before_correction", "start": "vocabulary", "n_examples": None,
+        "tables_at_once": 3, **changes,
     }  # fmt: skip
     return [
         "prompt_tuning", "--model", str(root / "model"), "--tasks", str(root / "tasks"),
@@ -236,7 +236,8 @@ def test_held_out_tasks_without_a_row_to_ask_choose_no_checkpoint(world: Path, t
 def test_the_tuned_model_learns_and_loads(world: Path) -> None:
     settings = {
         "steps": 12, "batch_size": 4, "accumulation": 1, "learning_rate": 1e-2, "warmup_ratio": 0.0,
-        "weight_decay": 0.0, "clip_norm": 1.0, "adam": "huggingface", "decay": "trainer", "average": "tokens",
+        "weight_decay": 0.0, "clip_norm": 1.0, "adam_epsilon_rule": "before_correction",
+        "weight_decay_on": "except_norms", "average": "tokens",
         "n_demonstrations": 3,
         "precision": "auto",
         "activation_checkpointing": False, "save_steps": 5,

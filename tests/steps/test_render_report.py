@@ -245,12 +245,19 @@ def test_small_things():
     assert artifact_title("table_1") == "Table 1"
     assert artifact_title("figure_anchor_sizes") == "Figure: anchor sizes"
     assert artifact_title("head_to_head") == "Head to head"
-    rows = [{"status": "reproduced", "note": "t"}, {"status": "not_run", "note": "too big"}]
+    rows = [
+        {"status": "reproduced", "note": "t", "origin": "paper"},
+        {"status": "not_run", "note": "too big", "origin": "paper"},
+    ]
     assert judge(rows, built=True).text == "reproduced: 1 of 2"
     assert judge(rows, built=True).reason == "1 of 2 published values, e.g. too big"
     assert judge(rows[1:], built=True).text == "not compared"
     assert judge(rows[1:], built=False).text == "not run"
     assert judge([], built=True).kind == "own"
+    own = [{"status": status, "note": "t", "origin": "measured"} for status in ("agrees", "differs", "agrees")]
+    assert judge([*rows, *own], built=True).text == "reproduced: 1 of 2"  # ours are counted apart
+    assert judge([rows[1], *own], built=True).text == "differs from our own: 1 of 3"
+    assert judge([rows[1], *own[::2]], built=True).text == "agrees with our own: 2 of 2"
     assert artifact_title("figure_laj") == "Figure: LAJ"
 
 

@@ -22,7 +22,8 @@ LABELS = ("w50", "w51", "w52")
 
 DISTILL = {
     "stage": 2, "steps": 4, "batch_size": 2, "accumulation": 1, "learning_rate": 3e-3, "warmup_ratio": 0.0,
-    "weight_decay": 0.0, "clip_norm": 1.0, "adam": "huggingface", "decay": "trainer", "min_text_tokens": 10,
+    "weight_decay": 0.0, "clip_norm": 1.0, "adam_epsilon_rule": "before_correction",
+    "weight_decay_on": "except_norms", "min_text_tokens": 10,
     "model_dropout": False, "patience": 0, "n_vectors": 3, "pooler": "auto", "placeholder_start": "normal",
     "n_demonstrations": 3, "queries": 2, "groups": 1, "cut": 0.8, "lm_weight": 1.0, "kl_weight": 1.0,
     "hidden_weight": 0.0, "temperature": 1.0, "query_weight": 1.0, "evaluate_steps": 2, "dev_queries": 4,

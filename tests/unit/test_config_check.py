@@ -104,7 +104,7 @@ def test_schemas_are_schemas_that_close_and_describe_everything(path):
     [
         ("nuggets/score/kv_itre", 1, "nuggets.score.kv_itre: unknown key (did you mean 'kv_iter'?)"),
         ("datta", {}, "datta: unknown key (did you mean 'data'?)"),
-        ("data/zzz", 1, "data.zzz: unknown key; remove it, the keys here are source, mirror, seed"),
+        ("data/zzz", 1, "data.zzz: unknown key; remove it, the keys here are source, mirror, left_out, seed"),
         ("data/seed", ..., "data.seed: is missing; add it (seed of the synthetic corpus and of random sub-samples)"),
         (
             "data/seed",
@@ -279,7 +279,7 @@ def test_check_prints_only_the_lines_and_ends_with_status_1(capsys):
         check_config(changed("data/zzz", 1), config_names(), ROOT)
     assert end.value.code == 1
     assert capsys.readouterr().err == (
-        "config: data.zzz: unknown key; remove it, the keys here are source, mirror, seed\n"
+        "config: data.zzz: unknown key; remove it, the keys here are source, mirror, left_out, seed\n"
     )
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.data.reader_reasoning import loose_json_records
+from scripts.data.reader_reasoning import own_rows
 from scripts.data.readers import read_raw
 
 ROWS = [
@@ -67,7 +67,7 @@ def test_faults_of_own_rows(tmp_path, content, told):
 
 def test_places_are_lines(tmp_path):
     path = write(tmp_path / "x.json", FORMS["indented objects"])
-    assert [record.place for record in loose_json_records(path)] == [f"{path}:1", f"{path}:6"]
+    assert [record.place for record in own_rows(path)] == [f"{path}:1", f"{path}:6"]
 
 
 PAIRS = [{"premise": "A b.", "hypothesis": "C.", "label": 2}, {"premise": "D", "hypothesis": "E", "label": 0}]

@@ -9,7 +9,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.data.readers import read_raw
 from scripts.data.rows import Layout, read_rows
-from scripts.data.split_files import find_split_files, names_of
+from scripts.data.split_files import find_split_files, named_files, names_of
 from scripts.data.tables import looks_quoted
 
 ROWS = [{"text": 'He said "go", now', "label": "pos"}, {"text": "plain; text", "label": "neg"}]
@@ -206,6 +206,17 @@ def test_all_faulty_rows_of_a_reader_are_counted(tmp_path):
     told = str(error.value)
     assert f"{path}:2: label number 5, but 'labels' names 2 (0 to 1)" in told
     assert "(3 of 4 rows are faulty; also line 3: field 'output' must be text, found nothing (null), line 4: " in told
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("training.json", "train"), ("train.CSV.GZ", "train"), ("val.tab", "valid"), ("test.zip", None)]
+)
+def test_names_of_one_whole_file(tmp_path, name, split):
+    path = write(tmp_path / name, b"x")
+    found = {one: find_split_files(tmp_path, names_of(one)) for one in ("train", "validation", "test")}
+    wanted = "validation" if split == "valid" else split
+    assert found == {one: [path] if one == wanted else [] for one in found}
+    assert [one.split for one in named_files(tmp_path)] == ([split] if split else [])
 
 
 def test_shards_and_validation_names(tmp_path):

@@ -65,10 +65,25 @@ def test_except_norms_is_the_trainers_rule(kind):
     assert decaying(model, "all") == names
 
 
-def test_weights_without_gradient_shrink_by_the_decay_alone():
+def test_gpt2s_norms_decay_by_metaicls_names_but_not_by_the_trainers_kinds():
+    model = tiny("gpt2").model
+    by_kind, by_name = decaying(model, "except_norms"), decaying(model, "except_bert_norms")
+    norms = {name for name, _ in model.named_parameters() if ".ln_" in name and name.endswith("weight")}
+    assert len(norms) == 5  # two in each of two layers, one behind them
+    assert by_name - by_kind == norms
+    assert by_kind - by_name == set()
+    assert {"transformer.wte.weight", "transformer.h.0.attn.c_attn.weight"} <= by_kind
+    llama = decaying(tiny("llama").model, "except_norms")
+    assert not any("norm" in name for name in llama)
+    assert "model.layers.0.mlp.up_proj.weight" in llama
+
+
+@pytest.mark.parametrize("rule", ["before_correction", "after_correction"])
+def test_weights_with_gradients_of_0_shrink_by_the_decay_alone(rule):
     model = tiny("gpt2").model
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     given = {**OPTIMIZER, "learning_rate": 0.1, "schedule": "constant", "warmup_ratio": 0.0, "weight_decay": 0.5}
+    given["adam_epsilon_rule"] = rule
     stepper = Stepper(model, Optimizer(**given), 6, "test")
     for _ in range(6):
         for value in model.parameters():
@@ -89,16 +104,24 @@ def test_groups_hold_every_weight_once():
 # ---- where epsilon is added ------------------------------------------------------------------------------------------
 
 
-def slow_adamw(weight, gradients, rate, early):
-    """Return the weight after a step for each gradient, in float64, written out; early: epsilon before correction."""
+RATES = [1e-3, 3e-3, 2e-3, 1e-3, 5e-4, 2e-4]
+
+
+def slow_adamw(weight, gradients, early, decay=0.0):
+    """Return the weight after six steps of RATES, in float64, written out.
+
+    early: epsilon is added before the correction of v, and weights decay after the step.
+    """
     m, v, weight = torch.zeros_like(weight), torch.zeros_like(weight), weight.clone()
-    for t, gradient in enumerate(gradients, start=1):
+    for t, (rate, gradient) in enumerate(zip(RATES, gradients), start=1):
         m = 0.9 * m + 0.1 * gradient
         v = 0.999 * v + 0.001 * gradient**2
         first, second = 1 - 0.9**t, 1 - 0.999**t
         if early:
             weight = weight - rate * math.sqrt(second) / first * m / (v.sqrt() + 1e-8)
+            weight = weight - rate * decay * weight
         else:
+            weight = weight - rate * decay * weight
             weight = weight - rate * (m / first) / ((v / second).sqrt() + 1e-8)
     return weight
 
@@ -109,16 +132,50 @@ def gradients_of(n=6):
     return [torch.randn(40, generator=generator, dtype=torch.float64) * scales for _ in range(n)]
 
 
-@pytest.mark.parametrize("rule,early", [("before_correction", True), ("after_correction", False)])
-def test_six_steps_are_those_of_a_slow_reference(rule, early):
-    start, gradients = torch.linspace(-1, 1, 40, dtype=torch.float64), gradients_of()
+def six_steps(start, gradients, rule, decay):
+    """Return the weight after six steps of RATES with our optimizer."""
     weight = nn.Parameter(start.clone())
-    adamw = make_adamw([weight], 3e-3, epsilon_rule=rule)
-    for gradient in gradients:
+    adamw = make_adamw(decay_groups({"w": weight}, {"w"}, decay), 0.0, epsilon_rule=rule)
+    for rate, gradient in zip(RATES, gradients):
+        for group in adamw.param_groups:
+            group["lr"] = rate
         weight.grad = gradient.clone()
         adamw.step()
-    assert torch.allclose(weight.detach(), slow_adamw(start, gradients, 3e-3, early), atol=1e-12)
-    assert not torch.allclose(weight.detach(), slow_adamw(start, gradients, 3e-3, not early), atol=1e-4)
+        assert [group["weight_decay"] for group in adamw.param_groups] == [decay, 0.0]
+    return weight.detach()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("rule,early", [("before_correction", True), ("after_correction", False)])
+def test_six_steps_are_those_of_a_slow_reference(rule, early, decay):
+    start, gradients = torch.linspace(-1, 1, 40, dtype=torch.float64), gradients_of()
+    found = six_steps(start, gradients, rule, decay)
+    assert torch.allclose(found, slow_adamw(start, gradients, early, decay), atol=1e-12)
+    assert not torch.allclose(found, slow_adamw(start, gradients, not early, decay), atol=1e-4)
+
+
+def test_the_rules_differ_where_gradients_are_as_small_as_epsilon():
+    start = torch.ones(5, dtype=torch.float64)
+    gradients = [torch.tensor([1e-9, -1e-8, 1e-7, 0.5, -2.0]).double() * (1 + step % 3) for step in range(6)]
+    early, late = (six_steps(start, gradients, rule, 0.0) for rule in ("before_correction", "after_correction"))
+    assert abs(early[1] - late[1]) > 1e-3
+    assert early[4].item() == pytest.approx(late[4].item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "rule,wanted",
+    [
+        ("before_correction", 0.72),  # (1 - 0.1) less a fifth
+        ("after_correction", 0.7),  # 1 less a fifth, then 0.1
+    ],
+)
+def test_decay_comes_after_the_step_in_the_old_rule_by_hand(rule, wanted):
+    moved, still = (nn.Parameter(torch.ones(1, dtype=torch.float64)) for _ in range(2))
+    adamw = make_adamw(decay_groups({"a": moved, "b": still}, {"a", "b"}, 2.0), 0.1, epsilon_rule=rule)
+    moved.grad = torch.ones_like(moved)  # a first step moves by the step size, 0.1
+    adamw.step()
+    assert moved.item() == pytest.approx(wanted, abs=1e-6)
+    assert still.item() == 1  # no gradient, no decay
 
 
 def test_the_first_step_of_the_old_rule_by_hand():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, reason_row, write_metrics
 from scripts.common.spread import Spread
@@ -87,3 +88,27 @@ def test_the_source_of_published_values_and_another_model_are_named():
     assert note.startswith("Published: an image. It is about llama_7b; this run about tiny on pool")
     assert Measured([], paper).published_note("llama_7b", "pool") == ["Published: an image."]
     assert Measured([]).published_note("tiny", "pool") == []
+
+
+def test_an_artifact_shows_its_own_seeds_and_what_no_seed_changes():
+    measured = Measured([row("first", "all", "full", seed, 10.0 * (seed + 1)) for seed in (0, 1, 2)]
+                        + [row("models", "all", "size", "all", 7.0), why("too long")])  # fmt: skip
+    own = measured.of_seeds([0, 2])
+    assert own.number("all", "full", "score") == 20.0
+    assert own.number("all", "size", "score") == 7.0
+    assert own.cell("all", "top", "score") == Missing("Too long.")
+
+
+def test_what_two_files_measured_equally_is_one_value(tmp_path):
+    both = [row("first", "all", "full", 0, 1.0), row("models", "all", "size", "all", 7.0)]
+    write_metrics(tmp_path / "a.csv", both)
+    write_metrics(tmp_path / "b.csv", both[1:])
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    cell = Measured.read(files, write_published(tmp_path / "p.csv", []), "table_1").cell("all", "size", "score")
+    assert isinstance(cell, Spread)
+    assert (cell.mean, cell.n) == (7.0, 1)
+    write_metrics(tmp_path / "b.csv", [row("models", "all", "size", "all", 8.0)])
+    with pytest.raises(
+        UserError, match=r"b\.csv:2: .*/size/all/score was measured before, in .*a\.csv:3, as 7 and not 8"
+    ):
+        Measured.read(files, tmp_path / "p.csv", "table_1")

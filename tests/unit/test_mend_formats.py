@@ -55,4 +55,5 @@ def test_mends_tables_follow_mends_release() -> None:
     compared = {row["format"] for row in MEND["backbones"].values()} | set(MEND["table_separators"]["formats"])
     assert {MEND["formats"][name]["room"] for name in compared} == {"mend"}
     for part in ("pretrain", "finetune", "tune"):
-        assert (MEND[part]["adam"], MEND[part]["decay"]) == ("huggingface", "trainer")
+        rules = MEND[part]["adam_epsilon_rule"], MEND[part]["weight_decay_on"]
+        assert rules == ("before_correction", "except_norms")

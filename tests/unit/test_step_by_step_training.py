@@ -247,10 +247,11 @@ def test_runs_of_a_stack_end_where_each_run_alone_ends(tokenizer, method):
 def test_batched_greedy_outputs_equal_those_of_single_rows(tokenizer):
     loaded = load(tokenizer, seed=3)
     texts = [str(row["input"]) for row in ROWS]
-    options = {"method": "task_prefix", "max_input_length": 64, "gen_max_len": 8}
+    options = {"method": "task_prefix", "lengths": dataclasses.replace(SETTINGS, gen_max_len=8)}
     together = predict(loaded, texts, batch_size=5, **options)
     assert together == [predict(loaded, [text], batch_size=1, **options)[0] for text in texts]
-    longer = predict(loaded, texts, batch_size=5, **{**options, "gen_max_len": 16})
+    options["lengths"] = dataclasses.replace(SETTINGS, gen_max_len=16)
+    longer = predict(loaded, texts, batch_size=5, **options)
     assert all(long.startswith(short) for long, short in zip(longer, together))
 
 
@@ -305,9 +306,8 @@ def test_best_state_is_that_of_the_first_best_validation_step(tokenizer):
     assert result.metrics["test_accuracy_selected"] == best["test_accuracy"]
     loaded.model.load_state_dict(result.best_state)
     outputs = predict(
-        loaded, [row["input"] for row in SPLITS.test], method="task_prefix", max_input_length=64, gen_max_len=6,
-        batch_size=4,
-    )  # fmt: skip
+        loaded, [row["input"] for row in SPLITS.test], method="task_prefix", lengths=SETTINGS, batch_size=4
+    )
     right = [text == row["label"] for text, row in zip(outputs, SPLITS.test)]
     assert sum(right) / len(right) == pytest.approx(best["test_accuracy"])
 

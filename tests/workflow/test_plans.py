@@ -34,23 +34,42 @@ NUGGETS = {
 ONE_ANCHOR_SET = ("table_racing", "table_cases", "figure_scores", "figure_cases", "figure_anchor_sizes")
 
 
+PREPARING = {"list_missing", "prepare_examples"}
+STUDENTS = PREPARING | {"train_models", "measure_students"}
+STEP_BY_STEP = {
+    "table_1": STUDENTS,
+    "table_2": STUDENTS,
+    "table_3": PREPARING | {"measure_rows"},
+    "table_teachers": PREPARING | {"measure_teacher"},
+    "figure_4": STUDENTS | {"measure_fewest_rows"},
+    "figure_5": STUDENTS | {"measure_fewest_rows"},
+    "figure_6": STUDENTS | {"measure_teacher"},
+    "figure_7": STUDENTS | {"measure_teacher"},
+    "figure_8": STUDENTS | {"measure_teacher", "measure_fewest_rows"},
+    "figure_9": STUDENTS | {"measure_teacher", "measure_fewest_rows"},
+}
+"""Kinds of Step-by-Step's jobs; what was released says how many rows and which answers there are."""
+KINDS = {"nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
+BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
+
+
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """Return every job of NUGGETS in the paper tier, as a dry run prints it."""
+    """Return every job of both papers in the paper tier, as a dry run prints it."""
     workspace = Workspace(tmp_path_factory.mktemp("plans"))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--forceall"]
     done = subprocess.run(
-        [*command, "--configfile", "config/tiers/paper.yaml", "--", "nuggets_all"],
+        [*command, "--configfile", "config/tiers/paper.yaml", "--", *(f"{paper}_all" for paper in KINDS)],
         cwd=workspace.folder, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return read_fields(done.stdout + done.stderr)
 
 
-def behind(jobs: list[dict[str, str]], artifact: str) -> list[dict[str, str]]:
+def behind(jobs: list[dict[str, str]], artifact: str, paper: str = "nuggets") -> list[dict[str, str]]:
     """Return the jobs that an artifact takes, its own left out."""
     makers = {file: job for job in jobs for file in job.get("output", "").split(", ") if file}
-    (own,) = [job for job in jobs if job["rule"] == f"nuggets_{artifact}"]
+    (own,) = [job for job in jobs if job["rule"] == f"{paper}_{artifact}"]
     found: dict[int, dict[str, str]] = {}
     waiting = own["input"].split(", ")
     while waiting:
@@ -61,14 +80,21 @@ def behind(jobs: list[dict[str, str]], artifact: str) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def test_the_table_names_every_artifact() -> None:
-    assert list(NUGGETS) == [artifact.name for artifact in listed_artifacts()["nuggets"]]
+def test_the_tables_name_every_artifact() -> None:
+    listed = {paper: [artifact.name for artifact in own] for paper, own in listed_artifacts().items()}
+    assert {paper: list(own) for paper, own in KINDS.items()} == listed
 
 
-@pytest.mark.parametrize("artifact", NUGGETS)
-def test_an_artifact_takes_the_jobs_of_what_it_shows(jobs: list[dict[str, str]], artifact: str) -> None:
-    own = {job["rule"].removeprefix("nuggets_") for job in behind(jobs, artifact) if job["rule"].startswith("nuggets_")}
-    assert own == NUGGETS[artifact]
+@pytest.mark.parametrize(("paper", "artifact"), BY_HAND)
+def test_an_artifact_takes_the_jobs_of_what_it_shows(jobs: list[dict[str, str]], paper: str, artifact: str) -> None:
+    found = [job["rule"] for job in behind(jobs, artifact, paper)]
+    assert {rule.removeprefix(f"{paper}_") for rule in found if rule.startswith(f"{paper}_")} == KINDS[paper][artifact]
+
+
+@pytest.mark.parametrize("artifact", ["table_3", "table_teachers"])
+def test_what_data_alone_can_tell_takes_no_model(jobs: list[dict[str, str]], artifact: str) -> None:
+    rules = {job["rule"] for job in behind(jobs, artifact, "step_by_step")}
+    assert not [rule for rule in rules if "train" in rule or rule.startswith("models_")]
 
 
 @pytest.mark.parametrize("artifact", ONE_ANCHOR_SET)

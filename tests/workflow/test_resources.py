@@ -1,4 +1,4 @@
-"""The estimate of what a tier would ask for, from a real dry run of it."""
+"""The estimates of what a tier and each artifact of it would ask for, from real dry runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 
 from scripts.common.files import read_csv
 from tests.workspace import Workspace, environment, jobs_of
+
+TABLES = ("table_1", "table_2", "table_3", "table_teachers")
+FIGURES = tuple(f"figure_{number}" for number in range(4, 10))
 
 
 def run_paper_tier(workspace: Workspace, target: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -34,15 +37,32 @@ def test_the_estimate_of_the_paper_tier_counts_every_job(tmp_path: Path) -> None
     assert re.search(r"^total +\d+ ", done.stdout, flags=re.M)
     planned = jobs_of(run_paper_tier(workspace, "all", "--dry-run", "--quiet", "rules").stdout)
     assert {row["rule"] for row in rows[:-1]} == {rule for rule in planned if rule != "all"}
-    assert float(rows[-1]["gpu_hours_at_most"]) > 0
+    assert float(rows[-1]["gpu_hours"]) > 0
+    by_rule = {row["rule"]: row for row in rows}
+    assert by_rule["nuggets_train_model"]["gpus_per_job"] == "8"  # not cut to the default profile's one
+    asks = [row for row in rows if int(row["gpus_per_job"]) and row["rule"] != "delift_score_answers"]
+    assert {row["basis"] for row in asks[:-1]} == {"counted"}
 
 
 def test_a_run_says_beforehand_how_long_it_may_take(tmp_path: Path) -> None:
     workspace, target = Workspace(tmp_path), "results/mini/data/examples/mini_anchors/train.jsonl"
     first = workspace.run(target)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "2 jobs that never ran before" in first.stdout + first.stderr
+    assert "2 jobs, 20 s of work one after the other: guessed" in first.stdout + first.stderr
     (tmp_path / target).unlink()
     second = workspace.run(target)
-    told = r"^1 job, \d+ s of work one after the other, going by earlier runs$"
+    told = r"^1 job, \d+ s of work one after the other: going by earlier runs$"
     assert re.search(told, second.stdout + second.stderr, flags=re.M), second.stdout + second.stderr
+
+
+def test_each_artifact_says_what_it_costs(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    done = run_paper_tier(workspace, "artifact_costs", "--config", "papers=[step_by_step]")
+    rows = {row["artifact"]: row for row in read_csv(tmp_path / "results" / "paper" / "artifact_costs.csv")}
+    assert set(rows) == {f"step_by_step_{name}" for name in (*TABLES, *FIGURES)}
+    for name in ("table_3", "table_teachers"):
+        assert rows[f"step_by_step_{name}"]["gpu_jobs"] == "0"
+        assert "train" not in rows[f"step_by_step_{name}"]["kinds"]
+    trained = {name: int(rows[f"step_by_step_{name}"]["gpu_jobs"]) for name in ("table_1", "table_2", "figure_8")}
+    assert trained == {"table_1": 8, "table_2": 12, "figure_8": 4 * 3 * 2 * 7}  # sets x models x methods x shares
+    assert re.search(r"^step_by_step_table_3 +\d+ +0 ", done.stdout, flags=re.M)

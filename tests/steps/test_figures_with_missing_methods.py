@@ -8,6 +8,7 @@ an error, NUGGETS' score curve and cases, and the contact sheet, which compare n
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -27,8 +28,9 @@ from scripts.mend import collect_metrics as collect_mend
 from scripts.mend import plot_attention, plot_efficiency, plot_lambda, plot_ratio, plot_timing
 from scripts.nuggets import plot_anchor_sizes, plot_pairwise, plot_selection_quality
 from scripts.report import plot_overview
+from scripts.step_by_step import figures as step_by_step
 from scripts.step_by_step import plot_minimum, plot_shares, plot_sizes
-from scripts.step_by_step.plan import Plan
+from scripts.step_by_step.plan import ACCURACY, LAST, SMALLEST, Plan, share_setting
 from tests.steps.test_nuggets_figures import STEPS as NUGGETS
 from tests.steps.test_nuggets_figures import folder as nuggets  # noqa: F401
 from tests.unit import ddg_results, delift_small, head_to_head_small, mend_results
@@ -37,7 +39,6 @@ from tests.unit.nuggets_eval import plan as nuggets_plan
 
 OUTCOMES, SCORES = list(plot_pairwise.OUTCOMES), list(plot_selection_quality.SCORE_LABELS)
 SUBSETS = ["base", "full", "gt_0.9"]
-LAST, SMALLEST = plot_minimum.LAST, plot_minimum.SMALLEST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,50 +114,41 @@ def mend_case(folder: Path, step: Any, name: str, methods: Sequence[str], *, not
 SHARES = {"shares": [0.5, 1.0]}
 STEP_BY_STEP = Plan(
     datasets=["one", "two"],
-    formats={"one": "cqa", "two": "generic"},
-    augment={},
     teacher="palm",
     other_teacher="neox",
-    models=["small", "large"],
+    student_models=["small", "large"],
     runs=[0, 1],
-    methods={},
     figure_4=SHARES,
     figure_5=SHARES,
-    figure_6={},
     figure_7={"augmented_model": "small"},
     figure_8={"models": ["small", "large"], **SHARES},
     figure_9={"models": ["small", "large"], **SHARES},
-    table_1={},
-    table_2={},
-    known=["one"],
 )
 
 
 def step_by_step_case(folder: Path, step: Any, artifact: str) -> Case:
-    baseline = "standard_finetuning" if artifact in ("figure_4", "figure_6", "figure_8") else "standard_distillation"
-    methods = [baseline, "distilling_step_by_step", *(["pinto"] if artifact == "figure_6" else [])]
+    plan, labels = STEP_BY_STEP, step_by_step.labels_of(artifact)
+    methods = [step_by_step.baseline_of(artifact), "distilling_step_by_step"]
+    methods += ["pinto"] if artifact == "figure_6" else []
     rows = []
-    for dataset in STEP_BY_STEP.datasets:
-        for model in STEP_BY_STEP.models:
-            about = ("step_by_step", artifact)
-            rows.append(metric_row(*about, dataset, model, "", 0, plot_sizes.N_PARAMETERS, 10.0 ** len(model), 1))
+
+    def add(experiment: str, setting: str, model: str, method: str, seed: int, metric: str, number: float) -> None:
+        rows.append(metric_row("step_by_step", experiment, setting, model, method, seed, metric, number, 9))
+
+    for model in plan.student_models:
+        add("models", "model", model, "size", 0, plot_sizes.N_PARAMETERS, 10.0 ** len(model))
+    for dataset in plan.datasets:
+        for model in plan.student_models:
             for method in methods:
-                for seed in (0, 1):
-                    settings = [dataset, *(plot_shares.share_setting(dataset, share) for share in (0.5, 1.0))]
-                    rows += [metric_row(*about, s, model, method, seed, LAST, 50.0 + seed, 9) for s in settings]
-                rows.append(metric_row(*about, dataset, model, method, 0, SMALLEST, 50.0, 1))
-        rows.append(metric_row("step_by_step", artifact, dataset, "palm", "few_shot_cot", 0, LAST, 40.0, 9))
-    write_metrics(folder / "metrics.csv", rows)
-    notes = header_only(folder, figures_notes(), "notes.csv")
-    inputs = {"metrics": folder / "metrics.csv", "notes": notes, "published": header_only(folder)}
-    further = ["--artifact", artifact, "--settings", json.dumps(dataclasses.asdict(STEP_BY_STEP))]
-    return Case(step.main, inputs, further, methods)
-
-
-def figures_notes() -> Sequence[str]:
-    from scripts.common.artifacts import NOTE_COLUMNS
-
-    return NOTE_COLUMNS
+                settings = (dataset, share_setting(dataset, 0.5), f"{dataset}_augmented")
+                for setting, seed in itertools.product(settings, plan.runs):
+                    add(labels, setting, model, method, seed, LAST, 50.0 + seed)
+                if step_by_step.fewest_rows_of(artifact):
+                    add(step_by_step.fewest_rows_of(artifact), dataset, model, method, 0, SMALLEST, 50.0)
+        add("teachers", f"{dataset}_test", plan.teacher, "few_shot_cot", 0, ACCURACY, 40.0)
+    write_metrics(folder / "measured.csv", rows)
+    inputs = {"measured": folder / "measured.csv", "published": header_only(folder)}
+    return Case(step.main, inputs, flags({"artifact": artifact, "settings": plan.settings(artifact)}), methods)
 
 
 def overview_case(folder: Path) -> Case:

@@ -30,7 +30,7 @@ from scripts.common.checksums import seal, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import atomic_path, read_json, whole_folder, write_json
 from scripts.common.settings import parse_settings
-from scripts.data.absences import REFUSED
+from scripts.data.refusals import REFUSED
 
 LOG = logging.getLogger(__name__)
 

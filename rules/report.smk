@@ -99,6 +99,7 @@ rule report_collect_without_gpu:
 
 
 use rule report_compare_published as report_compare_without_gpu with:
+    """Compare what data alone can tell with the published values."""
     input:
         script="scripts/report/compare_published.py",
         code=code_of("scripts/report/compare_published.py"),

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.files import PathLike, read_text
+from scripts.common.files import PathLike
+from scripts.data.refusals import refusal
 from scripts.data.registry import packed_or_plain
 
 RESULTS = "results"
 DOWNLOADS = f"{RESULTS}/downloads"
 """Where downloads go: upstream files do not depend on the tier."""
-REFUSED = ".refused"
-"""Ending of the note that a download leaves beside the place of a file or model that was refused for good."""
 
 
 def split_groups(splits: Sequence[str]) -> dict[str, list[str]]:
@@ -26,12 +25,6 @@ def split_groups(splits: Sequence[str]) -> dict[str, list[str]]:
         whole = part[1] if part and f"{part[1]}_0" in splits and part[1] not in splits else name
         found.setdefault(whole, []).append(name)
     return found
-
-
-def refusal(path: PathLike) -> str:
-    """Return what the note beside a path says of its refusal; an empty text if there is none."""
-    note = Path(f"{os.fspath(path)}{REFUSED}")
-    return read_text(note).strip() if note.is_file() else ""
 
 
 def missing_files(files: Mapping[str, str], where: str) -> str:

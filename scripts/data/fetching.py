@@ -13,7 +13,7 @@ import tenacity
 
 from scripts.common.errors import UserError
 from scripts.common.files import atomic_path, read_json, write_json
-from scripts.data.absences import REFUSED
+from scripts.data.refusals import REFUSED
 
 LOG = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ import pytest
 
 from scripts.common.environments import canonical_name, read_environment, split_pin
 from scripts.common.provenance import code_of
-from tests.workspace import REPO_ROOT, all_rules
+from tests.workspace import REPO_ROOT, all_rules, listed_artifacts
 
 # Imported where there is one: the message without it says what to install.
 OPTIONAL = {"bitsandbytes"}
@@ -27,6 +27,11 @@ STEPS = sorted(
         for text in all_rules().values()
         if (script := re.search(r'script="(scripts/[\w/]+\.py)"', text))
         and (env := re.search(r'"\.\./envs/(\w+)\.yaml"', text))
+    }
+    | {
+        (f"scripts/{paper}/{artifact.step}.py", "report")  # as rules/artifacts.smk has it
+        for paper, own in listed_artifacts().items()
+        for artifact in own
     }
 )
 

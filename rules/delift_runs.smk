@@ -184,7 +184,7 @@ def delift_original_rows(pair, model):
     """
     if delift_pool(pair)[0] not in DATASETS:
         return []
-    return [folder.replace("/subsets/", "/original_rows/", 1) for folder in delift_subsets(pair, model)]
+    return [f"<results>/delift/original_rows/{pair}/{model}/{method}" for method in DELIFT_COMPARED.chosen(pair, model)]
 
 
 def delift_fractions(wildcards):

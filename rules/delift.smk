@@ -727,10 +727,35 @@ rule delift_render_viewer:
         " > {log:q} 2>&1"
 
 
+rule delift_original_rows:
+    """Write the chosen rows of one method in the form in which the pool came: conversations, Alpaca rows, tables."""
+    input:
+        script="scripts/data/original_rows.py",
+        code=code_of("scripts/data/original_rows.py"),
+        raw=lambda wildcards: raw_file(*delift_pool(wildcards.pair)),
+        chosen="<results>/delift/subsets/{pair}/{model}/{method}",
+    output:
+        rows=directory("<results>/delift/original_rows/{pair}/{model}/{method}"),
+    log:
+        "<logs>/delift/original_rows/{pair}/{model}/{method}.log",
+    benchmark:
+        "<benchmarks>/delift/original_rows/{pair}/{model}/{method}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: json_text(prepare_settings(DATASETS, *delift_pool(wildcards.pair))),
+    shell:
+        "python -m {params.module}"
+        " --raw {input.raw:q} --settings {params.settings:q} --chosen {input.chosen:q} --rows-out {output.rows:q}"
+        " > {log:q} 2>&1"
+
+
 rule delift_choose:
-    """Only choose: the utility kernels and the subsets of every method, without training."""
+    """Only choose: the utility kernels and the subsets of every method, as they came too, without training."""
     input:
         [folder for pair, model in DELIFT_RUNS for folder in delift_subsets(pair, model)],
+        [folder for pair, model in DELIFT_RUNS for folder in delift_original_rows(pair, model)],
     localrule: True
 
 

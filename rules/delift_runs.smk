@@ -171,6 +171,22 @@ def delift_subsets(pair, model):
     return [f"<results>/delift/subsets/{pair}/{model}/{method}" for method in DELIFT_COMPARED.chosen(pair, model)]
 
 
+def delift_pool(pair):
+    """Return dataset and split of a pair's pool."""
+    part = DELIFT["pairs"][pair]["pool"]
+    return part["dataset"], part["split"]
+
+
+def delift_original_rows(pair, model):
+    """Return the folders of the subsets in their pool's own form; none of a pool out of DELIFT's JSON registries.
+
+    Such a pool is several splits or slices of files that the step reading them finds or fetches by itself.
+    """
+    if delift_pool(pair)[0] not in DATASETS:
+        return []
+    return [f"<results>/delift/original_rows/{pair}/{model}/{method}" for method in DELIFT_COMPARED.chosen(pair, model)]
+
+
 def delift_fractions(wildcards):
     """Return the sizes of a method's subsets, as shares of the pool."""
     percents = DELIFT_COMPARED.percents(wildcards.pair, wildcards.model, wildcards.method)

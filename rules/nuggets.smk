@@ -550,9 +550,34 @@ rule nuggets_measure_racing:
         " > {log:q} 2>&1"
 
 
+rule nuggets_original_rows:
+    """Write the chosen rows of one method in the form in which the pool came: conversations, Alpaca rows, tables."""
+    input:
+        script="scripts/data/original_rows.py",
+        code=code_of("scripts/data/original_rows.py"),
+        raw=lambda wildcards: raw_file(wildcards.dataset, "train"),
+        chosen="<results>/nuggets/subsets/{dataset}/{model}/{anchors}/{method}",
+    output:
+        rows=directory("<results>/nuggets/original_rows/{dataset}/{model}/{anchors}/{method}"),
+    log:
+        "<logs>/nuggets/original_rows/{dataset}/{model}/{anchors}/{method}.log",
+    benchmark:
+        "<benchmarks>/nuggets/original_rows/{dataset}/{model}/{anchors}/{method}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=lambda wildcards: json_text(prepare_settings(DATASETS, wildcards.dataset, "train")),
+    shell:
+        "python -m {params.module}"
+        " --raw {input.raw:q} --settings {params.settings:q} --chosen {input.chosen:q} --rows-out {output.rows:q}"
+        " > {log:q} 2>&1"
+
+
 rule nuggets_choose:
-    """Only choose: the golden score of every candidate, the sorted pool, and the best-scored subset."""
+    """Only choose: the golden score of every candidate, the sorted pool, and the best-scored subset, as it came too."""
     input:
         f"<results>/nuggets/scores/{NUGGETS_PLAN.main}/sorted_pool.jsonl",
         f"<results>/nuggets/subsets/{NUGGETS_PLAN.main}/top",
+        f"<results>/nuggets/original_rows/{NUGGETS_PLAN.main}/top",
     localrule: True

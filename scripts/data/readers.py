@@ -126,10 +126,10 @@ def _records(path: PathLike, name: str, layout: Layout, references: PathLike | N
     return reader.records(path, layout if layout.header is not None else layout._replace(header=reader.header))
 
 
-def raw_records(path: PathLike, reader: str) -> list[Record]:
+def raw_records(path: PathLike, reader: str, layout: Layout = UNKNOWN) -> list[Record]:
     """Return a raw file's rows with the columns it has, in no schema. Raises `UserError` as `read_raw` does."""
     check_beside(path)
-    return _records(path, reader, UNKNOWN, None)
+    return _records(path, reader, layout, None)
 
 
 def read_raw(

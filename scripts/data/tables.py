@@ -10,7 +10,7 @@ import csv
 import io
 import logging
 import re
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Iterable, Iterator, Sequence
 
 from scripts.common.errors import Faults, UserError
 from scripts.common.files import LONGEST_CELL, PathLike
@@ -34,8 +34,7 @@ def read_table(text: str, path: PathLike, form: str, layout: Layout) -> tuple[li
     Raises `UserError` for an empty file, two columns of one name, lines with another number of columns (all counted) or
     a quote that is never closed.
     """
-    delimiter = layout.delimiter or _delimiter(text, form, layout)
-    quoted = layout.quoting == "yes" if layout.quoting else _quoted(text, form, delimiter, path)
+    delimiter, quoted = table_style(text, path, form, layout)
     lines = _quoted_lines(path, text, delimiter) if quoted else list(_plain_lines(text, delimiter))
     columns = list(layout.header) if layout.header is not None else (lines.pop(0)[1] if lines else [])
     if not lines:
@@ -54,6 +53,26 @@ def read_table(text: str, path: PathLike, form: str, layout: Layout) -> tuple[li
     if twice is not None:
         raise UserError(f"{path}: two columns are called '{twice}'; rename or remove one of them")
     return lines, columns
+
+
+def table_style(text: str, path: PathLike, form: str, layout: Layout) -> tuple[str, bool]:
+    """Return a table's delimiter, and whether `"` encloses its cells: as the layout says, else found by looking."""
+    delimiter = layout.delimiter or _delimiter(text, form, layout)
+    return delimiter, layout.quoting == "yes" if layout.quoting else _quoted(text, form, delimiter, path)
+
+
+def table_text(rows: Iterable[Sequence[str]], delimiter: str, *, quoted: bool) -> str:
+    """Return a table as text, a line each row.
+
+    quoted: whether `"` encloses the cells that need it; else cells stand as they are, unless one of them holds the
+    delimiter or a line break.
+    """
+    rows = list(rows)
+    if quoted or any(mark in cell for row in rows for cell in row for mark in (delimiter, "\n", "\r")):
+        stream = io.StringIO(newline="")
+        csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(rows)
+        return stream.getvalue()
+    return "".join(delimiter.join(row) + "\n" for row in rows)
 
 
 def _without_nameless(lines: list[Line], columns: list[str]) -> tuple[list[Line], list[str]]:

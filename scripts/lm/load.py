@@ -295,6 +295,18 @@ def _check_quantisation(folder: Path, config: dict[str, Any]) -> None:
     )
 
 
+def _warn_of_eight_bits(folder: Path, config: dict[str, Any]) -> None:
+    """Say what bitsandbytes' 8 bits do to the texts; its own line for every product would hide everything else."""
+    if config["quantization_config"].get("load_in_8bit"):
+        logger = logging.getLogger(__name__)
+        logger.warning(
+            "%s: its 8 bits round the texts' vectors too, by what is largest among the texts that run together: "
+            "scores depend a little on batch_tokens",
+            folder,
+        )
+        logging.getLogger("bitsandbytes.autograd").setLevel(logging.ERROR)
+
+
 def _class_name(config: dict[str, Any], family: str) -> str:
     return MODEL_CLASSES.get((family, config["model_type"]), AUTO_CLASSES[family])
 
@@ -341,6 +353,7 @@ def _load_weights(folder: Path, config: dict[str, Any], family: str, dtype: Any,
     quantised = config.get("quantization_config") is not None
     if quantised:  # such a model is made where it stays
         options["device_map"] = {"": str(device)}
+        _warn_of_eight_bits(folder, config)
     try:
         model, report = _model_class(name).from_pretrained(
             str(folder), dtype=dtype, use_safetensors=True, output_loading_info=True, local_files_only=True, **options

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import UserError
+
+LOG = logging.getLogger(__name__)
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -13,6 +16,7 @@ WEIGHTS = "adapter_model.safetensors"
 def merge_adapter(model: Any, folder: Path) -> Any:
     """Return the model with the adapters' changes in its weights; nothing of the adapters is left beside them.
 
+    A quantised base model (QLoRA) is spread out first: in 4 bits the changes would be rounded away in part.
     Raises `UserError` for adapters that do not fit the model, that lack a weight, or that cannot be merged.
     """
     from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
@@ -23,6 +27,7 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         raise UserError(f"{folder}: no {WEIGHTS}; save the adapters as safetensors (pickles are not loaded)")
     try:
         state = load_file(weights)
+        model = _spread_out(model, folder)
         _resize(model, state)
         config = PeftConfig.from_pretrained(str(folder))
         if config.is_prompt_learning:
@@ -44,6 +49,14 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         raise UserError(
             f"{folder}: cannot be merged into its base model ({reason}); check base_model_name_or_path and peft_type"
         ) from None
+
+
+def _spread_out(model: Any, folder: Path) -> Any:
+    """Return a model whose weights are numbers of their own, not levels of a quantiser."""
+    if not getattr(model, "is_quantized", False):
+        return model
+    LOG.warning("%s: its base model is quantised; it is spread out to %s to take the adapters", folder, model.dtype)
+    return model.dequantize()
 
 
 def _resize(model: Any, state: dict[str, Any]) -> None:

@@ -30,14 +30,22 @@ class Prompt:
 
     @classmethod
     def from_config(cls, templates: Mapping[str, Any]) -> Prompt:
-        """Build a prompt from the map of the config. Raises `UserError` for a missing or unknown key or place."""
+        """Build a prompt from the map of the config.
+
+        Raises `UserError` for a missing or unknown key or place, or a value that is no text, or not true or false.
+        """
         places = {
             "with_input": ("{instruction}", "{input}"),
             "without_input": ("{instruction}",),
             "answer": ("{output}",),
         }
         prompt = settings_of(cls, templates, "prompt")
+        for name in ("strip", "chat"):
+            if not isinstance(getattr(prompt, name), bool):
+                raise UserError(f"prompt: {name} is {getattr(prompt, name)!r}; give true or false")
         for name, needed in places.items():
+            if not isinstance(getattr(prompt, name), str):
+                raise UserError(f"prompt: template '{name}' is {getattr(prompt, name)!r}; give a text")
             for place in needed:
                 if place not in getattr(prompt, name):
                     raise UserError(f"prompt: template '{name}' has no place {place}; put it in")

@@ -12,7 +12,8 @@ from typing import Any, Sequence
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
-from scripts.common.plotting import method_style, new_figure
+from scripts.common.method_styles import method_style
+from scripts.common.plotting import new_figure
 from scripts.mend.figures import parse_figure_args, read_artifact
 
 COLUMNS = ("reader", "layer", "part", "share")

@@ -7,7 +7,8 @@ from typing import Any, Sequence
 from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
-from scripts.common.plotting import method_style, new_figure
+from scripts.common.method_styles import method_style
+from scripts.common.plotting import new_figure
 from scripts.mend.figures import parse_figure_args, read_artifact
 
 COLUMNS = ("panel", "method", "demonstrations", "value", "unit")

@@ -6,7 +6,8 @@ from typing import Any, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
-from scripts.common.plotting import draw_points, method_style, new_figure
+from scripts.common.method_styles import method_style
+from scripts.common.plotting import draw_points, new_figure
 from scripts.common.spread import Spread
 from scripts.mend.figures import SCORE_LABEL, parse_figure_args, read_artifact
 

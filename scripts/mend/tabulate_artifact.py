@@ -10,7 +10,7 @@ from typing import Callable, Sequence
 
 from scripts.common.artifacts import Artifact, Table, tabulate
 from scripts.common.errors import run_step
-from scripts.common.plotting import method_label
+from scripts.common.method_styles import method_label
 from scripts.common.spread import Spread, spread
 from scripts.common.tables import Cell, Column, Missing
 from scripts.mend.comparison import Comparison

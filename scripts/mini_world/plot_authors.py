@@ -9,7 +9,8 @@ from typing import Any, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.figures import save
-from scripts.common.plotting import FAINT, INK, method_style, new_figure
+from scripts.common.method_styles import method_style
+from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.mini_world.figure_data import COLUMNS, Measured, parse_figure_args
 
 SCORES = {

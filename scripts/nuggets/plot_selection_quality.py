@@ -9,7 +9,8 @@ from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
 from scripts.common.measured import NOT_MEASURED, Measured
-from scripts.common.plotting import FAINT, MethodStyle, draw_bars, new_figure
+from scripts.common.method_styles import MethodStyle
+from scripts.common.plotting import FAINT, draw_bars, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.plotting import add_styles, method_label, method_style
+from scripts.common.method_styles import add_styles, method_label, method_style
 
 __all__ = [
     "COSTS",

@@ -240,7 +240,8 @@ def check_flags(args: argparse.Namespace) -> None:
 
 def check_own_flags(args: argparse.Namespace) -> None:
     """Raise `UserError` where the flags on one's own files and columns do not go together."""
-    own = ("train_file", "validation_file", "test_file", "input_column", "label_column", "rationale_column")
+    own = ("train_file", "validation_file", "test_file", "input_column", "label_column", "rationale_column",
+           "delimiter", "quoting")  # fmt: skip
     given = [f"--{name}" for name in own if getattr(args, name)]
     if given and args.dataset != "generic":
         raise UserError(f"{given[0]}: goes with your own rows (--dataset generic), not with {args.dataset}")
@@ -254,7 +255,7 @@ def check_own_flags(args: argparse.Namespace) -> None:
 def own_settings(args: argparse.Namespace) -> OwnSettings:
     """Return how one's own rows are found and read."""
     from scripts.step_by_step.own_data import OwnSettings
-    from scripts.step_by_step.own_files import columns_of
+    from scripts.step_by_step.own_files import columns_of, layout_of
 
     files = {"train": args.train_file, "valid": args.validation_file, "test": args.test_file}
     return OwnSettings(
@@ -262,6 +263,7 @@ def own_settings(args: argparse.Namespace) -> OwnSettings:
         files={split: given for split, given in files.items() if given},
         test_share=args.test_share,
         split_seed=args.split_seed,
+        layout=layout_of(vars(args)),
     )
 
 

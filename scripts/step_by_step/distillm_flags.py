@@ -26,6 +26,9 @@ COLUMN_SYNONYMS = {
     "--output_column": "--label_column",
     "--reason_column": "--rationale_column",
     "--explanation_column": "--rationale_column",
+    "--sep": "--delimiter",
+    "--separator": "--delimiter",
+    "--field_delimiter": "--delimiter",
 }
 TRAIN_SYNONYMS = {
     **COLUMN_SYNONYMS,
@@ -168,6 +171,9 @@ def _underscored(word: str) -> str:
 
 
 def add_column_flags(group: argparse._ActionsContainer, shown: str = "") -> None:
-    """Add the flags that name the columns of one's own rows; `shown` ends their help."""
+    """Add the flags on the columns of one's own rows and the form of their tables; `shown` ends their help."""
     for name, what in (("input", "text to read"), ("label", "label"), ("rationale", "reasons")):
         group.add_argument(f"--{name}_column", metavar="NAME", help=f"column of the {what}{shown or f' [{name}]'}")
+    looked_at = shown or " [found by looking]"
+    group.add_argument("--delimiter", metavar="D", help=f"of CSV, TSV: a letter, or comma, tab, ...{looked_at}")
+    group.add_argument("--quoting", metavar="HOW", help=f'yes or no: whether " encloses cells there{looked_at}')

@@ -118,16 +118,18 @@ def read_rows(args: argparse.Namespace, settings: Mapping[str, Any], needed: Seq
     from scripts.data.reader_reasoning import refuse_rows
     from scripts.data.readers import read_raw
     from scripts.step_by_step.data import READERS
-    from scripts.step_by_step.own_files import FLAGS, check_columns, columns_of, read_records
+    from scripts.step_by_step.own_files import FLAGS, check_columns, columns_of, layout_of, read_records
 
     flags = {name[2:]: getattr(args, name[2:]) or settings.get(name[2:]) for name in FLAGS.values()}
     columns = columns_of(flags)
+    layout = layout_of({name: getattr(args, name) or settings.get(name) for name in ("delimiter", "quoting")})
     dataset = settings["dataset"]
     if not args.input.is_file():
         raise UserError(f"{args.input}: no such file; check the path")
-    records = read_records(args.input, {}, ())
+    records = read_records(args.input, {}, (), layout)
     if dataset != "generic" and "input" not in columns and not any("input" in one.values for one in records):
-        own = read_raw(args.input, READERS[dataset], "distillation")
+        table = {"delimiter": layout.delimiter, "quoting": layout.quoting}
+        own = read_raw(args.input, READERS[dataset], "distillation", **table)
         kept = ("input", "label", "options")
         return [AskedRow({name: row[name] for name in kept}, row["input"], row["label"], "") for row in own]
     asked = {*needed, *(field for field, flag in FLAGS.items() if getattr(args, flag[2:]))}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Callable, Sequence
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import Measured
-from scripts.common.plotting import FAINT, method_style, new_figure
+from scripts.common.method_styles import method_style
+from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing

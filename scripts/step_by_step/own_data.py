@@ -17,7 +17,7 @@ from scripts.common.errors import RowFault, UserError, did_you_mean
 from scripts.common.packed import bare_name
 from scripts.data.labels import plain_text
 from scripts.data.reader_base import each
-from scripts.data.rows import ENDINGS, Record, read_rows
+from scripts.data.rows import ENDINGS, UNKNOWN, Layout, Record, read_rows
 from scripts.data.split_files import find_split_files, named_files, names_of
 from scripts.step_by_step.data import (
     READERS,
@@ -46,13 +46,14 @@ class OwnSettings:
 
     columns: field -> column, where a column is not called input, label or rationale. files: split -> files, instead of
     those found in the folder. test_share: share of the training rows held out where there is no test file, in (0, 1).
-    split_seed: of that draw.
+    split_seed: of that draw. layout: of the files that are tables, where it is not to be found by looking.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     files: Mapping[str, Sequence[Path]] = dataclasses.field(default_factory=dict)
     test_share: float = 0.1
     split_seed: int = 0
+    layout: Layout = UNKNOWN
 
     def __post_init__(self) -> None:
         if not 0 < self.test_share < 1:
@@ -221,13 +222,14 @@ class OwnData:
 
     def _own_rows(self, files: Sequence[Path]) -> list[dict[str, Any]]:
         """Read one's own rows; a column that is not there is named with its flag, not with a key of the registry."""
-        columns = self.settings.columns
+        columns, layout = self.settings.columns, self.settings.layout
+        table = {"delimiter": layout.delimiter, "quoting": layout.quoting}
         rows = []
         for path in files:
             try:
-                rows += read_gold([path], READERS["generic"], columns=columns)
+                rows += read_gold([path], READERS["generic"], columns=columns, **table)
             except UserError:
-                read_records(path, columns, ("input", "label"))
+                read_records(path, columns, ("input", "label"), layout)
                 raise
         return [{**row, "id": str(number)} for number, row in enumerate(rows)]
 
@@ -235,7 +237,9 @@ class OwnData:
         """Raise `UserError` that names the columns there are where no row has a rationale and none was named."""
         if "rationale" in self.settings.columns or any(row["rationale"].strip() for row in rows):
             return
-        present = dict.fromkeys(str(name) for one in read_records(source, {}, ()) for name in one.values)
+        present = dict.fromkeys(
+            str(name) for one in read_records(source, {}, (), self.settings.layout) for name in one.values
+        )
         if "rationale" not in present:
             flag = FLAGS["rationale"]
             likely = next((f", perhaps {flag} {name}" for name in present if name.lower() in USUAL["rationale"]), "")

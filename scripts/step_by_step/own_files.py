@@ -10,7 +10,7 @@ from scripts.common.errors import RowFault, UserError, did_you_mean
 from scripts.data.reader_base import column_names, value_of
 from scripts.data.reader_reasoning import refuse_rows
 from scripts.data.readers import raw_records
-from scripts.data.rows import Record
+from scripts.data.rows import UNKNOWN, Layout, Record
 from scripts.step_by_step.data import READERS
 
 LOG = logging.getLogger(__name__)
@@ -39,13 +39,21 @@ def columns_of(flags: Mapping[str, Any]) -> dict[str, str]:
     return columns
 
 
-def read_records(path: Path, columns: Mapping[str, str], needed: Sequence[str]) -> list[Record]:
+def layout_of(flags: Mapping[str, Any]) -> Layout:
+    """Return what the flags say of a table's delimiter and quoting. Raises `UserError` naming a wrong flag."""
+    return Layout(None, flags.get("delimiter"), flags.get("quoting")).checked("--")
+
+
+def read_records(
+    path: Path, columns: Mapping[str, str], needed: Sequence[str], layout: Layout = UNKNOWN
+) -> list[Record]:
     """Return the rows of one's own file, whatever its form, after checking that the needed columns are there.
 
     columns: field -> column or template, where it is not called as the field. needed: fields of `FLAGS`.
+    layout: of a CSV or TSV file; files of other forms have none.
     Raises `UserError` that names the columns found and the flag to use.
     """
-    records = raw_records(path, READERS["generic"])
+    records = raw_records(path, READERS["generic"], layout)
     if not records:
         raise UserError(f"{path}: holds no examples; expected at least one row")
     check_columns(path, records, columns, needed)

@@ -11,7 +11,8 @@ from typing import Any, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.measured import Measured
-from scripts.common.plotting import INK, draw_line, method_label, shift_aside, shifts
+from scripts.common.method_styles import method_label
+from scripts.common.plotting import INK, draw_line, shift_aside, shifts
 from scripts.common.spread import Spread
 from scripts.step_by_step.figures import (
     baseline_of,

@@ -6,7 +6,8 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.measured import Measured
-from scripts.common.plotting import draw_line, method_style, shifts
+from scripts.common.method_styles import method_style
+from scripts.common.plotting import draw_line, shifts
 from scripts.common.spread import Spread
 from scripts.step_by_step.figures import (
     baseline_of,

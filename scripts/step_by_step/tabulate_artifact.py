@@ -10,7 +10,7 @@ from typing import Callable, Sequence
 from scripts.common.artifacts import Table, table_step
 from scripts.common.errors import run_step
 from scripts.common.measured import Measured
-from scripts.common.plotting import method_label
+from scripts.common.method_styles import method_label
 from scripts.common.tables import Cell, Column
 from scripts.step_by_step.plan import (
     ACCURACY,

@@ -68,4 +68,6 @@ def test_the_workflow(tmp_path: Path) -> None:
     done = workspace.run("nuggets_choose", configfiles=("my.yaml",))
     assert done.returncode == 0, done.stdout + done.stderr
     chosen = tmp_path / "results/my_data/nuggets/subsets/my_pool/mini_causal/given/top/seed_0.jsonl"
-    assert len(read_jsonl(chosen)) == 1
+    (best,) = read_jsonl(chosen)
+    (row,) = json.loads(Path(str(chosen).replace("subsets", "original_rows")).with_suffix(".json").read_text())
+    assert row == POOL[int(best["id"])]

@@ -7,7 +7,8 @@ from typing import Sequence
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, spread_cells
-from scripts.common.plotting import draw_points, method_label, new_figure
+from scripts.common.method_styles import method_label
+from scripts.common.plotting import draw_points, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Missing
 from scripts.nuggets.comparison import Comparison

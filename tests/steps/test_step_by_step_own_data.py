@@ -208,6 +208,74 @@ def test_a_column_may_be_a_path_into_nested_values(tmp_path):
         splits(tmp_path, files={"train": [path]}, columns={**columns, "label": "gold.txt"})
 
 
+QUOTED = [[f'say "{row["input"]}"' if i % 3 else row["input"], row["label"]] for i, row in enumerate(ROWS)]
+"""Inputs and labels; two inputs of three hold quotes, as in the case `quoted-tsv`."""
+
+
+def table(path: Path, rows, delimiter: str, *, quoted: bool) -> Path:
+    """Write a table with the header text, label, as pandas does if quoted, else with quotes as letters."""
+    style = {"quoting": csv.QUOTE_MINIMAL} if quoted else {"quoting": csv.QUOTE_NONE, "quotechar": None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, delimiter=delimiter, lineterminator="\n", **style).writerows([["text", "label"], *rows])
+    return path
+
+
+def texts(words) -> list[list[str]]:
+    """Return inputs and labels of the training rows, in the order of their ids, as the flags have them read."""
+    args = distillm.train_parser().parse([*words, "--model_type", "standard", "--test_share", "0.05"])
+    distillm.check_own_flags(args)
+    own = OwnData(args.data_dir, "generic", "none", "compatible", distillm.own_settings(args))
+    return [[row["input"], row["label"]] for row in own.rows("generic", "train")]
+
+
+@pytest.mark.parametrize(
+    ("ending", "delimiter", "quoted", "flags"),
+    [
+        ("tsv", "\t", True, []),
+        ("tsv", "\t", True, ["--quoting", "yes"]),
+        ("tsv", "\t", False, []),
+        ("tsv", "\t", False, ["--quoting=no", "--delimiter", "tab"]),
+        ("csv", ";", True, []),
+        ("csv", "#", True, ["--delimiter", "#"]),
+        ("csv", "|", False, ["--sep", "pipe", "--quoting", "no"]),
+        ("tsv", "~", False, ["--delimiter=~", "--quoting", "no"]),
+    ],
+)
+def test_delimiter_and_quoting_are_found_or_said(tmp_path, ending, delimiter, quoted, flags):
+    path = table(tmp_path / f"rows.{ending}", QUOTED, delimiter, quoted=quoted)
+    assert texts(["--train_file", str(path), "--input_column", "text", *flags]) == QUOTED
+    folder = table(tmp_path / "set" / f"train.{ending}", QUOTED, delimiter, quoted=quoted).parent
+    assert texts(["--data_dir", str(folder), "--input_column", "text", *flags]) == QUOTED
+
+
+def test_the_cases_quoted_table_is_read_as_its_flags_say(shared):
+    path = shared / "cases" / "quoted-tsv" / "quoted.tsv"
+    words = ["--train_file", str(path), "--input_column", "text"]
+    assert texts(words) == [['He said "go" now', "pos"], ["plain text", "neg"]]
+    assert texts([*words, "--quoting", "no"])[0] == ['"He said ""go"" now"', "pos"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--delimiter", "##"], "--delimiter: '##' is not one letter; give one, or comma, tab, semicolon, pipe"),
+        (["--quoting", "maybe"], "--quoting: 'maybe' is none of yes, no; choose one"),
+        (
+            ["--delimiter", "comma"],
+            r"quoted.tsv:2: broken CSV \(',' expected after '\"'\); mend that line, or say quoting",
+        ),
+        (["--delimiter", "comma", "--quoting", "no"], "2 of 2 rows have no column 'text', found text.+label"),
+    ],
+)
+def test_a_delimiter_or_quoting_that_cannot_be_is_one_line(shared, flags, told, tmp_path):
+    path = shared / "cases" / "quoted-tsv" / "quoted.tsv"
+    out = ["--output_dir", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=told) as caught:
+        distillm.main(["--train_file", str(path), "--input_column", "text", "--model_type", "standard", *out, *flags])
+    assert "\n" not in str(caught.value)
+
+
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +299,7 @@ def test_flags_of_other_projects_are_understood(caplog):
         (["--test_file", "t.csv"], "--test_file: give --train_file too"),
         (["--train_file", "no.csv"], "no.csv: no such file; check the path"),
         (["--dataset", "cqa", "--input_column", "q"], "--input_column: goes with your own rows"),
+        (["--dataset", "cqa", "--quoting", "no"], "--quoting: goes with your own rows"),
         (["--input_column", "{a"], "--input_column: '{a' names no column"),
         (["--max_target_length", "1"], "--max_target_length: 1 leaves no room for a text; give at least 2"),
         (["evaluat"], r"distillm evaluat: unknown command \(did you mean 'evaluate'\?\)"),
@@ -336,6 +405,24 @@ def test_predict_reads_what_training_reads_and_tells_accuracy(model, tmp_path, c
     assert capsys.readouterr().out == ""
     with pytest.raises(UserError, match="10 of 10 rows have no column 'a', found text"):
         distillm.main(["evaluate", *ask, *text])
+
+
+def test_asking_reads_tables_as_the_training_or_the_flags_say(model, tmp_path, capsys):
+    path = table(tmp_path / "rows.csv", QUOTED, "#", quoted=True)
+    out = tmp_path / "out"
+    words = "--delimiter # --input_column text --model_type standard".split()
+    distillm.main(
+        ["--train_file", str(path), *words, "--from_pretrained", model, "--output_dir", str(out), *fixed()]
+    )  # fmt: skip
+    ask = ["--model", str(out), "--device", "cpu", "--threads", "1", "--predictions_out", str(tmp_path / "p.jsonl")]
+    plain = table(tmp_path / "plain.tsv", QUOTED, "\t", quoted=False)
+    for command in ("predict", "evaluate"):
+        for file, flags in ((path, []), (plain, ["--delimiter", "tab", "--quoting", "no"])):
+            distillm.main([command, *ask, "--input", str(file), *flags])
+            assert [[row["text"], row["label"]] for row in read_jsonl(tmp_path / "p.jsonl")] == QUOTED
+            assert capsys.readouterr().out.endswith("n = 20\n")
+    with pytest.raises(UserError, match="20 of 20 rows have no column 'text'"):
+        distillm.main(["predict", *ask, "--input", str(plain)])  # parted by # as in training
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------

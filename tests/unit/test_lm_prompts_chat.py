@@ -84,6 +84,10 @@ def test_golden_scores_with_a_chat_template(templates: dict[str, Any]) -> None:
 def test_faults_are_one_line(templates: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="prompt: chat is 'yes'; give true or false"):
         Prompt.from_config({**templates, "chat": "yes"})
+    with pytest.raises(UserError, match="prompt: strip is 0; give true or false"):
+        Prompt.from_config({**templates, "strip": 0})
+    with pytest.raises(UserError, match="prompt: template 'answer' is None; give a text"):
+        Prompt.from_config({**templates, "answer": None})
     with pytest.raises(UserError, match="unknown key 'chta'"):
         Prompt.from_config({**templates, "chta": True})
     broken = Prompt.from_config(templates).of(chatting("{{ raise_exception('no system here') }}"))

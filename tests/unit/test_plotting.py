@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from scripts.common import plotting
+from scripts.common import method_styles, plotting
 from scripts.common.figures import legend_above
 from scripts.common.files import read_csv
 from scripts.common.spread import spread
@@ -36,18 +36,18 @@ def hue_distance(first: str, second: str) -> int:
 
 
 def test_every_method_keeps_its_look_and_unknown_ones_get_one_from_their_name():
-    assert plotting.method_style("full").color == "#000000"
-    first = plotting.method_style("some_new_method")
-    plotting.method_style.cache_clear()
-    assert plotting.method_style("some_new_method") == first
+    assert method_styles.method_style("full").color == "#000000"
+    first = method_styles.method_style("some_new_method")
+    method_styles.method_style.cache_clear()
+    assert method_styles.method_style("some_new_method") == first
     assert first.label == "some new method"
-    assert plotting.method_style("kmeans_40").color == plotting.method_style("kmeans_100").color
-    assert plotting.method_label("kmeans_40") == "k-means, 40"
+    assert method_styles.method_style("kmeans_40").color == method_styles.method_style("kmeans_100").color
+    assert method_styles.method_label("kmeans_40") == "k-means, 40"
 
 
 def test_the_thresholds_of_the_paper_have_looks_and_names_of_their_own():
     names = ["le_0.5", "gt_0.5", "gt_0.6", "gt_0.7", "gt_0.8", "gt_0.85", "gt_0.9"]
-    styles = [plotting.method_style(name) for name in names]
+    styles = [method_styles.method_style(name) for name in names]
     assert len({style.color for style in styles}) == len(names)
     assert [style.label for style in styles[:2]] == ["score ≤ 0.5", "score > 0.5"]
     darkness = [sum(int(style.color[i : i + 2], 16) for i in (1, 3, 5)) for style in styles[1:]]
@@ -75,7 +75,7 @@ def test_the_thresholds_of_the_paper_have_looks_and_names_of_their_own():
     ],
 )
 def test_methods_drawn_together_differ_in_colour_and_marker(together):
-    styles = [plotting.method_style(method) for method in together]
+    styles = [method_styles.method_style(method) for method in together]
     for index, style in enumerate(styles):
         for other in styles[:index]:
             assert hue_distance(style.color, other.color) > 40, (style.label, other.label)

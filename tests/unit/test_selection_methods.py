@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scripts.common import plotting
+from scripts.common import method_styles
 from scripts.common.errors import UserError
 from scripts.common.files import write_csv
 from scripts.common.sizes import subset_size, whole_part
@@ -27,7 +27,7 @@ def test_every_way_has_its_function_its_options_and_a_style(name):
     assert ways.FUNCTIONS[name].__name__ == way.function
     assert set(way.options) < set(OPTIONS)
     assert any(name in ways_of(paper) for paper in OFFERED)
-    style = plotting.method_style(name)
+    style = method_styles.method_style(name)
     assert (style.color, style.marker, style.label) == (way.color, way.marker, way.title)
 
 
@@ -59,7 +59,7 @@ def test_a_way_without_its_function_is_an_error(monkeypatch):
 
 def test_a_style_cannot_be_given_twice():
     with pytest.raises(ValueError, match="random: has the style"):
-        plotting.add_styles({"random": ("#000000", "o", "chance")})
+        method_styles.add_styles({"random": ("#000000", "o", "chance")})
 
 
 def test_what_the_papers_can_choose_by():

@@ -281,7 +281,7 @@ rule nuggets_train_model:
     shell:
         "{params.launcher} -m {params.module}"
         " --runs {params.runs:q} --subsets {input.subsets:q} --rules {params.rules:q} --seeds {params.seeds}"
-        " --model {input.model:q} --model-name {wildcards.model} {params.compute}"
+        " --model {input.model:q} --model-name {wildcards.model:q} {params.compute}"
         " --prompt {params.prompt:q} --settings {params.settings:q} --checkpoints {params.checkpoints:q}"
         " --models-out {output.models:q} --history-out {output.history:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
@@ -335,9 +335,9 @@ rule nuggets_generate_answers:
         seeds=NUGGETS["seeds"],
     shell:
         "python -m {params.module}"
-        " --model {input.model:q} --model-name {wildcards.model} {params.models:q} {params.compute}"
+        " --model {input.model:q} --model-name {wildcards.model:q} {params.models:q} {params.compute}"
         " --runs {params.runs:q} --untrained {params.untrained:q} --seeds {params.seeds}"
-        " --benchmark {wildcards.benchmark} --examples {input.examples:q}"
+        " --benchmark {wildcards.benchmark:q} --examples {input.examples:q}"
         " --prompt {params.prompt:q} --turn-separator {params.turn_separator:q} --settings {params.settings:q}"
         " --answers-out {output.answers:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
@@ -386,7 +386,7 @@ rule nuggets_judge_answers:
     shell:
         "python -m {params.module}"
         " --mode {wildcards.mode} --examples {input.examples:q}"
-        " --runs {params.runs:q} --answers {params.answers:q} {params.reference:q} --model-name {wildcards.model}"
+        " --runs {params.runs:q} --answers {params.answers:q} {params.reference:q} --model-name {wildcards.model:q}"
         " --settings {params.settings:q} --device {params.device} --threads {params.threads}"
         " --judgements-out {output.judgements:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
@@ -412,7 +412,7 @@ rule nuggets_count_scores:
         thresholds=NUGGETS["figure_scores"]["thresholds"],
     shell:
         "python -m {params.module}"
-        " --scores {input.scores:q} --dataset {wildcards.dataset} --model {wildcards.model} --anchors {wildcards.anchors}"
+        " --scores {input.scores:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --anchors {wildcards.anchors:q}"
         " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
@@ -439,7 +439,7 @@ rule nuggets_count_released:
         thresholds=NUGGETS["table_released"]["thresholds"],
     shell:
         "python -m {params.module}"
-        " --released {input.released:q} --dataset {wildcards.dataset} --model {params.model:q} --anchors {params.anchors:q}"
+        " --released {input.released:q} --dataset {wildcards.dataset:q} --model {params.model:q} --anchors {params.anchors:q}"
         " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 

@@ -225,7 +225,7 @@ rule step_by_step_measure_rows:
         hold_out=lambda wildcards: "no" if "valid" in SBS_PLAN.splits[wildcards.dataset] else "yes",
     shell:
         "python -m {params.module}"
-        " --dataset {wildcards.dataset} --splits {params.splits:q} --reports {input.reports:q}"
+        " --dataset {wildcards.dataset:q} --splits {params.splits:q} --reports {input.reports:q}"
         " --hold-out {params.hold_out}"
         " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
@@ -252,7 +252,7 @@ rule step_by_step_measure_teacher:
         splits=lambda wildcards: list(sbs_answered(wildcards)),
     shell:
         "python -m {params.module}"
-        " --dataset {wildcards.dataset} --teacher {wildcards.teacher}"
+        " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --splits {params.splits:q} --reports {input.reports:q}"
         " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
@@ -306,6 +306,6 @@ rule step_by_step_measure_fewest_rows:
         settings=lambda wildcards: json_text(SBS_PLAN.settings(FEWEST_ROWS[wildcards.experiment])),
     shell:
         "python -m {params.module}"
-        " --experiment {wildcards.experiment} --measured {input.measured:q} --settings {params.settings:q}"
+        " --experiment {wildcards.experiment:q} --measured {input.measured:q} --settings {params.settings:q}"
         " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"

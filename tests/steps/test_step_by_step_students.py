@@ -247,7 +247,7 @@ def test_causal_students_are_trained_one_after_another_where_a_stack_is_asked_fo
     write_examples(tmp_path / "train.jsonl", rows[:30], "distillation")
     write_examples(tmp_path / "test.jsonl", rows[30:], "distillation")
     save(tiny("llama"), tmp_path / "model")
-    students = [s for s in PLAN.jobs(together=True)["mini_cqa", "mini_t5", "task_prefix"] if s.label_type == "gt"][:2]
+    students = [s for s in PLAN.jobs()["mini_cqa", "mini_t5", "task_prefix"] if s.label_type == "gt"][:2]
     changes = {"max_target_length": 8, "gen_max_len": 4}
     run_job(tmp_path, students, "stack.json", **changes)
     assert "models of type llama cannot be stacked" in caplog.text

@@ -15,7 +15,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike
 from scripts.common.yaml_files import read_yaml
-from scripts.data.rows import PACKED_ENDINGS
+from scripts.data.endings import PACKED_ENDINGS
 from scripts.data.split_files import find_split_files, names_of
 
 REQUIRED = object()

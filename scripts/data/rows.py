@@ -16,23 +16,13 @@ from scripts.common.errors import Faults, UserError
 from scripts.common.files import PathLike, numbered_objects, text_of
 from scripts.common.json_text import JsonFault, decode, decode_from
 from scripts.common.packed import bare_name, read_bytes
+from scripts.data.endings import ENDINGS
 from scripts.data.json_forms import rows_of_object
 from scripts.data.tables import read_table
 
 LOG = logging.getLogger(__name__)
 
 FORMS = ("json", "csv", "tsv", "parquet")
-ENDINGS = {
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-}
-"""Ending of a file's name (without that of its packing) -> the form of its rows."""
-PACKED_ENDINGS = ("", ".gz", ".zst", ".bz2", ".xz", ".zip")
 PARQUET_MARK = b"PAR1"
 DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 """Names of the usual delimiters, which a command line may not be able to say."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.packed import bare_name
-from scripts.data.rows import ENDINGS, PACKED_ENDINGS
+from scripts.data.endings import ENDINGS, PACKED_ENDINGS
 
 LOG = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ PROMPT = '{"with_input": "{instruction}{input}", "without_input": "{instruction}
 TRAIN = {
     "--subsets": "nowhere", "--seeds": "0", "--runs": "any/full", "--rules": "{}", "--model": "m", "--dtype": "float32",
     "--device": "cpu", "--threads": "1", "--prompt": PROMPT,
-    "--checkpoints": "c", "--models-out": "o", "--history-out": "h",
+    "--checkpoints": "c", "--models-out": "o", "--history-out": "h", "--model-name": "m", "--measured-out": "x",
 }  # fmt: skip
 SETTINGS = {
     "method": "full", "epochs": 1, "max_steps": 1, "learning_rate": 0.1, "schedule": "constant", "warmup_ratio": 0,

@@ -15,12 +15,12 @@ from tests.workspace import REPO_ROOT, artifact_rules
 PUBLISHED = sorted((REPO_ROOT / "config" / "published").glob("*.csv"))
 
 
-def values(results: Path, paper: str, artifact: str, metric: str, method: str, setting: str = "all") -> list[float]:
+def values(results: Path, paper: str, experiment: str, metric: str, method: str, setting: str = "all") -> list[float]:
     """Return one metric's values over seeds."""
     return [
         float(row["value"])
         for row in read_metrics(results / "metrics.csv")
-        if (row["paper"], row["experiment"], row["metric"]) == (paper, artifact, metric)
+        if (row["paper"], row["experiment"], row["metric"]) == (paper, experiment, metric)
         and (row["method"], row["setting"]) == (method, setting)
     ]
 
@@ -63,18 +63,19 @@ def test_every_published_value_has_a_status(results: Path) -> None:
 
 
 def test_nuggets_golden_score_finds_the_good_examples(results: Path) -> None:
-    (auc,) = values(results, "nuggets", "table_selection_quality", "auc", "golden_score")
+    (auc,) = values(results, "nuggets", "quality/kmeans_40", "auc", "golden_score")
     assert auc > 0.8
 
 
 def test_nuggets_best_scored_examples_train_better_models(results: Path) -> None:
+    experiments = {"top": "kmeans_40", "bottom": "kmeans_40", "random": "unscored", "full": "unscored"}
     match = {
-        method: statistics.mean(values(results, "nuggets", "table_baselines", "exact_match", method))
-        for method in ("top", "random", "bottom", "full")
+        method: statistics.mean(values(results, "nuggets", f"alpaca_eval/{anchors}", "exact_match", method))
+        for method, anchors in experiments.items()
     }
     assert match["top"] > match["random"] > match["bottom"]
     assert match["top"] > match["full"]
-    assert len(values(results, "nuggets", "table_baselines", "exact_match", "top")) >= 5
+    assert len(values(results, "nuggets", "alpaca_eval/kmeans_40", "exact_match", "top")) >= 5
 
 
 def test_old_task_files_were_converted(results: Path) -> None:

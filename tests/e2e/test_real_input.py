@@ -41,7 +41,7 @@ nuggets:
 """
 SCORES = "results/real/nuggets/scores/alpaca_gpt4_bad/stories260k/given"
 SUBSETS = "results/real/nuggets/subsets/alpaca_gpt4_bad/stories260k/given"
-TRAINED = "results/real/nuggets/train/alpaca_gpt4_bad/stories260k/runs_1"  # given/full, given/top
+TRAINED = "results/real/nuggets/train/alpaca_gpt4_bad/stories260k/runs_0"  # given/top
 
 
 @pytest.fixture(scope="module")

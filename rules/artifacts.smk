@@ -39,9 +39,10 @@ for paper, listed in LISTED.items():
             f"{paper}_all"
         input:
             [file for artifact in listed.artifacts for file in files_of(paper, artifact)],
+            f"<results>/{paper}/metrics.csv",
         localrule: True
 
-    workflow.get_rule(f"{paper}_all").docstring = f"Every table and figure of {paper_name(paper)}."
+    workflow.get_rule(f"{paper}_all").docstring = f"Every table and figure of {paper_name(paper)}, and its values."
 
 
 rule report_collect_measured:

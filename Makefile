@@ -67,11 +67,11 @@ venv:
 slurm: venv
 	@$(PIP_INSTALL) $$(sed -n 's/^ *- \([^ ]*==[^ ]*\)$$/\1/p' envs/slurm.yaml)
 
-# Whole runs use both cores by themselves, so only the other tests run side by side.
+# Two processes share the tests; those of one whole run stay together (tests/e2e/conftest.py).
 test: venv
 ifeq ($(PYTEST_ARGS),)
 	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/steps tests/workflow
-	@$(ACTIVATE) python -m pytest tests/e2e
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadgroup tests/e2e
 else
 	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)
 endif

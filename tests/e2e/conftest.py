@@ -1,4 +1,7 @@
-"""Made once for all tests: the default run, offline, on two cores, twice; a tiny one."""
+"""Made once for all tests: the default run, offline, on two cores, twice; a tiny one.
+
+Two processes share the tests (`make test`): those of one run stay in one process, so that each run is made once.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,18 @@ import pytest
 
 from tests.tiny import RESULTS, TARGET, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
+
+
+RUNS = ("results", "undisturbed_run")
+"""Fixtures that are a whole run."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a run in one process, and otherwise those of one file."""
+    for item in items:
+        used = [name for name in RUNS if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(used[0] if used else item.path.stem))
 
 
 @pytest.fixture(scope="session")

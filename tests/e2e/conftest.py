@@ -14,7 +14,6 @@ import pytest
 from tests.tiny import RESULTS, TARGET, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
 
-
 RUNS = ("results", "undisturbed_run")
 """Fixtures that are a whole run."""
 

@@ -36,6 +36,9 @@ STEPS = sorted(
 )
 
 
+installed = functools.cache(packages_distributions)
+
+
 @functools.cache
 def packages_of(path: str) -> frozenset[str]:
     """Return the packages from outside that one file imports."""
@@ -55,7 +58,7 @@ def packages_of(path: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.add(node.module.partition(".")[0])
     outside = modules - sys.stdlib_module_names - {"scripts"}
-    known = packages_distributions()
+    known = installed()
     return frozenset(canonical_name(known[name][0]) if name in known else name for name in outside)
 
 

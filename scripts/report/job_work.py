@@ -40,9 +40,9 @@ def read_costs(path: PathLike) -> Costs:
 
 
 def model_sizes(models: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return the number of parameters of each registered model whose title tells it: {name: 7e9}."""
+    """Return the number of parameters of each registered model whose title tells it: {name: 7e9}; it may have none."""
     units = {"k": 1e3, "M": 1e6, "B": 1e9}
-    found = {name: _SIZE.search(row["title"]) for name, row in models.items()}
+    found = {name: _SIZE.search(row.get("title") or "") for name, row in models.items()}
     return {name: float(size[1].replace(",", "")) * units[size[2]] for name, size in found.items() if size}
 
 

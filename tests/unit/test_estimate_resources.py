@@ -166,3 +166,7 @@ def test_the_costs_speak_of_rules_and_models_that_there_are(repo_root: Path) -> 
     assert set(costs.parameters) <= set(models) - set(sizes)
     assert {name for name, row in models.items() if not row["local"]} <= {*sizes, *costs.parameters}
     assert sizes["gpt2_large"] == 774e6
+
+
+def test_models_of_ones_own_need_no_title() -> None:
+    assert model_sizes({"own": {"title": None}, "other": {}, "named": {"title": "Own (1.5B)"}}) == {"named": 1.5e9}

@@ -71,7 +71,7 @@ slurm: venv
 test: venv
 ifeq ($(PYTEST_ARGS),)
 	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/steps tests/workflow
-	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadgroup tests/e2e
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadscope tests/e2e
 else
 	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)
 endif

@@ -10,20 +10,35 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.tiny import RESULTS, TARGET, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
 
-RUNS = ("results", "undisturbed_run")
-"""Fixtures that are a whole run."""
+DEFAULT_RUN = {
+    "test_ddg",
+    "test_delift",
+    "test_head_to_head",
+    "test_mend",
+    "test_mini",
+    "test_slurm",
+    "test_step_by_step",
+}
+"""Files whose tests read the default run."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a run in one process, and otherwise those of one file."""
-    for item in items:
-        used = [name for name in RUNS if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(used[0] if used else item.path.stem))
+class ByRun(LoadScopeScheduling):
+    """Give one process all tests of the default run, and otherwise those of one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return "default run" if file.stem in DEFAULT_RUN else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByRun:
+    """Share the tests by run."""
+    return ByRun(config, log)
 
 
 @pytest.fixture(scope="session")

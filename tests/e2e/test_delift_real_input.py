@@ -123,15 +123,14 @@ def test_utilities_equal_a_plain_computation(run: Path, shared: Path) -> None:
     end = tokenizer.eos_token_id
 
     def prompt(row: dict[str, str]) -> str:
-        return (
-            f"{row['instruction'].strip()}\nInput: {row['input'].strip()}"
-            if row["input"].strip()
-            else row["instruction"].strip()
-        )
+        return f"Instruction: {row['instruction']}\nInput: {row['input']}\n"
+
+    def response(row: dict[str, str]) -> str:
+        return f" {row['output']}"
 
     def distance(text: str, row: dict[str, str]) -> float:
         before = [*tokenizer(text, add_special_tokens=False)["input_ids"], end]
-        answer = [*tokenizer(row["output"].strip(), add_special_tokens=False)["input_ids"], end]
+        answer = [*tokenizer(response(row), add_special_tokens=False)["input_ids"], end]
         ids = (before + answer)[:512]
         with torch.no_grad():
             probabilities = model(torch.tensor([ids])).logits[0].double().softmax(-1)
@@ -144,7 +143,7 @@ def test_utilities_equal_a_plain_computation(run: Path, shared: Path) -> None:
     for j in (0, 57, 199):
         for i in (0, 5):
             row, example = targets[i], pool[j]
-            shown = f"Example:\n{prompt(example)}\n{example['output'].strip()}\n\nQuery:\n{prompt(row)}\n"
+            shown = f"Example:\n{prompt(example)}\n{response(example)}\n\nQuery:\n{prompt(row)}\n"
             if len(tokenizer(shown)["input_ids"]) > 400:
                 continue
             plain = distance(f"Query: {prompt(row)}\n", row) - distance(shown, row)

@@ -169,4 +169,5 @@ def test_the_costs_speak_of_rules_and_models_that_there_are(repo_root: Path) -> 
 
 
 def test_models_of_ones_own_need_no_title() -> None:
-    assert model_sizes({"own": {"title": None}, "other": {}, "named": {"title": "my own, 1.5 B parameters"}}) == {"named": 1.5e9}
+    models = {"own": {"title": None}, "other": {}, "named": {"title": "my own, 1.5 B parameters"}}
+    assert model_sizes(models) == {"named": 1.5e9}

@@ -299,7 +299,7 @@ rule nuggets_generate_answers:
             ),
             then="<results>/nuggets/train/{dataset}/{model}/runs_{start}",
         ),
-        examples=lambda wildcards: f"<results>/data/examples/{NUGGETS['benchmarks'][wildcards.benchmark]}/test.jsonl",
+        examples=lambda wildcards: NUGGETS_PLAN.questions(wildcards.benchmark),
     output:
         answers=directory("<results>/nuggets/answers/{dataset}/{model}/{benchmark}/runs_{start}"),
         measured="<results>/nuggets/measured/likelihood/{benchmark}/{dataset}/{model}/runs_{start}.csv",
@@ -352,9 +352,7 @@ rule nuggets_judge_answers:
             f"<results>/{NUGGETS_PLAN.answer_job(run, BENCHMARK_OF[wildcards.mode])}"
             for run in NUGGETS_PLAN.with_reference(wildcards.mode, int(wildcards.start))
         ),
-        examples=lambda wildcards: "<results>/data/examples/{}/test.jsonl".format(
-            NUGGETS["benchmarks"][BENCHMARK_OF[wildcards.mode]]
-        ),
+        examples=lambda wildcards: NUGGETS_PLAN.questions(BENCHMARK_OF[wildcards.mode]),
         judge=[model_path(name) for name in judge_models(NUGGETS["judge"])],
     output:
         judgements="<results>/nuggets/judgements/{mode}/{dataset}/{model}/runs_{start}.jsonl",
@@ -433,14 +431,95 @@ rule nuggets_count_released:
         "../envs/lm.yaml"
     params:
         module=as_py_module(),
-        model=NUGGETS["table_released"]["model"],
-        anchors=NUGGETS["table_released"]["anchors"],
+        model=NUGGETS["table_released_counts"]["model"],
+        anchors=NUGGETS["table_released_counts"]["anchors"],
         seed=config["data"]["seed"],
-        thresholds=NUGGETS["table_released"]["thresholds"],
+        thresholds=NUGGETS["table_released_counts"]["thresholds"],
     shell:
         "python -m {params.module}"
         " --released {input.released:q} --dataset {wildcards.dataset:q} --model {params.model:q} --anchors {params.anchors:q}"
         " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_mark_pool:
+    """Mark a pool's rows by a published list of good or bad ones, sample it, and set rows aside."""
+    input:
+        script="scripts/nuggets/mark_pool.py",
+        code=code_of("scripts/nuggets/mark_pool.py"),
+        examples="<results>/data/examples/{dataset}/train.jsonl",
+        listed=f"<results>/data/examples/{NUGGETS['truth']}/train.jsonl",
+        scores=branch(
+            bool(NUGGETS["truth_scores"]), then=f"<results>/data/examples/{NUGGETS['truth_scores']}/train.jsonl"
+        ),
+    output:
+        pool="<results>/nuggets/pools/{dataset}/pool.jsonl",
+        truth="<results>/nuggets/pools/{dataset}/truth.jsonl",
+        scores="<results>/nuggets/pools/{dataset}/scores.jsonl",
+        held_out="<results>/nuggets/pools/{dataset}/held_out.jsonl",
+    log:
+        "<logs>/nuggets/mark_pool/{dataset}.log",
+    benchmark:
+        "<benchmarks>/nuggets/mark_pool/{dataset}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        scores=lambda wildcards, input: flag("--listed-scores", input.scores),
+        settings=as_json(
+            {
+                "form": NUGGETS["truth_form"],
+                "limit": NUGGETS["limit"],
+                "seed": config["data"]["seed"],
+                **NUGGETS["sample"],
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " --examples {input.examples:q} --listed {input.listed:q} {params.scores:q} --settings {params.settings:q}"
+        " --pool-out {output.pool:q} --truth-out {output.truth:q} --scores-out {output.scores:q}"
+        " --held-out-out {output.held_out:q}"
+        " > {log:q} 2>&1"
+
+
+rule nuggets_measure_released:
+    """Measure how our scores agree with released ones, and what is left of that at equal length."""
+    input:
+        script="scripts/nuggets/measure_released.py",
+        code=code_of("scripts/nuggets/measure_released.py"),
+        scores=branch(NUGGETS_PLAN.marked, then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv"),
+        raw=branch(NUGGETS_PLAN.marked, then="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors"),
+        difficulty=branch(NUGGETS_PLAN.marked, then="<results>/nuggets/difficulty/{dataset}/{model}.csv"),
+        truth=branch(NUGGETS_PLAN.marked, then="<results>/nuggets/pools/{dataset}/truth.jsonl"),
+        released=branch(NUGGETS_PLAN.marked, then="<results>/nuggets/pools/{dataset}/scores.jsonl"),
+    output:
+        measured="<results>/nuggets/measured/released/{dataset}/{model}/{anchors}.csv",
+    log:
+        "<logs>/nuggets/measure_released/{dataset}/{model}/{anchors}.log",
+    benchmark:
+        "<benchmarks>/nuggets/measure_released/{dataset}/{model}/{anchors}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        read=lambda wildcards, input: [
+            part
+            for name in ("scores", "raw", "difficulty", "truth", "released")
+            for part in flag(f"--{name}", input.get(name, []))
+        ],
+        settings=lambda wildcards: json_text(
+            {
+                "model": wildcards.model,
+                "anchors": wildcards.anchors,
+                "seed": config["data"]["seed"],
+                "orders": NUGGETS_PLAN.orders(),
+                **NUGGETS["table_released"],
+                **NUGGETS["figure_anchor_sizes"],
+            }
+        ),
+    shell:
+        "python -m {params.module}"
+        " {params.read:q} --settings {params.settings:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 

@@ -28,6 +28,11 @@ ARTIFACTS = (
     ),
     Artifact(
         "table_released",
+        "Beyond the paper: our scores of a pool beside the released golden scores and the answers' length.",
+        "tabulate_released",
+    ),
+    Artifact(
+        "table_released_counts",
         "The released golden scores: how they are spread, and counts at the thresholds beside the published ones.",
         "tabulate_artifact",
         "the score curve in numbers",
@@ -47,6 +52,11 @@ ARTIFACTS = (
         "plot_scores",
         "a figure (the score curve)",
         certain=False,
+    ),
+    Artifact(
+        "figure_released",
+        "Beyond the paper: our golden scores by the released label, at equal length, and by the number of anchors.",
+        "plot_released",
     ),
     Artifact(
         "figure_pairwise",

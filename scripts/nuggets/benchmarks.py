@@ -12,6 +12,15 @@ WIN_RATE = "alpaca_eval_win_rate_percent"
 GRADE = "mt_bench_score_1_to_10"
 LIKELIHOOD = "reference_loglik_nats_per_token"
 
+SCORES = {
+    "golden_score": ("nuggets", "golden score"),
+    "mean_gain": ("mean_gain", "mean gain"),
+    "perplexity": ("perplexity", "low perplexity"),
+    "ifd": ("ifd", "IFD"),
+    "length": ("length", "longest answers"),
+}
+"""Of each score of a pool: the method whose colour it takes, and its printed name."""
+
 
 def experiment(what: str, anchors: str) -> str:
     """Return the experiment of a measured value: what was measured, and by which anchor set the subset was chosen."""

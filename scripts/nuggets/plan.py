@@ -84,6 +84,10 @@ class Plan:
         limit, name = self.nuggets["limit"], f"<results>/data/examples/{dataset}/train"
         if dataset != self.nuggets["dataset"]:
             return Pool(f"{name}.jsonl")
+        if self.marked:
+            return Pool(
+                f"{self.marks}/pool.jsonl", limit or self.nuggets["pool_size"] - self.nuggets["sample"]["held_out"]
+            )
         return Pool(f"{name}_sample_{limit}.jsonl" if limit else f"{name}.jsonl", limit or self.nuggets["pool_size"])
 
     def shards(self, dataset: str) -> range:
@@ -95,8 +99,32 @@ class Plan:
             )
         return range(0, rows, self.nuggets["score"]["shard_size"])
 
+    @property
+    def marked(self) -> bool:
+        """Return whether a list of good or bad rows marks the pool."""
+        return bool(self.nuggets["truth"]) and self.nuggets["truth_form"] != "truth"
+
+    @property
+    def marks(self) -> str:
+        """Return the folder of a pool that a list marks: its rows, which are good, released scores, rows set aside."""
+        return f"<results>/nuggets/pools/{self.nuggets['dataset']}"
+
+    def questions(self, benchmark: str) -> str:
+        """Return the file with a benchmark's questions. Raises `UserError` where no rows are set aside for it."""
+        dataset = self.nuggets["benchmarks"][benchmark]
+        if dataset:
+            return f"<results>/data/examples/{dataset}/test.jsonl"
+        if not self.marked or not self.nuggets["sample"]["held_out"]:
+            raise UserError(
+                f"nuggets.benchmarks.{benchmark}: is null, but no rows are set aside; name a data set, or let"
+                " nuggets.sample.held_out set rows of a pool aside whose good or bad rows nuggets.truth lists"
+            )
+        return f"{self.marks}/held_out.jsonl"
+
     def truth(self) -> str:
         """Return the file that knows which examples are good; an empty text if there is none."""
+        if self.marked:
+            return f"{self.marks}/truth.jsonl"
         return f"<results>/data/examples/{self.nuggets['truth']}/train.jsonl" if self.nuggets["truth"] else ""
 
     def by(self, method: str) -> str:
@@ -185,8 +213,8 @@ class Plan:
         """Return what a table or figure is made from."""
         if artifact in MODES:
             return Needs(tuple(self._evaluations(artifact)), self._files(artifact))
-        if artifact == "table_released":
-            dataset = self.nuggets["table_released"]["dataset"]
+        if artifact == "table_released_counts":
+            dataset = self.nuggets["table_released_counts"]["dataset"]
             return Needs((f"{MEASURED}/released_scores/{dataset}.csv",) if dataset else ())
         anchors = f"{self.place}/{self.anchors_of(artifact)}"
         kind = {
@@ -194,6 +222,8 @@ class Plan:
             "table_racing": "racing",
             "figure_anchor_sizes": "anchor_sizes",
             "figure_scores": "golden_scores",
+            "table_released": "released",
+            "figure_released": "released",
         }.get(artifact)
         return Needs((f"{MEASURED}/{kind}/{anchors}.csv",) if kind else (), self._files(artifact))
 
@@ -218,6 +248,8 @@ class Plan:
             return {"roc": f"<results>/nuggets/roc/{self.main}.csv"}
         if artifact == "figure_scores":
             return {"scores": f"{scores}/scores.csv"}
+        if artifact == "figure_released" and self.marked:
+            return {"scores": f"{scores}/scores.csv", "truth": self.truth(), "released": f"{self.marks}/scores.jsonl"}
         if artifact == "table_cases":
             return {"sorted-pool": f"{scores}/sorted_pool.jsonl", **({"truth": self.truth()} if self.truth() else {})}
         if artifact == "figure_cases":
@@ -260,10 +292,12 @@ class Plan:
         """Return (dataset, split) of every raw file that is read. datasets: the registry."""
         nuggets = self.nuggets
         files = {(nuggets["dataset"], "train"), (nuggets["anchor_dataset"], "train")}
-        further = (nuggets["truth"], nuggets["table_released"]["dataset"])
+        further = (nuggets["truth"], nuggets["truth_scores"], nuggets["table_released_counts"]["dataset"])
         files |= {(dataset, "train") for dataset in further if dataset}
         for name in self.asked():
             dataset = nuggets["benchmarks"][name]
+            if not dataset:
+                continue
             references = references_split(datasets, dataset, "test")
             files |= {(dataset, "test"), *([(dataset, references)] if references else [])}
         return sorted(files)

@@ -14,21 +14,12 @@ from scripts.common.plotting import FAINT, draw_bars, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.nuggets.benchmarks import WIN_RATE, experiment
+from scripts.nuggets.benchmarks import SCORES, WIN_RATE, experiment
 from scripts.nuggets.comparison import Comparison
 from scripts.nuggets.selection_quality import AUC
 from scripts.selection.methods import method_label, method_style
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n_seeds", "note")
-SCORE_LABELS = {
-    "golden_score": ("nuggets", "golden score"),
-    "mean_gain": ("mean_gain", "mean gain"),
-    "perplexity": ("perplexity", "low perplexity"),
-    "ifd": ("ifd", "IFD"),
-    "length": ("length", "longest answers"),
-}
-"""Of each score: the method whose colour it takes, and its printed name."""
-
 MEASURES = (
     ("exact_match", "exact match (share of answers)"),
     (WIN_RATE, "AlpacaEval win rate (%)"),
@@ -39,7 +30,7 @@ MEASURES = (
 def draw_roc(axes: Any, points: Sequence[Mapping[str, str]], areas: Mapping[str, float]) -> list[dict[str, Any]]:
     """Draw one ROC curve per score, with its area in the legend; return the rows drawn."""
     rows = []
-    for name, (like, label) in SCORE_LABELS.items():
+    for name, (like, label) in SCORES.items():
         curve = [p for p in points if p["method"] == name]
         if not curve or name not in areas:
             rows.append(dict(zip(COLUMNS, ("roc", name, "", "", "", "", 0, NOT_MEASURED))))

@@ -187,7 +187,7 @@ def table_selection_quality(measured: Measured, settings: Comparison) -> Table:
     return Table(rows, columns, caption, notes)
 
 
-def table_released(measured: Measured, settings: Comparison) -> Table:
+def table_released_counts(measured: Measured, settings: Comparison) -> Table:
     """Return the released golden scores at the thresholds, beside the published counts of the score curve."""
     where = settings.show["dataset"]
     none = Missing("No golden scores were released for this pool.")
@@ -245,7 +245,7 @@ BUILDERS: dict[str, Callable[[Measured, Comparison], Table]] = {
     "table_baselines": table_baselines,
     "table_selection_quality": table_selection_quality,
     "table_racing": table_racing,
-    "table_released": table_released,
+    "table_released_counts": table_released_counts,
 }
 
 

@@ -70,6 +70,9 @@ NUGGETS = {
     "pool_size": 10,
     "limit": None,
     "truth": None,
+    "truth_form": "truth",
+    "truth_scores": None,
+    "sample": {"even": False, "held_out": 0},
     "anchor_dataset": "pool",
     "anchors": "kmeans_4",
     "score": {"shard_size": 4},
@@ -85,7 +88,7 @@ NUGGETS = {
     "figure_scores": {"anchors": None, "thresholds": [0.25, 0.5]},
     "figure_pairwise": {"anchors": None, "reference": "full", "methods": ["base", "gt_0.5", "gt_0.9"]},
     "figure_anchor_sizes": {"sizes": [1, 2, 4], "draws": 3},
-    "table_released": {"dataset": None, "model": "llama_7b", "anchors": "kmeans_100", "thresholds": [0.25, 0.5]},
+    "table_released_counts": {"dataset": None, "model": "llama_7b", "anchors": "kmeans_100", "thresholds": [0.25, 0.5]},
     "table_racing": {"thresholds": [0.25, 0.5]},
 }
 """The config's key `nuggets`, as far as the plan reads it."""

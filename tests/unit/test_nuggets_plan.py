@@ -21,9 +21,11 @@ MEASURED = {
     "table_baselines": {"judged/alpaca_eval", "judged/mt_bench", "likelihood/alpaca_eval", "subsets"},
     "table_selection_quality": {"quality"},
     "table_racing": {"racing"},
-    "table_released": {"released_scores/alpaca_gpt4_bad_scores.csv"},
+    "table_released": {"released"},
+    "table_released_counts": {"released_scores/alpaca_gpt4_bad_scores.csv"},
     "table_cases": set(),
     "figure_scores": {"golden_scores"},
+    "figure_released": {"released"},
     "figure_pairwise": {"judged/pairwise"},
     "figure_cases": set(),
     "figure_selection_quality": {"judged/alpaca_eval", "quality"},
@@ -153,7 +155,7 @@ def test_shards_cover_the_pool_and_no_other_data_set():
 
 
 def test_no_released_scores_means_nothing_to_read():
-    assert plan().needs("table_released").measured == ()
+    assert plan().needs("table_released_counts").measured == ()
 
 
 def test_settings_hold_only_what_the_artifact_shows():
@@ -167,3 +169,22 @@ def test_settings_hold_only_what_the_artifact_shows():
 
 def test_difficulty_is_ordered_as_the_methods_choose():
     assert plan().orders() == {"perplexity": "lowest", "ifd": "highest", "length": "highest"}
+
+
+def test_a_list_of_bad_rows_marks_the_pool():
+    marked = paper_plan(truth="alpaca_gpt4_bad", truth_form="bad_rows", truth_scores="alpaca_gpt4_bad_scores")
+    assert marked.pool("alpaca_gpt4").examples == "<results>/nuggets/pools/alpaca_gpt4/pool.jsonl"
+    assert marked.pool("other").examples == "<results>/data/examples/other/train.jsonl"
+    assert marked.truth() == "<results>/nuggets/pools/alpaca_gpt4/truth.jsonl"
+    assert set(marked.needs("figure_released").files) == {"scores", "truth", "released"}
+    read_files = marked.raw_files(load_registry("datasets", folder=REPO_ROOT / "config"))
+    assert {("alpaca_gpt4_bad", "train"), ("alpaca_gpt4_bad_scores", "train")} <= set(read_files)
+
+
+def test_rows_set_aside_are_no_part_of_the_pool():
+    set_aside = {"truth": "alpaca_gpt4_bad", "truth_form": "bad_rows", "sample": {"even": False, "held_out": 2}}
+    marked = paper_plan(**set_aside, benchmarks={"alpaca_eval": None, "mt_bench": "mt_bench"})
+    assert marked.pool("alpaca_gpt4").rows == 52_000
+    assert marked.questions("alpaca_eval") == "<results>/nuggets/pools/alpaca_gpt4/held_out.jsonl"
+    with pytest.raises(UserError, match="nuggets.benchmarks.alpaca_eval: is null, but no rows are set aside"):
+        paper_plan(benchmarks={"alpaca_eval": None, "mt_bench": "mt_bench"}).questions("alpaca_eval")

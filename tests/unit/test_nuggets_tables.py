@@ -150,7 +150,7 @@ def test_released_scores_end_where_the_file_ends():
     ]
     paper = [published("figure_scores", "golden_scores/random_1000", "alpaca", "le_0.5", "n_examples", 9549)]
     shown = {"dataset": "bad", "model": "llama_7b", "anchors": "kmeans_100", "thresholds": [0.25, 0.5]}
-    table = build("table_released", rows, paper, table_released=shown)
+    table = build("table_released_counts", rows, paper, table_released_counts=shown)
     assert table.rows == [
         {"threshold": 0.25, "released": 3.0, "all_published": None},
         {
@@ -163,7 +163,7 @@ def test_released_scores_end_where_the_file_ends():
 
 
 def test_without_released_scores_every_cell_says_so():
-    table = build("table_released", [])
+    table = build("table_released_counts", [])
     assert {row["released"] for row in table.rows} == {Missing("No golden scores were released for this pool.")}
 
 

@@ -80,8 +80,8 @@ def load_model(
     """Load a model and its tokenizer from a local folder or the hub.
 
     source: folder or hub id; a folder of adapters (LoRA and its kin) is merged into its base model. family: `causal`,
-    `encoder_decoder` or `encoder`. dtype: a torch name, or `auto`: bfloat16 on a CUDA device that computes in it,
-    float32 elsewhere (bfloat16 products are a hundred times slower on most CPUs). device: `cpu`, `cuda`, `cuda:N`, or
+    `encoder_decoder` or `encoder`. dtype: a torch name, or `auto`: bfloat16 on a device that computes in it,
+    float32 elsewhere. device: `cpu`, `cuda`, `cuda:N`, or
     `auto`: CUDA where there is one. threads: torch's CPU threads.
     Raises `UserError` for a missing or damaged model and for a device that is not there.
     """
@@ -217,19 +217,38 @@ def choose_device(device: str) -> Any:
     return chosen
 
 
+CPU_ARITHMETIC = {"bfloat16": ("amx_bf16", "avx512_bf16"), "float16": ("amx_fp16", "avx512_fp16")}
+"""Instructions of a CPU, one of which makes a dtype faster than float32; without them it is some fifty times slower."""
+
+
+def computes_in(dtype: str, device: Any) -> bool:
+    """Return whether a device has arithmetic of its own for bfloat16 or float16."""
+    import torch
+
+    if device.type == "cuda":
+        return dtype == "float16" or torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in CPU_ARITHMETIC[dtype])
+
+
 def choose_dtype(dtype: str, device: Any) -> Any:
-    """Return the torch dtype for a name or `auto` (bfloat16 on CUDA from compute capability 8.0 on, else float32)."""
+    """Return the torch dtype for a name or `auto`: bfloat16 where the device has such arithmetic, else float32.
+
+    CUDA devices have it from compute capability 8.0 on, CPUs with AMX or AVX512-BF16.
+    """
     import torch
 
     if dtype == "auto":
-        capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if capable else torch.float32
+        return torch.bfloat16 if computes_in("bfloat16", device) else torch.float32
     if dtype not in DTYPES:
         raise UserError(
             f"dtype '{dtype}': unknown{did_you_mean(dtype, list(DTYPES))}; use auto, float32, bfloat16 or float16"
         )
-    if DTYPES[dtype] != "float32" and device.type == "cpu":
-        logging.getLogger(__name__).warning("%s on a CPU is usually far slower than float32", DTYPES[dtype])
+    if DTYPES[dtype] != "float32" and device.type == "cpu" and not computes_in(DTYPES[dtype], device):
+        text = "this CPU has no %s arithmetic, so it is far slower than float32: --dtype auto takes the faster one"
+        logging.getLogger(__name__).warning(text, DTYPES[dtype])
     return getattr(torch, DTYPES[dtype])
 
 

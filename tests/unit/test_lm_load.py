@@ -144,7 +144,7 @@ def test_wrong_family(causal: Path) -> None:
 
 def test_device_and_dtype() -> None:
     cpu = choose_device("cpu")
-    assert choose_dtype("auto", cpu) == torch.float32
+    assert choose_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
     assert choose_dtype("bf16", cpu) == torch.bfloat16
     with pytest.raises(UserError, match=r"dtype 'float23': unknown \(did you mean 'float32'\?\)"):
         choose_dtype("float23", cpu)
@@ -152,6 +152,26 @@ def test_device_and_dtype() -> None:
         choose_device("gpu")
     with pytest.raises(UserError, match="device 'cuda:99': this machine shows"):
         choose_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("able", "dtype", "slow"),
+    [
+        ({"amx_bf16": True}, torch.bfloat16, ["float16"]),
+        ({"avx512_bf16": True, "avx512_fp16": True}, torch.bfloat16, []),
+        ({"avx2": True, "amx_bf16": False}, torch.float32, ["bfloat16", "float16"]),
+        ({}, torch.float32, ["bfloat16", "float16"]),
+    ],
+)
+def test_auto_asks_the_processor(
+    able: dict[str, bool], dtype: torch.dtype, slow: list[str], monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    cpu = choose_device("cpu")
+    assert choose_dtype("auto", cpu) == dtype
+    for name in ("bfloat16", "float16"):
+        choose_dtype(name, cpu)
+    assert [record.args[0] for record in caplog.records] == slow
 
 
 def test_each_process_of_several_has_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Our scores beside released ones: which rows a list marks, what is drawn and set aside, and how agreement is measured."""
+"""Our scores beside released ones: which rows a list marks, what is drawn and set aside, how agreement is measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_an_even_pool_has_as_many_good_rows_as_bad_ones_and_rows_aside_are_other
     good = [place % 5 > 0 for place in range(50)]  # 10 bad
     marked = choose(good, settings(limit=16, even=True, held_out=20))
     assert sum(good[place] for place in marked.pool) == 8
-    assert len(marked.pool) == 16 and len(marked.held_out) == 20
+    assert (len(marked.pool), len(marked.held_out)) == (16, 20)
     assert not set(marked.pool) & set(marked.held_out)
     assert list(marked.pool) == sorted(marked.pool)
 

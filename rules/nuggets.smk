@@ -396,6 +396,7 @@ rule nuggets_count_scores:
         script="scripts/nuggets/count_scores.py",
         code=code_of("scripts/nuggets/count_scores.py"),
         scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
+        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors",
     output:
         measured="<results>/nuggets/measured/golden_scores/{dataset}/{model}/{anchors}.csv",
     log:
@@ -410,7 +411,8 @@ rule nuggets_count_scores:
         thresholds=NUGGETS["figure_scores"]["thresholds"],
     shell:
         "python -m {params.module}"
-        " --scores {input.scores:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --anchors {wildcards.anchors:q}"
+        " --scores {input.scores:q} --raw {input.raw:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --anchors {wildcards.anchors:q}"
         " --seed {params.seed} --thresholds {params.thresholds} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 

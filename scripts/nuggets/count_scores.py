@@ -8,9 +8,10 @@ from typing import Any, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.metrics import metric_row, reason_row, write_metrics
+from scripts.common.tensors import read_tensors
 from scripts.data.schemas import read_examples
 from scripts.nuggets.benchmarks import experiment
-from scripts.nuggets.golden_files import read_scores
+from scripts.nuggets.golden_files import effect_row, read_scores
 
 
 def threshold_rows(
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--scores", help="CSV of collect_scores")
+    parser.add_argument("--raw", help="raw.safetensors of the same anchor set; counts its anchors without effect")
     given.add_argument("--released", help="JSONL, schema scored: what the authors released; its spread is measured too")
     parser.add_argument("--dataset", required=True, help="name of the pool")
     parser.add_argument("--model", required=True, help="name of the scoring model")
@@ -63,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         name = experiment("golden_scores", args.anchors)
         golden, rows = read_scores(args.scores).golden, []
+        if args.raw:
+            rows = [effect_row(name, *about, read_tensors(args.raw, "n_tokens")[0]["n_tokens"])]
     write_metrics(args.measured_out, [*rows, *threshold_rows(name, *about, args.thresholds, golden)])
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_csv
+from scripts.common.metrics import metric_row
 from scripts.common.tensors import read_tensors
 from scripts.data.schemas import read_examples
 from scripts.nuggets.selection_quality import improved_anchors
 
 NO_TRUTH = "it is not known which examples of this pool are good: only a synthetic pool has a truth file"
+WITHOUT_EFFECT = "anchors_without_effect"
 RACED = "scores were made with racing on, so not every candidate was run against every anchor"
 
 
@@ -41,6 +43,25 @@ class Replay:
 def numbers(rows: Sequence[dict[str, str]], column: str) -> tuple[float | None, ...]:
     """Return a column of a CSV as numbers, None where a cell is empty."""
     return tuple(float(row[column]) if row[column] else None for row in rows)
+
+
+def effect_row(name: str, setting: str, model: str, seed: int, n_tokens: np.ndarray) -> dict[str, Any]:
+    """Return how many anchors have no answer left, so that no example can help with them; n: the anchors.
+
+    name: the experiment; n_tokens: (K,) answer tokens.
+    """
+    count = int((np.asarray(n_tokens) == 0).sum())
+    return metric_row("nuggets", name, setting, model, "anchors", seed, WITHOUT_EFFECT, count, len(n_tokens))
+
+
+def effect_notes(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return what a table or figure says of anchors without effect among its measured values: nothing for none."""
+    found = {(int(float(row["value"])), int(row["n"])) for row in rows if row["metric"] == WITHOUT_EFFECT}
+    return [
+        f"{count} of {total} anchors have no answer left (nuggets.score.anchor_tokens) and count for no example."
+        for count, total in sorted(found)
+        if count
+    ]
 
 
 def read_scores(path: PathLike) -> Scores:

@@ -13,7 +13,7 @@ from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
 from scripts.nuggets.benchmarks import experiment
-from scripts.nuggets.golden_files import NO_TRUTH, RACED, read_replay, read_scores, read_truth
+from scripts.nuggets.golden_files import NO_TRUTH, RACED, effect_row, read_replay, read_scores, read_truth
 from scripts.nuggets.selection_quality import AGREEMENT, AUC, auc, spearman
 
 METHOD = "golden_score"
@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         truth = read_truth(args.truth, scores.ids) if args.truth else None
         good = None if truth is None else np.array([row["good"] for row in truth])[replay.scored]
         rows = size_rows(settings, replay.improved, good)
+        rows.append(effect_row(settings.experiment, "all", settings.model, settings.seed, replay.n_tokens))
     write_metrics(args.measured_out, rows)
 
 

@@ -15,7 +15,7 @@ from scripts.common.errors import run_step
 from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.nuggets.benchmarks import experiment
-from scripts.nuggets.golden_files import RACED, read_replay, read_scores
+from scripts.nuggets.golden_files import RACED, effect_row, read_replay, read_scores
 from scripts.nuggets.racing import anchors_needed, answered_blocks
 
 METHOD = "racing"
@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = [reason_row("nuggets", settings.experiment, RACED, model=settings.model)]
     else:
         rows = racing_rows(settings, replay.improved, replay.n_tokens)
+        rows.append(effect_row(settings.experiment, "all", settings.model, settings.seed, replay.n_tokens))
     write_metrics(args.measured_out, rows)
 
 

@@ -18,7 +18,7 @@ from scripts.common.seeding import generator
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
 from scripts.nuggets.benchmarks import experiment
-from scripts.nuggets.golden_files import RACED, numbers, read_replay, read_scores, read_truth
+from scripts.nuggets.golden_files import RACED, Replay, effect_row, numbers, read_replay, read_scores, read_truth
 from scripts.nuggets.released_agreement import Interval, agreement, length_bins
 from scripts.nuggets.selection_quality import auc, oriented, spearman
 
@@ -102,8 +102,8 @@ def size_rows(name: str, settings: ReleasedSettings, pool: Pool, improved: np.nd
     return rows
 
 
-def read_pool(args: argparse.Namespace, settings: ReleasedSettings) -> tuple[Pool, np.ndarray | None]:
-    """Return the scored rows of the pool, and which anchors each of them improved (None after racing)."""
+def read_pool(args: argparse.Namespace, settings: ReleasedSettings) -> tuple[Pool, Replay | None]:
+    """Return the scored rows of the pool, and each of them against every anchor (None after racing)."""
     scores = read_scores(args.scores)
     difficulty = {row["id"]: row for row in read_csv(args.difficulty, ("id", *DIFFICULTY))}
     if missing := [name for name in scores.ids if name not in difficulty]:
@@ -122,8 +122,7 @@ def read_pool(args: argparse.Namespace, settings: ReleasedSettings) -> tuple[Poo
         np.array(columns["length"], dtype=float)[kept],
         np.array([known.get(name, np.nan) for name in scores.ids])[kept],
     )
-    replay = read_replay(args.raw, scores)
-    return pool, replay.improved if replay else None
+    return pool, read_replay(args.raw, scores)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -142,16 +141,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.truth:
         write_metrics(args.measured_out, [reason_row("nuggets", name, NOT_LISTED, model=settings.model)])
         return
-    pool, improved = read_pool(args, settings)
+    pool, replay = read_pool(args, settings)
     if pool.good.all() or not pool.good.any():
         raise UserError(
             f"{args.truth}: {int(pool.good.sum())} of {len(pool.good)} scored rows are good; both are needed"
         )
     rows = interval_rows(name, settings, pool) + bin_rows(name, settings, pool)
-    if improved is None:
+    if replay is None:
         rows.append(reason_row("nuggets", name, RACED, model=settings.model, setting="n_anchors"))
     else:
-        rows += size_rows(name, settings, pool, improved)
+        rows += size_rows(name, settings, pool, replay.improved)
+        rows.append(effect_row(name, "all", settings.model, settings.seed, replay.n_tokens))
     write_metrics(args.measured_out, rows)
 
 

@@ -222,6 +222,7 @@ class Plan:
             "table_racing": "racing",
             "figure_anchor_sizes": "anchor_sizes",
             "figure_scores": "golden_scores",
+            "table_cases": "golden_scores",
             "table_released": "released",
             "figure_released": "released",
         }.get(artifact)

@@ -6,6 +6,7 @@ Anchors are drawn at random from the main anchor set, several times for each siz
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
@@ -13,6 +14,7 @@ from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import new_figure
+from scripts.nuggets.golden_files import effect_notes
 from scripts.nuggets.selection_quality import AGREEMENT, AUC
 from scripts.selection.methods import method_style
 
@@ -82,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             reason = args.measured.reason(metric=metric) or NOT_MEASURED
             say_unavailable(axes, reason)
             rows.append(dict(zip(COLUMNS, (metric, "", "", "", "", 0, reason))))
+    for note in effect_notes(args.measured.rows):
+        panels[0].set_title("\n".join(textwrap.wrap(note, 44)), fontsize=6.5)
     legend_above(figure, panels)
     save(figure, rows, COLUMNS, args)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
@@ -11,6 +12,7 @@ from scripts.common.files import read_csv
 from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.common.settings import parse_settings
 from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.golden_files import effect_notes
 from scripts.selection.methods import method_style
 
 COLUMNS = ("series", "golden_score", "n_examples")
@@ -69,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     theirs = threshold_counts(args.measured.published, settings.dataset, settings.model)
     figure, axes = new_figure("single", 2.5)
     draw(axes, curve, ours, len(scores))
+    for note in effect_notes(args.measured.rows):
+        axes.set_title("\n".join(textwrap.wrap(note, 44)), fontsize=6.5, color=INK)
     if theirs:
         style = {"marker": "D", "linestyle": "none", "markerfacecolor": "white", "markeredgecolor": INK}
         axes.plot([n for _, n in theirs], [t for t, _ in theirs], label="published", **style)

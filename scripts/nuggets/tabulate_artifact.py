@@ -13,6 +13,7 @@ from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.tables import Cell, Column, Missing
 from scripts.nuggets.benchmarks import GRADE, LIKELIHOOD, WIN_RATE
 from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.golden_files import effect_notes
 from scripts.selection.methods import method_label
 
 NO_SUBSET = "The model as it is: not fine-tuned."
@@ -235,6 +236,7 @@ def table_racing(measured: Measured, settings: Comparison) -> Table:
         rows.append(row)
     caption = f"Exact early stopping on {settings.dataset} with {settings.anchors}, scored by {settings.model}"
     notes = ["Replayed on the whole score matrix: a candidate stops once its side of the threshold is certain."]
+    notes += effect_notes(measured.rows)
     return Table(rows, columns, caption, notes)
 
 

@@ -11,6 +11,7 @@ from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column
 from scripts.data.schemas import read_examples
 from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.golden_files import effect_notes
 
 FILES = {
     "sorted-pool": "JSONL: examples with their score, best first",
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append(cells)
     caption = "NUGGETS: the highest and the lowest scored examples of the pool"
     notes = ["Of equal scores the example that comes first in the pool ranks higher."]
+    notes += effect_notes(args.measured.rows)
     save_table(Table(rows, columns, caption, notes), args)
 
 

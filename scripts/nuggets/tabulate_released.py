@@ -10,6 +10,7 @@ from scripts.common.measured import Measured
 from scripts.common.tables import Cell, Column, Missing
 from scripts.nuggets.benchmarks import SCORES, experiment
 from scripts.nuggets.comparison import Comparison
+from scripts.nuggets.golden_files import effect_notes
 
 VALUES = (
     ("label", "auc", "AUC, label"),
@@ -54,6 +55,7 @@ def notes(measured: Measured) -> list[str]:
         f" Released scores are known of {released or 0} of them, the low ones.",
         "At equal length: good and bad rows are compared within fifths of equal answer length only."
         " Intervals: percentiles over resampled rows.",
+        *effect_notes(measured.rows),
     ]
 
 

@@ -9,8 +9,8 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv, write_jsonl
 from scripts.common.metrics import read_metrics, with_value
 from scripts.common.tensors import write_tensors
-from scripts.nuggets import count_scores, measure_anchor_sizes, measure_quality, measure_racing
-from scripts.nuggets.golden_files import NO_TRUTH, RACED
+from scripts.nuggets import count_scores, measure_anchor_sizes, measure_quality, measure_racing, measure_released
+from scripts.nuggets.golden_files import NO_TRUTH, RACED, WITHOUT_EFFECT, effect_notes
 from tests.unit.nuggets_eval import flags
 
 IMPROVED = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
@@ -29,9 +29,9 @@ def write_scores(path, rows):
     write_csv(path, rows, ("id", "golden_score", "mean_gain_nats"))
 
 
-def write_raw(folder, one_shot):
+def write_raw(folder, one_shot, n_tokens=(1, 1, 1, 1)):
     zero = np.zeros(4, dtype=np.float32)
-    raw = {"zero_shot": zero, "one_shot": one_shot, "n_tokens": np.ones(4, dtype=np.int32)}
+    raw = {"zero_shot": zero, "one_shot": one_shot, "n_tokens": np.array(n_tokens, dtype=np.int32)}
     write_tensors(folder / "raw.safetensors", raw)
 
 
@@ -61,7 +61,8 @@ def reasons(folder):
 
 def count(folder):
     given = {"dataset": "pool", "model": "tiny", "anchors": "kmeans_4", "seed": 0, "thresholds": [0.25, 0.5]}
-    count_scores.main(flags({"scores": folder / "scores.csv", **given, "measured-out": folder / "measured.csv"}))
+    read = {"scores": folder / "scores.csv", "raw": folder / "raw.safetensors"}
+    count_scores.main(flags({**read, **given, "measured-out": folder / "measured.csv"}))
     return values(folder)
 
 
@@ -95,10 +96,47 @@ def racing(folder):
     return values(folder)
 
 
+def released(folder, **changes):
+    names = {"scores": "scores.csv", "raw": "raw.safetensors", "difficulty": "difficulty.csv", "truth": "truth.jsonl"}
+    settings = {**ABOUT, "orders": QUALITY["orders"], "resamples": 50, "sizes": [1, 2, 4, 8], "draws": 3}
+    write_jsonl(folder / "released.jsonl", [{"id": f"p{i}", "score": s} for i, s in ((1, 0.5), (2, 0.3), (3, 0.1))])
+    read = {name: folder / file for name, file in names.items()}
+    given = {**read, "released": folder / "released.jsonl", "settings": settings}
+    measure_released.main(flags({**given, "measured-out": folder / "measured.csv", **changes}))
+    return values(folder)
+
+
+def test_agreement_with_released_scores(folder):
+    found = released(folder)
+    assert found["label", "golden_score", "0", "auc"] == (1.0, 4)
+    assert found["label", "length", "0", "auc"] == (0.0, 4)
+    assert found["released_score", "golden_score", "0", "spearman"] == (1.0, 3)
+    assert found["released_score", "length", "0", "spearman"] == (-1.0, 3)
+    assert found["n_anchors_4", "golden_score", "2", "auc"] == (1.0, 4)
+    assert not any(setting == "n_anchors_8" for setting, *_ in found)
+    assert found["all", "anchors", "0", WITHOUT_EFFECT] == (0, 4)
+
+
+def test_a_pool_without_a_list_says_so(folder):
+    assert released(folder, truth=None) == {}
+    assert reasons(folder) == {"": measure_released.NOT_LISTED}
+
+
+@pytest.mark.parametrize("step", [count, sizes, racing, released])
+def test_anchors_without_effect_are_counted_wherever_scores_are_shown(folder, step):
+    write_raw(folder, IMPROVED.astype(np.float32), n_tokens=(1, 0, 1, 0))
+    step(folder)
+    rows = with_value(read_metrics(folder / "measured.csv"))
+    assert effect_notes(rows) == [
+        "2 of 4 anchors have no answer left (nuggets.score.anchor_tokens) and count for no example."
+    ]
+
+
 def test_counts_at_thresholds(folder):
     assert count(folder) == {
         ("pool", "le_0.25", "0", "n_examples"): (2, 4),
         ("pool", "le_0.5", "0", "n_examples"): (2, 4),
+        ("pool", "anchors", "0", WITHOUT_EFFECT): (0, 4),
     }
     assert {row["experiment"] for row in read_metrics(folder / "measured.csv")} == {"golden_scores/kmeans_4"}
 
@@ -133,14 +171,14 @@ def test_anchor_sizes(folder):
     found = sizes(folder)
     assert found["n_anchors_4", "golden_score", "2", "spearman_with_all_anchors"] == (1.0, 4)
     assert found["n_anchors_4", "golden_score", "0", "auc"] == (1.0, 4)
-    assert {seed for _, _, seed, _ in found} == {"0", "1", "2"}
+    assert {seed for _, method, seed, _ in found if method == "golden_score"} == {"0", "1", "2"}
 
 
 def test_racing_replays(folder):
     assert racing(folder)["threshold_0.5", "racing", "0", "same_decisions_share"] == (1.0, 4)
 
 
-@pytest.mark.parametrize("step", [count, quality, sizes, racing])
+@pytest.mark.parametrize("step", [count, quality, sizes, racing, released])
 def test_same_bytes_twice(folder, step):
     step(folder)
     first = (folder / "measured.csv").read_bytes()
@@ -153,7 +191,7 @@ def test_a_real_pool_has_no_truth(folder):
     assert reasons(folder) == {"": NO_TRUTH}
     assert (folder / "roc.csv").read_text().count("\n") == 1
     found = sizes(folder, truth=None)
-    assert {metric for *_, metric in found} == {"spearman_with_all_anchors"}
+    assert {metric for *_, metric in found} == {"spearman_with_all_anchors", WITHOUT_EFFECT}
     assert reasons(folder) == {"auc": NO_TRUTH}
 
 

@@ -23,7 +23,7 @@ MEASURED = {
     "table_racing": {"racing"},
     "table_released": {"released"},
     "table_released_counts": {"released_scores/alpaca_gpt4_bad_scores.csv"},
-    "table_cases": set(),
+    "table_cases": {"golden_scores"},
     "figure_scores": {"golden_scores"},
     "figure_released": {"released"},
     "figure_pairwise": {"judged/pairwise"},

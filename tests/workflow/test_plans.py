@@ -25,10 +25,10 @@ NUGGETS = {
     "table_released": {"measure_released"},
     "figure_released": {"measure_released"},
     "table_released_counts": {"count_released"},
-    "table_cases": SCORING | EMBEDDING,
+    "table_cases": SCORING | EMBEDDING | {"count_scores"},
     "figure_scores": SCORING | EMBEDDING | {"count_scores"},
     "figure_pairwise": SCORING | EMBEDDING | TRAINING | JUDGING,
-    "figure_cases": SCORING | EMBEDDING | {"table_cases"},
+    "figure_cases": SCORING | EMBEDDING | {"count_scores", "table_cases"},
     "figure_selection_quality": SCORING | EMBEDDING | {"score_difficulty", "measure_quality"} | TRAINING | JUDGING,
     "figure_anchor_sizes": SCORING | EMBEDDING | {"measure_anchor_sizes"},
 }

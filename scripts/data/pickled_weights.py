@@ -14,8 +14,6 @@ from typing import Any, Iterable, Mapping, Sequence
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_json
 
-PICKLES = ("pytorch_model*.bin", "pytorch_model*.bin.index.json")
-"""Names of weights and of their index as torch and transformers save them; all in the top folder."""
 SINGLE, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 SHARD_NAME = re.compile(r"pytorch_model[\w.-]*\.bin")
 SHARD_BYTES = 5_000_000_000

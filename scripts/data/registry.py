@@ -245,6 +245,8 @@ def packed_or_plain(path: PathLike) -> str:
 def local_files(file: str, place: str, split: str) -> str | list[str]:
     """Return one's own file, packed or not; the files that a pattern with * matches, or those of the split in a folder.
 
+    A file whose name holds * is that file.
+
     Raises `UserError` where a pattern or a folder has no file of the split.
     """
     if os.path.isdir(file):
@@ -254,7 +256,7 @@ def local_files(file: str, place: str, split: str) -> str | list[str]:
                 f"{place}: folder {file} has no file of '{split}'; expected {split}.jsonl, .csv, .parquet ..."
             )
         return found
-    if "*" in file:
+    if "*" in file and not os.path.exists(packed_or_plain(file)):
         found = sorted(glob.glob(file))
         if not found:
             raise UserError(f"{place}: no file matches {file}; check the pattern")

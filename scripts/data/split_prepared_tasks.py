@@ -7,7 +7,6 @@ demonstrations (split train, or dev) and the test rows.
 from __future__ import annotations
 
 import argparse
-import logging
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -18,7 +17,6 @@ from scripts.data.reader_base import value_of
 from scripts.data.rows import Record, read_rows
 from scripts.data.schemas import validate, write_examples
 
-LOG = logging.getLogger(__name__)
 COLUMNS = ("task", "input", "output", "options")
 
 

@@ -22,8 +22,6 @@ from scripts.data.synthetic_instructions import FAMILIES, Example, make_example
 from scripts.data.synthetic_words import NEUTRAL, World
 
 STAGES = (1, 2, 3)
-PARTS = {1: ("train",), 2: ("train", "query"), 3: ("train", "existing")}
-"""Parts of each stage beside validation and test."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,9 +11,7 @@ from scripts.common.errors import UserError
 from scripts.lm.judge import FIRST, SECOND, TIE, Item, Pair, Verdict
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from scripts.lm.load import LoadedModel
+    pass
 
 LOWEST, HIGHEST = 1.0, 10.0  # MT-Bench's scale
 
@@ -63,24 +61,6 @@ def rouge(answers: Sequence[str], references: Sequence[str]) -> dict[str, list[f
     scorer = RougeScorer(["rouge1", "rougeL"], use_stemmer=False)
     scores = [scorer.score(reference, answer) for answer, reference in zip(answers, references, strict=True)]
     return {kind: [float(one[kind].fmeasure) for one in scores] for kind in ("rouge1", "rougeL")}
-
-
-def reference_likelihood(loaded: LoadedModel, prompts: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Return the mean log-likelihood, in nats per token, that a model gives each reference after its prompt.
-
-    prompts, references: n texts each; the reference is tokenised on its own. Returns float64 (n,). Raises `UserError`
-    for a reference without tokens.
-    """
-    from scripts.lm.generate import encode_prompts
-    from scripts.lm.score import Continuation, Scorer
-
-    answers = loaded.tokenizer(list(references), add_special_tokens=False)["input_ids"]
-    for index, ids in enumerate(answers):
-        if not ids:
-            raise UserError(f"reference {index}: it has no tokens; give a reference answer")
-    rows = [Continuation(tuple(a), tuple(b)) for a, b in zip(encode_prompts(loaded, prompts), answers, strict=True)]
-    scores = Scorer(loaded.model).score(None, rows)
-    return scores.logprob_sums / scores.n_tokens
 
 
 def _needed(reference: str, index: int) -> str:

@@ -65,9 +65,6 @@ class Demonstration:
     fit: str
 
 
-FITS = ("whole", "cut", "answer_lost", "skipped")
-
-
 def encode_anchors(
     tokenizer: PreTrainedTokenizerBase,
     prompt: Prompt,

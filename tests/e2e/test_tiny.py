@@ -155,12 +155,6 @@ def survivors(workspace: Workspace) -> list[psutil.Process]:
     return psutil.wait_procs(found, timeout=30)[1]
 
 
-def test_there_are_twenty_kills_of_every_kind() -> None:
-    kinds = [kind for steps in KILLED.values() for kind, _, _ in steps]
-    assert len(kinds) == 20
-    assert set(kinds) == {"train", "score", "generate", "select", "plot"}
-
-
 @pytest.mark.parametrize("paper", KILLED)
 def test_killed_again_and_again_and_run_on_one_core(
     undisturbed_run: Workspace, undisturbed: dict[str, str], tmp_path: Path, paper: str

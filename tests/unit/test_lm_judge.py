@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 
 import pytest
@@ -23,8 +22,8 @@ from scripts.lm.judge import (
     win_rate,
 )
 from scripts.lm.judge_local import LocalWriter
-from scripts.lm.judge_reference import ReferenceJudge, exact_match, reference_likelihood, rouge
-from tests.unit.lm_tiny import tiny, words
+from scripts.lm.judge_reference import ReferenceJudge, exact_match, rouge
+from tests.unit.lm_tiny import tiny
 
 PAIRS = Template(
     user="Task: {instruction}\n(A) {output_1}\n(B) {output_2}\nBetter?",
@@ -226,18 +225,6 @@ def test_reference_judge_grades():
     assert [verdict.value for verdict in ReferenceJudge().grade(items)] == [10, 1, pytest.approx(5.5), 10]
     with pytest.raises(UserError, match="answer 1: no reference"):
         ReferenceJudge().grade([Item("", "a", "a"), Item("", "a", "  ")])
-
-
-def test_reference_likelihood_equals_the_plain_computation():
-    loaded = tiny()
-    rng = random.Random(3)
-    prompts = [words(rng.randint(2, 9), rng) for _ in range(5)]
-    references = [words(rng.randint(1, 4), rng) for _ in range(5)]
-    values = reference_likelihood(loaded, prompts, references)
-    for value, prompt, reference in zip(values, prompts, references):
-        assert value == pytest.approx(plain_sum(loaded, prompt, reference) / len(reference.split()), abs=1e-4)
-    with pytest.raises(UserError, match="reference 1: it has no tokens"):
-        reference_likelihood(loaded, ["w1", "w2"], ["w3", ""])
 
 
 # ---- local models ----------------------------------------------------------------------------------------------------

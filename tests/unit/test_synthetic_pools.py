@@ -14,9 +14,11 @@ from scripts.common.errors import UserError
 from scripts.data import generate_pools
 from scripts.data.readers import read_raw
 from scripts.data.synthetic_instructions import FAMILIES
-from scripts.data.synthetic_pools import PARTS, STAGES, Pools, PoolSettings
+from scripts.data.synthetic_pools import STAGES, Pools, PoolSettings
 from scripts.data.synthetic_words import build_world
 
+PARTS = {1: ("train",), 2: ("train", "query"), 3: ("train", "existing")}
+"""Parts of each stage beside validation and test."""
 SETTINGS = PoolSettings(
     families=("copy", "reverse", "first", "last", "count", "opposite"),
     pool_size=60,

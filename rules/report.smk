@@ -28,6 +28,9 @@ WITHOUT_GPU = [
 WITHOUT_GPU_MEASURED = sorted(
     {file for paper, artifact in WITHOUT_GPU for file in LISTED[paper].plan.needs(artifact).measured}
 )
+# Papers with claims, and what other tiers that are kept in docs/ say of them.
+CLAIMING = [paper for paper in config["papers"] if paper != "head_to_head"]
+OTHER_CLAIMS = [path for path in sorted(map(str, Path("docs").glob("*/claims.csv"))) if Path(path).parent.name != config["tier"]]
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
 
 
@@ -139,6 +142,61 @@ rule report_plot_overview:
         " > {log:q} 2>&1"
 
 
+rule report_measure_claims:
+    """Decide every claim of the papers by the measured values."""
+    input:
+        script="scripts/report/measure_claims.py",
+        code=code_of("scripts/report/measure_claims.py"),
+        claims="config/published/claims.yaml",
+        metrics="<results>/metrics.csv",
+        published=expand("config/published/{paper}.csv", paper=config["papers"]),
+    output:
+        claims="<results>/claims.csv",
+    log:
+        "<logs>/report/measure_claims.log",
+    benchmark:
+        "<benchmarks>/report/measure_claims.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        papers=config["papers"],
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --claims {input.claims:q} --metrics {input.metrics:q} --published {input.published:q}"
+        " --papers {params.papers:q} --tier {params.tier} --claims-out {output.claims:q}"
+        " > {log:q} 2>&1"
+
+
+rule report_plot_claims:
+    """Draw the claims of a paper: what it prints and what was measured, each with its verdict."""
+    input:
+        script="scripts/report/plot_claims.py",
+        code=code_of("scripts/report/plot_claims.py"),
+        claims=["<results>/claims.csv", *OTHER_CLAIMS],
+    output:
+        pdf="<results>/figures/report_claims_{paper}.pdf",
+        png="<results>/figures/report_claims_{paper}.png",
+        csv="<results>/figures/report_claims_{paper}.csv",
+    log:
+        "<logs>/report/plot_claims/{paper}.log",
+    benchmark:
+        "<benchmarks>/report/plot_claims/{paper}.tsv"
+    wildcard_constraints:
+        paper=one_of(CLAIMING),
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        tier=config["tier"],
+    shell:
+        "python -m {params.module}"
+        " --claims {input.claims:q} --paper {wildcards.paper} --tier {params.tier}"
+        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " > {log:q} 2>&1"
+
+
 rule report_plot_contact_sheet:
     """Draw all figures of the run, small, on one page."""
     input:
@@ -196,6 +254,8 @@ rule report_render_report:
         docs=PAPER_PAGES,
         overview=["<results>/figures/report_overview.png"] if WITH_CLAIM else [],
         sheet=["<results>/contact_sheet.png"] if REPORT_FIGURES else [],
+        claims=["<results>/claims.csv"] if CLAIMING else [],
+        claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
     output:
         report="<results>/report.html",
     log:
@@ -215,6 +275,7 @@ rule report_render_report:
         " --metrics {input.metrics:q} --comparison {input.comparison:q} --config {input.config:q}"
         " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
         " --docs {input.docs:q} --overview {input.overview:q} --contact-sheet {input.sheet:q}"
+        " --claims {input.claims:q} --claim-figures {input.claim_figures:q}"
         " --report-out {output.report:q}"
         " > {log:q} 2>&1"
 
@@ -285,6 +346,7 @@ rule report:
         "<results>/report.html",
         "<results>/comparison.csv",
         "<results>/metrics.csv",
+        ["<results>/claims.csv"] if CLAIMING else [],
     localrule: True
 
 

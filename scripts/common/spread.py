@@ -66,6 +66,13 @@ def t_critical(degrees: int, level: float = 0.95) -> float:
     return math.tan((low + high) / 2) * math.sqrt(degrees)
 
 
+def t_chance(t: float, degrees: int) -> float:
+    """Return the chance that a Student variable with `degrees` degrees of freedom lies in [-t, t]."""
+    if degrees < 1 or t < 0:
+        raise ValueError(f"need degrees >= 1 and t >= 0, got {degrees} and {t}")
+    return min(1.0, _central_chance(math.atan(t / math.sqrt(degrees)), degrees))
+
+
 def _central_chance(angle: float, degrees: int) -> float:
     """Return P(|T| <= t) for t = tan(angle) * sqrt(degrees)."""
     sine, cosine = math.sin(angle), math.cos(angle)

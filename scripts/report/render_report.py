@@ -19,6 +19,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.metrics import read_metrics
 from scripts.common.tables import format_number
+from scripts.report.claims import CLAIM_COLUMNS, VERDICTS
 from scripts.report.compare_published import COMPARISON_COLUMNS
 from scripts.report.deviations import read_deviations
 from scripts.report.manifest import NO_PAPERS, anchor, artifact_title, paper_name, parse_manifest, places_of
@@ -141,6 +142,10 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
         "papers": papers,
         "deviations": {paper: found for paper, found in deviations.items() if found},
         "overview": read_picture(args.overview) if args.overview else None,
+        "claims": read_csv(args.claims, CLAIM_COLUMNS) if args.claims else [],
+        "claim_figures": {path.stem.removeprefix("report_claims_"): read_picture(path) for path in args.claim_figures},
+        "verdicts": VERDICTS,
+        "paper_name": paper_name,
         "n_papers": sum(paper["key"] not in NO_PAPERS for paper in papers),
         "comparison": comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts]),
         "counts": collections.Counter(row["status"] for row in comparison),
@@ -179,6 +184,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--docs", nargs="*", default=[], type=Path, help="the papers' pages, whose deviations are shown"
     )
     parser.add_argument("--overview", nargs="?", type=Path, help="PNG that shows the papers side by side")
+    parser.add_argument("--claims", nargs="?", type=Path, help="CSV written by measure_claims")
+    parser.add_argument("--claim-figures", nargs="*", default=[], type=Path, help="PNGs report_claims_<paper>.png")
     parser.add_argument("--contact-sheet", nargs="?", type=Path, help="PNG with all figures, to link to")
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files, if there are any")
     parser.add_argument("--report-out", required=True, type=Path, help="the page")

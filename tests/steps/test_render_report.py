@@ -19,6 +19,7 @@ from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, write_metrics
 from scripts.common.spread import spread
 from scripts.common.tables import Column, Missing, write_table
 from scripts.report import compare_published
+from scripts.report.claims import CLAIM_COLUMNS, VERDICTS
 from scripts.report.manifest import artifact_title, parse_manifest
 from scripts.report.render_report import comparison_rows, main
 from scripts.report.run_facts import git_commit
@@ -28,6 +29,7 @@ from tests.workspace import REPO_ROOT
 
 EVIL = "<script>window.injected=1</script><img src=x onerror=window.injected=2>\"'&amp;{{ 7*7 }}"
 METHODS = ("base", "full", "gt_0.8")
+DECIDED = ("holds", "holds", "contrary", "not told apart", "not run")
 BENCHMARK = "s\th:m:s\tmax_rss\n12.5\t0:00:12\t812.4\n"
 
 
@@ -89,6 +91,9 @@ def make_results(root: Path, tier: str) -> list[str]:
     write_text(root / "docs" / "nuggets.md", f"# NUGGETS\n\n## Deviations\n\n- `top` {EVIL}\n\n## More\n\nnot shown\n")
     write_text(root / "docs" / "mend.md", "# MEND\n\nno such section\n")
     shutil.copy(files["png"], results / "contact_sheet.png")
+    shutil.copy(files["png"], results / "report_claims_nuggets.png")
+    told = [(f"c{n}", "nuggets", "Table 1", EVIL, tier, "", *[""] * 6, v, "no judge") for n, v in enumerate(DECIDED)]
+    write_csv(results / "claims.csv", [dict(zip(CLAIM_COLUMNS, row)) for row in told], CLAIM_COLUMNS)
     manifest = [
         {"paper": "nuggets", "artifact": artifact, "kind": kind, "files": [str(path) for path in paths.values()]}
         | {"caption": str(root / "caption.rst")}
@@ -103,7 +108,8 @@ def make_results(root: Path, tier: str) -> list[str]:
         *("--comparison", str(results / "comparison.csv"), "--config", str(root / "config.json")),
         *("--environments", str(root / "envs" / "report.yaml"), "--benchmarks", str(results / "benchmarks")),
         *("--docs", str(root / "docs" / "nuggets.md"), str(root / "docs" / "mend.md"), "--overview", str(files["png"])),
-        *("--contact-sheet", str(results / "contact_sheet.png")),
+        *("--contact-sheet", str(results / "contact_sheet.png"), "--claims", str(results / "claims.csv")),
+        *("--claim-figures", str(results / "report_claims_nuggets.png")),
         *("--report-out", str(results / "report.html")),
     ]
 
@@ -183,6 +189,15 @@ def test_page_holds_every_artifact_and_every_fact(pages):
     assert page.text.count("What it shows") == 6  # in the overview and above each artifact, not in its caption
     assert "not shown" not in page.text
     assert page.text.count("Where this deviates") == 1
+
+
+def test_the_verdicts_of_all_claims_stand_on_top(pages):
+    text = pages["paper"].read_text(encoding="utf-8")
+    section = text[text.index('<section id="claims">') : text.index('<section id="overview">')]
+    assert re.findall(r'<td class="num">(\d+)</td>', section) == ["2", "1", "1", "1"]
+    assert re.findall(r'<th scope="col" class="num">([^<]+)</th>', section) == list(VERDICTS)
+    assert "<strong>contrary</strong>: no judge" in section
+    assert text.index('<section id="claims">') < text.index('<section id="nuggets"')
 
 
 def test_comparison_shows_each_published_value_with_its_status(pages):

@@ -10,6 +10,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from scripts.common.artifact_list import SUFFIXES, Paper
 from scripts.common.config_check import check_config, typed
+from scripts.common.errors import UserError
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.absences import DOWNLOADS
@@ -62,14 +63,14 @@ onerror:
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
 # The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
-LISTED = {
-    paper: Paper(
-        importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS,
-        importlib.import_module(f"scripts.{paper}.plan").Plan.of(config),
-    )
-    for paper in PAPERS
-    if Path(f"scripts/{paper}/artifacts.py").is_file()
-}
+LISTED = {}
+for paper in PAPERS:
+    if Path(f"scripts/{paper}/artifacts.py").is_file():
+        try:
+            listed_plan = importlib.import_module(f"scripts.{paper}.plan").Plan.of(config)
+        except UserError as fault:
+            sys.exit(str(fault) if str(fault).startswith("config:") else f"error: {fault}")
+        LISTED[paper] = Paper(importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS, listed_plan)
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
@@ -170,8 +171,17 @@ def named_inputs(files):
 
 
 def flags_of(flags):
-    """Return a parameter with the flags of the inputs of those names, each before its path."""
-    return lambda wildcards, input: [word for name in flags for word in (f"--{name}", input[name.replace("-", "_")])]
+    """Return a parameter with the flags of the inputs of those names, each before its path or paths."""
+
+    def words(wildcards, input):
+        given = {name: input[name.replace("-", "_")] for name in flags}
+        return [
+            word
+            for name, paths in given.items()
+            for word in (f"--{name}", *([paths] if isinstance(paths, str) else paths))
+        ]
+
+    return words
 
 
 def output_flags(wildcards, output):

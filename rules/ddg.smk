@@ -1,5 +1,5 @@
 # DDG (IJCAI 2025) on DiLM (NAACL Findings 2024): demonstrations written by gradient matching.
-include: "ddg_runs.smk"
+include: "ddg_files.smk"
 
 
 rule ddg_train_generator:
@@ -30,7 +30,7 @@ rule ddg_train_generator:
         module=as_py_module(),
         compute=model_flags(),
         seeds=DDG["seeds"],
-        settings=lambda wildcards: json_text(ddg_pretraining(wildcards)),
+        settings=lambda wildcards: json_text(ddg_settings.pretraining(DDG, wildcards.task)),
         checkpoints=lambda wildcards: ddg_checkpoints(f"generators/{wildcards.task}"),
     shell:
         "python -m {params.module}"
@@ -70,7 +70,7 @@ rule ddg_match_gradients:
         module=as_py_module(),
         compute=model_flags(),
         seeds=DDG["seeds"],
-        settings=lambda wildcards: json_text(ddg_matching(wildcards)),
+        settings=lambda wildcards: json_text(ddg_settings.matching(DDG, wildcards.task, wildcards.variant)),
         checkpoints=lambda wildcards: ddg_checkpoints(f"matched/{wildcards.task}/{wildcards.variant}"),
     shell:
         "python -m {params.module}"
@@ -111,7 +111,7 @@ rule ddg_generate_sets:
         module=as_py_module(),
         compute=device_flags(),
         seeds=DDG["seeds"],
-        settings=lambda wildcards: json_text(ddg_sets(wildcards)),
+        settings=lambda wildcards: json_text(ddg_settings.sets(DDG, wildcards.task, wildcards.method)),
     shell:
         "python -m {params.module}"
         " --examples {input.examples:q} --generators {input.generators:q} --encoder {input.encoder:q}"
@@ -126,7 +126,7 @@ rule ddg_select_coresets:
         script="scripts/ddg/select_coresets.py",
         code=code_of("scripts/ddg/select_coresets.py"),
         examples=lambda wildcards: ddg_split(wildcards.task, "train"),
-        encoder=lambda wildcards: ddg_learner_model(DDG["learner"]),
+        encoder=ddg_coreset_encoder,
     output:
         sets=directory("<results>/ddg/sets/{task}/{method}"),
     log:
@@ -147,11 +147,12 @@ rule ddg_select_coresets:
     params:
         module=as_py_module(),
         compute=device_flags(),
+        encoder=lambda wildcards, input: flag("--encoder", input.encoder),
         seeds=DDG["seeds"],
-        settings=lambda wildcards: json_text(ddg_sets(wildcards)),
+        settings=lambda wildcards: json_text(ddg_settings.sets(DDG, wildcards.task, wildcards.method)),
     shell:
         "python -m {params.module}"
-        " --examples {input.examples:q} --encoder {input.encoder:q} {params.compute}"
+        " --examples {input.examples:q} {params.encoder:q} {params.compute}"
         " --settings {params.settings:q} --seeds {params.seeds} --sets-out {output.sets:q}"
         " > {log:q} 2>&1"
 
@@ -161,7 +162,7 @@ rule ddg_import_sets:
     input:
         script="scripts/ddg/import_sets.py",
         code=code_of("scripts/ddg/import_sets.py"),
-        files=lambda wildcards: raw_files(ddg_released(wildcards.task).values()),
+        files=lambda wildcards: raw_files(DDG_PLAN.released(wildcards.task).values()),
     output:
         sets=directory("<results>/ddg/sets/{task}/{method}"),
     log:
@@ -175,7 +176,7 @@ rule ddg_import_sets:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
-        places=lambda wildcards: list(ddg_released(wildcards.task)),
+        places=lambda wildcards: list(DDG_PLAN.released(wildcards.task)),
         columns=lambda wildcards: DDG["tasks"][wildcards.task]["text_columns"],
         labels=ddg_label_flags,
     shell:
@@ -205,7 +206,7 @@ rule ddg_convert_sets:
         module=as_py_module(),
         columns=lambda wildcards: DDG["tasks"][wildcards.task]["text_columns"],
         labels=ddg_label_flags,
-        layout=lambda wildcards: ddg_layout(wildcards.task),
+        layout=lambda wildcards: ddg_settings.layout(DDG, wildcards.task),
     shell:
         "python -m {params.module}"
         " --sets {input.sets:q} {params.labels:q} --text-columns {params.columns:q} {params.layout:q}"
@@ -214,26 +215,24 @@ rule ddg_convert_sets:
 
 
 rule ddg_train_learners:
-    """Evaluation A: train classifiers on every set of several methods."""
+    """Evaluation A: train classifiers on the sets of one job's methods and sizes."""
     input:
         script="scripts/ddg/train_learners.py",
         code=code_of("scripts/ddg/train_learners.py"),
-        sets=lambda wildcards: [
-            f"<results>/ddg/sets/{wildcards.task}/{name}" for name in ddg_learner_methods(**wildcards)
-        ],
+        sets=ddg_learner_sets,
         full=ddg_full,
         test=lambda wildcards: ddg_split(wildcards.task, "test"),
         learner=lambda wildcards: ddg_learner_model(wildcards.learner),
     output:
-        runs="<results>/ddg/learners/{task}/{learner}/{part}.csv",
+        runs="<results>/ddg/learners/{task}/{learner}/{job}.csv",
     log:
-        "<logs>/ddg/train_learners/{task}/{learner}/{part}.log",
+        "<logs>/ddg/train_learners/{task}/{learner}/{job}.log",
     benchmark:
-        "<benchmarks>/ddg/train_learners/{task}/{learner}/{part}.tsv"
+        "<benchmarks>/ddg/train_learners/{task}/{learner}/{job}.tsv"
     wildcard_constraints:
         task=one_of(DDG["tasks"]),
         learner=one_of(DDG["learners"]),
-        part=one_of(DDG_PARTS),
+        job=one_of({job[2] for job in DDG_PLAN.learner_jobs} or {"none"}),
     priority: 60
     conda:
         "../envs/lm.yaml"
@@ -246,36 +245,64 @@ rule ddg_train_learners:
         module=as_py_module(),
         compute=device_flags(),
         seeds=DDG["seeds"],
-        pairs=lambda wildcards, input: [f"{Path(folder).name}={folder}" for folder in input.sets],
-        full=lambda wildcards, input: flag("--full-examples", input.full),
-        settings=lambda wildcards: json_text(ddg_evaluation(wildcards)),
+        texts=ddg_learner_flags,
+        settings=lambda wildcards: json_text(ddg_settings.learners(DDG, ddg_learner_runs(wildcards))),
     shell:
         "python -m {params.module}"
-        " --sets {params.pairs:q} {params.full:q} --test {input.test:q} --learner {input.learner:q} {params.compute}"
+        " {params.texts:q} --test {input.test:q} --learner {input.learner:q} {params.compute}"
         " --settings {params.settings:q} --seeds {params.seeds} --runs-out {output.runs:q}"
         " > {log:q} 2>&1"
 
 
+rule ddg_measure_learners:
+    """Write the scores of one job's learners."""
+    input:
+        script="scripts/ddg/measure_learners.py",
+        code=code_of("scripts/ddg/measure_learners.py"),
+        runs="<results>/ddg/learners/{task}/{learner}/{job}.csv",
+    output:
+        measured="<results>/ddg/measured/learners/{task}/{learner}/{job}.csv",
+    log:
+        "<logs>/ddg/measure_learners/{task}/{learner}/{job}.log",
+    benchmark:
+        "<benchmarks>/ddg/measure_learners/{task}/{learner}/{job}.tsv"
+    wildcard_constraints:
+        task=one_of(DDG["tasks"]),
+        learner=one_of(DDG["learners"]),
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        metric=lambda wildcards: DDG["tasks"][wildcards.task]["metric"],
+        seeds=DDG["seeds"],
+    shell:
+        "python -m {params.module}"
+        " --runs {input.runs:q} --task {wildcards.task:q} --learner {wildcards.learner:q} --metric {params.metric}"
+        " --seeds {params.seeds} --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
 rule ddg_evaluate_in_context:
-    """Evaluation B: the demonstrations of all methods in a model's prompt, round by round."""
+    """Evaluation B: the demonstrations of one job's methods in a model's prompt, round by round."""
     input:
         script="scripts/ddg/evaluate_in_context.py",
         code=code_of("scripts/ddg/evaluate_in_context.py"),
         sets=ddg_context_sets,
-        examples=lambda wildcards: ddg_split(wildcards.task, "train"),
+        examples=ddg_context_examples,
         test=lambda wildcards: ddg_split(wildcards.task, "test"),
-        prompts=lambda wildcards: sorted(set(ddg_prompts(wildcards).values())),
-        encoder=lambda wildcards: ddg_learner_model(DDG["learner"]),
-        model=lambda wildcards: model_path(wildcards.model),
+        prompts=lambda wildcards: sorted(set(ddg_context_prompts(wildcards).values())),
+        encoder=ddg_context_encoder,
+        model=model_folder,
     output:
-        runs="<results>/ddg/in_context/{task}/{model}.csv",
-        answers="<results>/ddg/in_context/{task}/{model}.jsonl",
+        runs="<results>/ddg/in_context/{task}/{model}/{job}.csv",
+        answers="<results>/ddg/in_context/{task}/{model}/{job}.jsonl",
     log:
-        "<logs>/ddg/evaluate_in_context/{task}/{model}.log",
+        "<logs>/ddg/evaluate_in_context/{task}/{model}/{job}.log",
     benchmark:
-        "<benchmarks>/ddg/evaluate_in_context/{task}/{model}.tsv"
+        "<benchmarks>/ddg/evaluate_in_context/{task}/{model}/{job}.tsv"
     wildcard_constraints:
         task=one_of(DDG["tasks"]),
+        job=one_of({job[2] for job in DDG_PLAN.context_jobs} or {"none"}),
     priority: 60
     conda:
         "../envs/lm.yaml"
@@ -289,272 +316,121 @@ rule ddg_evaluate_in_context:
         compute=model_flags(),
         seeds=DDG["seeds"],
         demonstrations=ddg_context_flags,
-        prompts=lambda wildcards: [f"{name}={path}" for name, path in ddg_prompts(wildcards).items()],
-        rounds=DDG["in_context"]["rounds"],
+        prompts=lambda wildcards: [f"{name}={path}" for name, path in ddg_context_prompts(wildcards).items()],
+        rounds=ddg_rounds,
         n_queries=DDG["in_context"]["n_queries"],
-        settings=lambda wildcards: json_text(ddg_in_context(wildcards)),
+        settings=lambda wildcards: json_text(
+            ddg_settings.in_context(DDG_PLAN, DDG, ddg_context_runs(wildcards), config["compute"]["batch_tokens"])
+        ),
     shell:
         "python -m {params.module}"
-        " {params.demonstrations:q} --examples {input.examples:q} --encoder {input.encoder:q}"
-        " --test {input.test:q} --prompts {params.prompts:q} --model {input.model:q} {params.compute}"
+        " {params.demonstrations:q} --test {input.test:q} --prompts {params.prompts:q}"
+        " --model {input.model:q} {params.compute}"
         " --settings {params.settings:q} --seeds {params.seeds} --round {params.rounds} --test-number {params.n_queries:q}"
         " --runs-out {output.runs:q} --answers-out {output.answers:q}"
         " > {log:q} 2>&1"
 
 
-rule ddg_collect_metrics:
-    """Gather every measured value of the papers in the long schema."""
+rule ddg_measure_in_context:
+    """Write the accuracies of one job of evaluation B."""
     input:
-        script="scripts/ddg/collect_metrics.py",
-        code=code_of("scripts/ddg/collect_metrics.py"),
-        learners=[f"<results>/ddg/learners/{job}.csv" for job in ddg_learner_jobs()],
-        contexts=[f"<results>/ddg/in_context/{job}.csv" for job in ddg_context_jobs()],
+        script="scripts/ddg/measure_in_context.py",
+        code=code_of("scripts/ddg/measure_in_context.py"),
+        runs="<results>/ddg/in_context/{task}/{model}/{job}.csv",
     output:
-        metrics="<results>/ddg/metrics.csv",
-        notes="<results>/ddg/notes.csv",
+        measured="<results>/ddg/measured/in_context/{task}/{model}/{job}.csv",
     log:
-        "<logs>/ddg/collect_metrics.log",
+        "<logs>/ddg/measure_in_context/{task}/{model}/{job}.log",
     benchmark:
-        "<benchmarks>/ddg/collect_metrics.tsv"
+        "<benchmarks>/ddg/measure_in_context/{task}/{model}/{job}.tsv"
+    wildcard_constraints:
+        task=one_of(DDG["tasks"]),
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        learner_jobs=ddg_learner_jobs(),
-        context_jobs=ddg_context_jobs(),
-        settings=DDG_SETTINGS,
+        seeds=DDG["seeds"],
+    shell:
+        "python -m {params.module}"
+        " --runs {input.runs:q} --task {wildcards.task:q} --model {wildcards.model:q}"
+        " --seeds {params.seeds} --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule ddg_measure_averages:
+    """Write the mean over the tasks of DDG's main table."""
+    input:
+        script="scripts/ddg/measure_averages.py",
+        code=code_of("scripts/ddg/measure_averages.py"),
+        runs=ddg_job_files("in_context", DDG_PLAN.jobs_of("table_main")[1]),
+    output:
+        measured="<results>/ddg/measured/averages.csv",
+    log:
+        "<logs>/ddg/measure_averages.log",
+    benchmark:
+        "<benchmarks>/ddg/measure_averages.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        jobs=ddg_job_names(DDG_PLAN.jobs_of("table_main")[1]),
+        settings=as_json(ddg_settings.averages(DDG_PLAN)),
+    shell:
+        "python -m {params.module}"
+        " --jobs {params.jobs:q} --runs {input.runs:q} --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule ddg_measure_differences:
+    """Write the differences between methods, paired over seeds."""
+    input:
+        script="scripts/ddg/measure_differences.py",
+        code=code_of("scripts/ddg/measure_differences.py"),
+        learners=ddg_job_files("learners", DDG_PLAN.jobs_of("table_paired")[0]),
+        contexts=ddg_job_files("in_context", DDG_PLAN.jobs_of("table_paired")[1]),
+    output:
+        measured="<results>/ddg/measured/differences.csv",
+    log:
+        "<logs>/ddg/measure_differences.log",
+    benchmark:
+        "<benchmarks>/ddg/measure_differences.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        learner_jobs=ddg_job_names(DDG_PLAN.jobs_of("table_paired")[0]),
+        context_jobs=ddg_job_names(DDG_PLAN.jobs_of("table_paired")[1]),
+        settings=as_json(ddg_settings.differences(DDG_PLAN)),
     shell:
         "python -m {params.module}"
         " --learner-jobs {params.learner_jobs:q} --learners {input.learners:q}"
         " --context-jobs {params.context_jobs:q} --contexts {input.contexts:q} --settings {params.settings:q}"
-        " --metrics-out {output.metrics:q} --notes-out {output.notes:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule ddg_table_1:
-    """DiLM's Table 1: learners trained on each method's sets, by task and texts a class."""
+rule ddg_list_missing:
+    """Write down what cannot be measured and why: files and models out of reach, methods without sets."""
     input:
-        script="scripts/ddg/tabulate_artifact.py",
-        code=code_of("scripts/ddg/tabulate_artifact.py"),
-        metrics="<results>/ddg/metrics.csv",
-        notes="<results>/ddg/notes.csv",
-        published="config/published/ddg.csv",
+        script="scripts/ddg/list_missing.py",
+        code=code_of("scripts/ddg/list_missing.py"),
     output:
-        **table_files("ddg", "table_1"),
+        measured="<results>/ddg/measured/missing.csv",
     log:
-        "<logs>/ddg/table_1.log",
+        "<logs>/ddg/list_missing.log",
     benchmark:
-        "<benchmarks>/ddg/table_1.tsv"
+        "<benchmarks>/ddg/list_missing.tsv"
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        artifact=artifact_of,
-        settings=DDG_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-use rule ddg_table_1 as ddg_table_2 with:
-    """DiLM's Table 2: the sets read by other learners, the largest size."""
-    output:
-        **table_files("ddg", "table_2"),
-    log:
-        "<logs>/ddg/table_2.log",
-    benchmark:
-        "<benchmarks>/ddg/table_2.tsv"
-
-
-use rule ddg_table_1 as ddg_table_7 with:
-    """DiLM's Table 7: the sets read by other learners, the smallest size."""
-    output:
-        **table_files("ddg", "table_7"),
-    log:
-        "<logs>/ddg/table_7.log",
-    benchmark:
-        "<benchmarks>/ddg/table_7.tsv"
-
-
-use rule ddg_table_1 as ddg_table_8 with:
-    """DiLM's Table 8: the sets read by other learners, the middle size."""
-    output:
-        **table_files("ddg", "table_8"),
-    log:
-        "<logs>/ddg/table_8.log",
-    benchmark:
-        "<benchmarks>/ddg/table_8.tsv"
-
-
-use rule ddg_table_1 as ddg_table_3 with:
-    """DiLM's Table 3: the sets as demonstrations, DiLM's own scorer."""
-    output:
-        **table_files("ddg", "table_3"),
-    log:
-        "<logs>/ddg/table_3.log",
-    benchmark:
-        "<benchmarks>/ddg/table_3.tsv"
-
-
-use rule ddg_table_1 as ddg_table_4 with:
-    """DiLM's Table 4: without representative teacher, diverse mini-batches, selection."""
-    output:
-        **table_files("ddg", "table_4"),
-    log:
-        "<logs>/ddg/table_4.log",
-    benchmark:
-        "<benchmarks>/ddg/table_4.tsv"
-
-
-use rule ddg_table_1 as ddg_table_main with:
-    """DDG's main table: demonstrations of every method in the prompts of language models, short texts."""
-    output:
-        **table_files("ddg", "table_main"),
-    log:
-        "<logs>/ddg/table_main.log",
-    benchmark:
-        "<benchmarks>/ddg/table_main.tsv"
-
-
-use rule ddg_table_1 as ddg_table_long with:
-    """DDG's table on many classes: accuracy by rounds."""
-    output:
-        **table_files("ddg", "table_long"),
-    log:
-        "<logs>/ddg/table_long.log",
-    benchmark:
-        "<benchmarks>/ddg/table_long.tsv"
-
-
-use rule ddg_table_1 as ddg_table_ablation with:
-    """DDG's ablation: teacher, representative teacher, mini-batches, selection, in both evaluations."""
-    output:
-        **table_files("ddg", "table_ablation"),
-    log:
-        "<logs>/ddg/table_ablation.log",
-    benchmark:
-        "<benchmarks>/ddg/table_ablation.tsv"
-
-
-use rule ddg_table_1 as ddg_table_paired with:
-    """Beyond the papers: differences between methods, paired over seeds."""
-    output:
-        **table_files("ddg", "table_paired"),
-    log:
-        "<logs>/ddg/table_paired.log",
-    benchmark:
-        "<benchmarks>/ddg/table_paired.tsv"
-
-
-rule ddg_table_examples:
-    """DDG's examples: texts that the generator wrote for each class."""
-    input:
-        script="scripts/ddg/tabulate_examples.py",
-        code=code_of("scripts/ddg/tabulate_examples.py"),
-        sets=expand(
-            "<results>/ddg/sets/{task}/{method}",
-            task=DDG["table_examples"]["tasks"],
-            method=DDG["table_examples"]["method"],
-        ),
-    output:
-        **table_files("ddg", "table_examples"),
-    log:
-        "<logs>/ddg/table_examples.log",
-    benchmark:
-        "<benchmarks>/ddg/table_examples.tsv"
-    conda:
-        "../envs/data.yaml"
-    params:
-        module=as_py_module(),
-        titles=[DDG["tasks"][task]["title"] for task in DDG["table_examples"]["tasks"]],
-        labels=json_text([DATASETS[DDG["tasks"][task]["dataset"]]["labels"] for task in DDG["table_examples"]["tasks"]]),
-        seed=DDG["seeds"][0],
-        dpc=max(DDG["sets"]["dpcs"]),
-        method=DDG["table_examples"]["method"],
-        n_texts=DDG["table_examples"]["n"],
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --sets {input.sets:q} --titles {params.titles:q} --method {params.method:q}"
-        " --labels {params.labels:q}"
-        " --seed {params.seed} --dpc {params.dpc} --texts {params.n_texts} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-rule ddg_figure_sensitivity:
-    """DDG's sensitivity: accuracy by number of demonstrations, decay of the teacher and temperature."""
-    input:
-        script="scripts/ddg/plot_sensitivity.py",
-        code=code_of("scripts/ddg/plot_sensitivity.py"),
-        metrics="<results>/ddg/metrics.csv",
-        notes="<results>/ddg/notes.csv",
-        published="config/published/ddg.csv",
-    output:
-        **figure_files("ddg", "figure_sensitivity"),
-    log:
-        "<logs>/ddg/figure_sensitivity.log",
-    benchmark:
-        "<benchmarks>/ddg/figure_sensitivity.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=DDG_SETTINGS,
-        tier=config["tier"],
+        settings=as_json(dataclasses.asdict(DDG_PLAN)),
     shell:
         "python -m {params.module}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
-
-
-rule ddg_figure_training:
-    """DDG's training curve: gradient matching, the generator's loss on real texts, and how varied its texts are."""
-    input:
-        script="scripts/ddg/plot_training.py",
-        code=code_of("scripts/ddg/plot_training.py"),
-        histories=expand(
-            "<results>/ddg/histories/{task}/{variant}.json",
-            task=DDG["figure_training"]["task"],
-            variant=DDG["figure_training"]["variants"],
-        ),
-    output:
-        **figure_files("ddg", "figure_training"),
-    log:
-        "<logs>/ddg/figure_training.log",
-    benchmark:
-        "<benchmarks>/ddg/figure_training.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        variants=DDG["figure_training"]["variants"],
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --histories {input.histories:q} --variants {params.variants:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-rule ddg_all:
-    """Every DDG and DiLM table and figure."""
-    input:
-        expand(
-            "<results>/tables/ddg_{table}.{suffix}",
-            table=DDG_TABLES,
-            suffix=["csv", "md", "tex"],
-        ),
-        expand(
-            "<results>/figures/ddg_{figure}.{suffix}",
-            figure=DDG_FIGURES,
-            suffix=["pdf", "png", "csv"],
-        ),
-    localrule: True
 
 
 rule ddg_distil:

@@ -45,11 +45,12 @@ class Artifact:
 class Needs:
     """What a table or figure is made from, as paths with `<results>` in them.
 
-    measured: files of measured values (`scripts.common.metrics`); files: {name of the step's flag: any other file}.
+    measured: files of measured values (`scripts.common.metrics`); files: {name of the step's flag: any other file, or
+    a list of files}.
     """
 
     measured: tuple[str, ...] = ()
-    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    files: Mapping[str, str | Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 class Plan(Protocol):

@@ -2,93 +2,86 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
+from scripts.common.measured import Measured
 from scripts.common.plotting import draw_line, draw_points, new_figure, shifts
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
-from scripts.ddg.comparison import SCORE, Comparison
+from scripts.common.tables import Missing
+from scripts.ddg.comparison import Comparison, Place
+from scripts.ddg.measurements import SCORE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SWEPT = {"decay": "teacher's decay (0: none)", "temperature": "temperature"}
-"""Settings that are varied, with the label of their axis; one value alone would vary nothing and is not drawn."""
+"""Settings that are varied, with the label of their axis; what has one value varies nothing and is not drawn."""
 COLUMNS = ("panel", "x", "method", "model", *SPREAD_COLUMNS)
 
 
 class Panels:
     """Draws panels and keeps the rows they show."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
+    def __init__(self, values: Measured) -> None:
+        self.values = values
         self.rows: list[dict[str, Any]] = []
 
-    def points(self, panel: str, model: str, places: Mapping[str, str]) -> list[tuple[float, str, Spread]]:
-        """Return the measured (x, method, value) of settings `<panel>_<x>`; places: {x: method}."""
-        found = []
-        for x, method in places.items():
-            cell = self.artifact.cell(f"{panel}_{x}", method, SCORE, model=model)
-            self.rows.append({"panel": panel, "x": x, "method": method, "model": model, **spread_cells(cell)})
-            if isinstance(cell, Spread):
-                found.append((float(x), method, cell))
-        return found
+    def point(self, panel: str, x: str, place: Place, method: str, model: str) -> Spread | Missing:
+        """Return a measured value and keep its row."""
+        cell = place.cell(self.values, method, SCORE, model)
+        self.rows.append({"panel": panel, "x": x, "method": method, "model": model, **spread_cells(cell)})
+        return cell
 
-    def curves(self, axes: Axes, panel: str, model: str, methods: Sequence[str], numbers: Sequence[int]) -> None:
-        """Draw a line for each method over numbers of texts."""
+    def curves(self, axes: Axes, panel: str, model: str, methods: Sequence[str], places: Mapping[int, Place]) -> None:
+        """Draw a line for each method over numbers of texts; places: {number of texts a class: where it is kept}."""
         drawn = False
         for method, shift in zip(methods, shifts(len(methods))):
-            found = self.points(panel, model, {str(number): method for number in numbers})
+            cells = {number: self.point(panel, str(number), place, method, model) for number, place in places.items()}
+            found = {number: cell for number, cell in cells.items() if isinstance(cell, Spread)}
             if found:
-                draw_line(axes, [x for x, _, _ in found], [value for _, _, value in found], method, shift=shift)
+                draw_line(axes, list(map(float, found)), list(found.values()), method, shift=shift)
                 drawn = True
         if not drawn:
             say_unavailable(axes, self.rows[-1]["note"])
             return
-        axes.set_xticks(list(numbers))
+        axes.set_xticks(list(places))
         axes.set_xlabel("texts a class")
 
-    def sweep(self, axes: Axes, panel: str, model: str, places: Mapping[str, str]) -> None:
-        """Draw a point for each value of a setting, evenly spaced."""
-        found = self.points(panel, model, places)
+    def sweep(self, axes: Axes, panel: str, model: str, methods: Mapping[str, str], place: Place) -> None:
+        """Draw a point for each value of a setting, evenly spaced; methods: {value: method}."""
+        cells = [(float(x), method, self.point(panel, x, place, method, model)) for x, method in methods.items()]
+        found = [(x, method, cell) for x, method, cell in cells if isinstance(cell, Spread)]
         if not found:
-            say_unavailable(axes, self.rows[-1]["note"] if places else "no value is asked for in this tier")
+            say_unavailable(axes, self.rows[-1]["note"])
             return
-        for place, (_, method, value) in enumerate(found):
-            draw_points(axes, [place], [value], "ddg" if method.startswith("ddg") else "dilm")
-            axes.annotate(f"{value.mean:.1f}", (place, value.mean), xytext=(6, -2), textcoords="offset points", size=6)
+        for number, (_, method, value) in enumerate(found):
+            draw_points(axes, [number], [value], "ddg" if method.startswith("ddg") else "dilm")
+            axes.annotate(f"{value.mean:.1f}", (number, value.mean), xytext=(6, -2), textcoords="offset points", size=6)
         axes.set_xticks(range(len(found)), [f"{x:g}" for x, _, _ in found])
         axes.set_xlim(-0.6, len(found) - 0.4)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON: what is compared")
-    add_input_flags(parser)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
+    args = artifact_flags(argv, __doc__, FIGURE)
     settings = parse_settings(Comparison, args.settings)
-    artifact = Artifact("figure_sensitivity", args.metrics, args.notes, args.published)
-    panels, sweep = Panels(artifact), settings.figure_sensitivity
-    swept = [(name, label) for name, label in SWEPT.items() if len(sweep[name]) > 1]
+    panels, show, scorer = Panels(args.measured), settings.show, settings.scorers[-1]
+    task, learner = show["task"], settings.learner
+    swept = [(name, label) for name, label in SWEPT.items() if show[name]]
     figure, grid = new_figure("double", 2.5, ncols=2 + len(swept), sharey=True)
-    panels.curves(grid[0], "dpc", settings.learner, sweep["methods"], settings.table_1["dpcs"])
-    panels.curves(grid[1], "round", settings.models[0], sweep["methods"], settings.in_context["rounds"])
+    sizes = {size: settings.learners_place("", "", task, size) for size in show["dpcs"]}
+    panels.curves(grid[0], "dpc", learner, show["methods"], sizes)
+    rounds = {n: settings.context_place("", "", task, scorer, n) for n in settings.context["rounds"]}
+    panels.curves(grid[1], "round", settings.models[0], show["methods"], rounds)
     for axes, (name, label) in zip(grid[2:], swept):
-        panels.sweep(axes, name, settings.learner, sweep[name])
+        panels.sweep(axes, name, learner, show[name], settings.learners_place("", "", task, show["dpc"]))
         axes.set_xlabel(label)
     grid[0].set_ylim(0, 103)  # intervals of few seeds reach beyond what a score can be
-    for axes, title in zip(grid, ("learners", "in context", *[f"learners, {sweep['dpc']} a class"] * len(swept))):
+    for axes, title in zip(grid, ("learners", "in context", *[f"learners, {show['dpc']} a class"] * len(swept))):
         axes.set_title(title)
     grid[0].set_ylabel("score (%)")
     legend_above(figure, grid)

@@ -6,15 +6,19 @@ the two other panels watch that.
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
 from scripts.common.files import read_json
+from scripts.common.measured import sentence
 from scripts.common.plotting import draw_line, new_figure, shifts
+from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread, spread
+from scripts.common.tables import Missing
+from scripts.ddg.measurements import TRAINING
 
 COLUMNS = ("panel", "x", "variant", *SPREAD_COLUMNS)
 PANELS = (
@@ -39,23 +43,31 @@ def curve(history: Mapping[str, Any], key: str) -> list[tuple[float, Spread]]:
     return [(float(runs[0][n]["outer"]), spread(float(run[n][key]) for run in runs)) for n in range(length)]
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--histories", required=True, nargs="+", help="history JSON of match_gradients")
-    parser.add_argument("--variants", required=True, nargs="+", help="name of each, in the same order")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
+@dataclasses.dataclass(frozen=True)
+class TrainingFigure:
+    """task: whose generators; variants: their trainings; there: those with a history, in the order of the files."""
+
+    task: str
+    variants: Sequence[str]
+    there: Sequence[str]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    if len(args.histories) != len(args.variants):
-        raise UserError(f"--variants: {len(args.variants)} for {len(args.histories)} histories; give one for each")
-    histories = {name: read_json(path) for name, path in zip(args.variants, args.histories)}
+    files = {"histories": "history JSON of match_gradients, one for each variant that is there"}
+    args = artifact_flags(argv, __doc__, FIGURE, files=files, several=("histories",))
+    settings = parse_settings(TrainingFigure, args.settings)
+    if len(args.histories) != len(settings.there):
+        raise UserError(
+            f"--histories: {len(args.histories)} for {len(settings.there)} variants in --settings; give one for each"
+        )
+    histories = {name: read_json(path) for name, path in zip(settings.there, args.histories)}
     figure, grid = new_figure("double", 2.4, ncols=len(PANELS))
+    gone = {
+        name: args.measured.reason(settings.task, name, experiment=TRAINING) or "not trained in this tier"
+        for name in settings.variants
+        if name not in histories
+    }
     rows: list[dict[str, Any]] = []
     for axes, (key, across, up, absent) in zip(grid, PANELS):
         drawn = False
@@ -65,6 +77,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             if points:
                 draw_line(axes, [x for x, _ in points], [value for _, value in points], name, shift=shift)
                 drawn = True
+        rows += [
+            {"panel": key, "x": "", "variant": name, **spread_cells(Missing(sentence(reason)))}
+            for name, reason in gone.items()
+        ]
         if drawn:
             axes.set_xlabel(across)
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -72,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if key == "cosine":
                 axes.set_ylim(top=1.02)
         else:
-            say_unavailable(axes, absent)
+            say_unavailable(axes, absent if histories else next(iter(gone.values())))
     legend_above(figure, grid)
     save(figure, rows, COLUMNS, args)
 

@@ -14,7 +14,7 @@ import random
 from pathlib import Path
 from typing import Any, Sequence
 
-from scripts.common.errors import run_step
+from scripts.common.errors import UserError, run_step
 from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import parse_settings
 from scripts.data.label_names import write_label_names
@@ -85,7 +85,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
-    parser.add_argument("--encoder", required=True, help="encoder whose embeddings are compared; not for random")
+    parser.add_argument("--encoder", help="encoder whose embeddings are compared; not for random")
     add_device_flags(parser)
     parser.add_argument("--settings", required=True, help="JSON: CoresetSettings")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the draws")
@@ -97,6 +97,8 @@ def embed_classes(task: Task, settings: CoresetSettings, args: argparse.Namespac
     """Return the embeddings of each class' texts, None for each where the method needs none."""
     if settings.method == "random":
         return [None] * task.n_classes
+    if not args.encoder:
+        raise UserError(f"--encoder: missing; {settings.method} compares texts by its embeddings")
     from scripts.ddg.learners import embeddings_of, load_learner
 
     encoder = load_learner(

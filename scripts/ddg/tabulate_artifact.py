@@ -1,4 +1,4 @@
-"""Write one of the tables of DiLM or DDG from the collected metrics; published values stand beside ours.
+"""Write one of the tables of DiLM or DDG; published values stand beside ours.
 
 Tables 1 to 4, 7 and 8 follow DiLM; table_main, table_long and table_ablation stand for DDG's, whose numbers are not
 known; table_paired goes beyond the papers.
@@ -6,12 +6,17 @@ known; table_paired goes beyond the papers.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Callable, Sequence
 
-from scripts.common.artifacts import Artifact, Table, tabulate
+from scripts.common.artifacts import Table, table_step
 from scripts.common.errors import run_step
+from scripts.common.measured import Measured
 from scripts.common.tables import Cell, Column
-from scripts.ddg.comparison import DIFFERENCE, LABELS, METRIC_NAMES, SCORE, SCORER_NAMES, Comparison
+from scripts.ddg.comparison import LABELS, METRIC_NAMES, SCORER_NAMES, Comparison, Place
+from scripts.ddg.measurements import AVERAGE, DIFFERENCE, SCORE
+from scripts.ddg.run_columns import FULL
 from scripts.selection.methods import method_label
 
 
@@ -22,7 +27,7 @@ def label(method: str) -> str:
 
 def seed_note(settings: Comparison, *, context: bool = False) -> str:
     """Say what the spread is over. context: of evaluation B."""
-    draws = settings.in_context["draws"] if context else settings.draws
+    draws = settings.context["draws"] if context else settings.draws
     sets = f"{draws} sets" if draws > 1 else "set"
     if len(settings.seeds) > 1:
         return f"One value a seed, {'the mean over' if draws > 1 else 'of'} its {sets}; spread over the seeds."
@@ -37,163 +42,154 @@ def metric_note(settings: Comparison, tasks: Sequence[str]) -> str:
 
 def query_note(settings: Comparison) -> str:
     """Say how many queries an accuracy is over."""
-    n = settings.in_context["n_queries"]
+    n = settings.context["n_queries"]
     asked = "all test texts" if n == "full" else f"at most {n} test texts, taken in turn from every class"
     return f"Accuracy in %, over {asked}; the interval of each single accuracy (Wilson, 95 %) stands in the runs' CSV."
 
 
 def cross(
-    artifact: Artifact, rows: Sequence[tuple[str, str]], columns: Sequence[tuple[str, str]], first: str
+    values: Measured, rows: Sequence[tuple[str, str]], places: Sequence[Place], first: str
 ) -> tuple[list[dict[str, Cell]], list[Column]]:
-    """Return a table of (model, method) rows by (setting, title) columns, published columns where there are any."""
+    """Return a table of (model, method) rows by places, published columns where there are any."""
     made: list[Column] = [Column("model", first), Column("method", "Method")]
-    made += [Column(setting, title, "spread", decimals=1) for setting, title in columns]
-    known = {row["setting"] for row in artifact.published if row["metric"] == SCORE}
-    shown = [(setting, title) for setting, title in columns if setting in known]
-    made += [Column(f"{setting}_published", title, "published", decimals=1) for setting, title in shown]
+    made += [Column(place.key, place.title, "spread", decimals=1) for place in places]
+    methods = dict.fromkeys(method for _, method in rows)
+    shown = [place for place in places if any(values.prints(place.setting(method), SCORE) for method in methods)]
+    made += [Column(f"{place.key}_published", place.title, "published", decimals=1) for place in shown]
     found: list[dict[str, Cell]] = []
     for model, method in rows:
         row: dict[str, Cell] = {"model": model, "method": label(method)}
-        row.update({setting: artifact.cell(setting, method, SCORE, model=model) for setting, _ in columns})
-        for setting, _ in shown:
-            row[f"{setting}_published"] = artifact.published_value(setting, method, SCORE, model=model)
+        row.update({place.key: place.cell(values, method, SCORE, model) for place in places})
+        row.update({f"{place.key}_published": place.published(values, method, SCORE, model) for place in shown})
         found.append(row)
     return found, made
 
 
-def learner_table(artifact: Artifact, settings: Comparison) -> Table:
-    """Return Table 1: methods by tasks and sizes."""
-    table = settings.table_1
-    columns = [
-        (f"{task}/dpc_{dpc}", f"{settings.titles[task]}, {dpc} a class")
-        for task in table["tasks"]
-        for dpc in table["dpcs"]
-    ]
-    columns += [(f"{task}/full", f"{settings.titles[task]}, all texts") for task in table["tasks"]]
-    rows, made = cross(artifact, [(settings.learner, name) for name in table["methods"]], columns, "Learner")
-    names = [column.key for column in made if column.kind == "spread" and not column.key.endswith("/full")]
-    full: dict[str, Cell] = {column.key: "" for column in made if column.kind == "text"}
-    full.update(model=settings.learner, method=label("full"))
-    rows = [
-        {key: value for key, value in row.items() if not key.split("_published")[0].endswith("/full")} for row in rows
-    ]
-    kept = [column for column in made if not column.key.split("_published")[0].endswith("/full")]
-    for task in table["tasks"]:
-        for name in names:
-            if name.startswith(f"{task}/"):
-                full[name] = artifact.cell(f"{task}/full", "full", SCORE, model=settings.learner)
-                if any(column.key == f"{name}_published" for column in kept):
-                    value = artifact.published_value(f"{task}/full", "full", SCORE, model=settings.learner)
-                    full[f"{name}_published"] = value
-    notes = [metric_note(settings, table["tasks"]), seed_note(settings)]
-    notes.append("The row of all texts does not depend on the size: it is repeated.")
-    return Table(
-        [*rows, full],
-        kept,
-        f"DiLM, Table 1: learners trained on sets, {settings.learner}",
-        source(artifact, kept, notes),
-    )
-
-
-def source(artifact: Artifact, columns: Sequence[Column], notes: Sequence[str]) -> list[str]:
+def source(values: Measured, columns: Sequence[Column], notes: Sequence[str]) -> list[str]:
     """Return the notes with the source of the published values, if the table shows some."""
     shown = any(column.kind == "published" for column in columns)
-    return [*notes, *([f"Published: {artifact.published[0]['source']}."] if shown else [])]
+    return [*notes, *([f"Published: {values.published[0]['source']}."] if shown else [])]
 
 
-def other_learners(artifact: Artifact, settings: Comparison) -> Table:
+def learner_table(values: Measured, settings: Comparison) -> Table:
+    """Return Table 1: methods by tasks and sizes; the row of all texts repeats its value in every size."""
+    show, learner = settings.show, settings.learner
+    sizes = {f"{task}/dpc_{dpc}": (task, dpc) for task in show["tasks"] for dpc in show["dpcs"]}
+    places = [
+        settings.learners_place(key, f"{settings.titles[task]}, {dpc} a class", task, dpc)
+        for key, (task, dpc) in sizes.items()
+    ]
+    rows, made = cross(values, [(learner, name) for name in show["methods"]], places, "Learner")
+    shown = {column.key for column in made}
+    full: dict[str, Cell] = {"model": learner, "method": label(FULL)}
+    for key, (task, _) in sizes.items():
+        whole = settings.learners_place(key, "", task, FULL)
+        full[key] = whole.cell(values, FULL, SCORE, learner)
+        if f"{key}_published" in shown:
+            full[f"{key}_published"] = whole.published(values, FULL, SCORE, learner)
+    notes = [metric_note(settings, show["tasks"]), seed_note(settings)]
+    notes.append("The row of all texts does not depend on the size: it is repeated.")
+    title = f"DiLM, Table 1: learners trained on sets, {learner}"
+    return Table([*rows, full], made, title, source(values, made, notes))
+
+
+def by_task(settings: Comparison) -> list[Place]:
+    """Return a column for each task: learners trained on sets of the table's one size."""
+    show, titles = settings.show, settings.titles
+    return [settings.learners_place(f"{t}/dpc_{show['dpc']}", titles[t], t, show["dpc"]) for t in show["tasks"]]
+
+
+def other_learners(values: Measured, settings: Comparison, *, number: int) -> Table:
     """Return Tables 2, 7 and 8: the same sets, read by other learners than the one they were made with."""
-    dpc = getattr(settings, artifact.name)["dpc"]
-    columns = [(f"{task}/dpc_{dpc}", settings.titles[task]) for task in settings.table_1["tasks"]]
-    pairs = [(name, method) for name in settings.table_2["learners"] for method in settings.table_2["methods"]]
-    rows, made = cross(artifact, pairs, columns, "Learner")
-    notes = [metric_note(settings, settings.table_1["tasks"]), seed_note(settings)]
+    show = settings.show
+    pairs = [(name, method) for name in show["learners"] for method in show["methods"]]
+    rows, made = cross(values, pairs, by_task(settings), "Learner")
+    notes = [metric_note(settings, show["tasks"]), seed_note(settings)]
     notes.append(f"The sets were made with {settings.learner}.")
-    number = artifact.name.rpartition("_")[2]
-    return Table(
-        rows, made, f"DiLM, Table {number}: other learners, {dpc} texts a class", source(artifact, made, notes)
-    )
+    title = f"DiLM, Table {number}: other learners, {show['dpc']} texts a class"
+    return Table(rows, made, title, source(values, made, notes))
 
 
-def table_3(artifact: Artifact, settings: Comparison) -> Table:
+def table_3(values: Measured, settings: Comparison) -> Table:
     """Return Table 3: in context, DiLM's own scorer."""
-    table = settings.table_3
-    columns = [(f"{table['task']}/round_{table['round']}", settings.titles[table["task"]])]
-    pairs = [(model, method) for model in table["models"] for method in table["methods"]]
-    rows, made = cross(artifact, pairs, columns, "Language model")
+    show = settings.show
+    key, title = f"{show['task']}/round_{show['round']}", settings.titles[show["task"]]
+    places = [settings.context_place(key, title, show["task"], settings.scorers[0])]
+    pairs = [(model, method) for model in show["models"] for method in show["methods"]]
+    rows, made = cross(values, pairs, places, "Language model")
     notes = [query_note(settings), "The likeliest first token of a label counts; demonstrations in a random order."]
-    title = f"DiLM, Table 3: {table['round']} texts a class as demonstrations"
-    return Table(rows, made, title, source(artifact, made, [*notes, seed_note(settings, context=True)]))
+    title = f"DiLM, Table 3: {show['round']} texts a class as demonstrations"
+    return Table(rows, made, title, source(values, made, [*notes, seed_note(settings, context=True)]))
 
 
-def table_4(artifact: Artifact, settings: Comparison) -> Table:
+def table_4(values: Measured, settings: Comparison) -> Table:
     """Return Table 4: the ablation of DiLM."""
-    dpc = settings.table_4["dpc"]
-    columns = [(f"{task}/dpc_{dpc}", settings.titles[task]) for task in settings.table_1["tasks"]]
-    pairs = [(settings.learner, method) for method in settings.table_4["methods"]]
-    rows, made = cross(artifact, pairs, columns, "Learner")
-    notes = [metric_note(settings, settings.table_1["tasks"]), seed_note(settings)]
-    return Table(rows, made, f"DiLM, Table 4: ablation, {dpc} texts a class", source(artifact, made, notes))
+    show = settings.show
+    pairs = [(settings.learner, method) for method in show["methods"]]
+    rows, made = cross(values, pairs, by_task(settings), "Learner")
+    notes = [metric_note(settings, show["tasks"]), seed_note(settings)]
+    title = f"DiLM, Table 4: ablation, {show['dpc']} texts a class"
+    return Table(rows, made, title, source(values, made, notes))
 
 
-def table_main(artifact: Artifact, settings: Comparison) -> Table:
+def table_main(values: Measured, settings: Comparison) -> Table:
     """Return DDG's main table: methods by tasks, every language model and scorer."""
-    table = settings.table_main
-    names = [*table["tasks"], *(["average"] if len(table["tasks"]) > 1 else [])]
-    titles = {**settings.titles, "average": "mean of the tasks"}
-    columns = [
-        (f"{task}/{scorer}", f"{titles[task]}, {SCORER_NAMES[scorer]}")
-        for scorer in settings.scorers(table)
+    show = settings.show
+    names = [*show["tasks"], *([AVERAGE] if len(show["tasks"]) > 1 else [])]
+    titles = {**settings.titles, AVERAGE: "mean of the tasks"}
+    places = [
+        settings.context_place(f"{task}/{scorer}", f"{titles[task]}, {SCORER_NAMES[scorer]}", task, scorer)
+        for scorer in settings.scorers
         for task in names
     ]
-    pairs = [(model, method) for model in settings.models for method in table["methods"]]
-    rows, made = cross(artifact, pairs, columns, "Language model")
+    pairs = [(model, method) for model in settings.models for method in show["methods"]]
+    rows, made = cross(values, pairs, places, "Language model")
     notes = [query_note(settings), seed_note(settings, context=True), "DDG's own numbers are not public text."]
-    return Table(rows, made, f"DDG, main table: {table['round']} texts a class as demonstrations", notes)
+    return Table(rows, made, f"DDG, main table: {show['round']} texts a class as demonstrations", notes)
 
 
-def table_long(artifact: Artifact, settings: Comparison) -> Table:
+def table_long(values: Measured, settings: Comparison) -> Table:
     """Return DDG's table on many classes: accuracy by rounds."""
-    table = settings.table_long
     made = [Column("model", "Language model"), Column("task", "Task"), Column("scorer", "Answer")]
     made.append(Column("method", "Method"))
-    rounds = settings.in_context["rounds"]
+    rounds = settings.context["rounds"]
     made += [Column(f"round_{number}", f"round {number}", "spread", decimals=1) for number in rounds]
     rows: list[dict[str, Cell]] = []
-    for model in settings.models:
-        for task in table["tasks"]:
-            for scorer in settings.scorers(settings.table_main):
-                for method in table["methods"]:
-                    row: dict[str, Cell] = {"model": model, "task": settings.titles[task], "method": label(method)}
-                    row["scorer"] = SCORER_NAMES[scorer]
-                    for number in rounds:
-                        setting = f"{task}/round_{number}/{scorer}"
-                        row[f"round_{number}"] = artifact.cell(setting, method, SCORE, model=model)
-                    rows.append(row)
+    for model, task, scorer, method in itertools.product(
+        settings.models, settings.show["tasks"], settings.scorers, settings.show["methods"]
+    ):
+        row: dict[str, Cell] = {"model": model, "task": settings.titles[task], "method": label(method)}
+        row["scorer"] = SCORER_NAMES[scorer]
+        for number in rounds:
+            place = settings.context_place(f"round_{number}", "", task, scorer, number)
+            row[place.key] = place.cell(values, method, SCORE, model)
+        rows.append(row)
     notes = [query_note(settings), seed_note(settings, context=True), "Round r shows r texts of every class."]
     return Table(rows, made, "DDG, many classes: accuracy by rounds", notes)
 
 
-def table_ablation(artifact: Artifact, settings: Comparison) -> Table:
+def table_ablation(values: Measured, settings: Comparison) -> Table:
     """Return DDG's ablation in both evaluations."""
-    table, main = settings.table_ablation, settings.table_main
-    scorer, model = settings.scorers(main)[-1], settings.models[0]
+    show, model = settings.show, settings.models[0]
+    number = settings.context["round"]
     made = [Column("task", "Task"), Column("method", "Method")]
-    made.append(Column("learner", f"learner, {table['dpc']} texts a class", "spread", decimals=1))
-    made.append(Column("context", f"in context, {model}, round {main['round']}", "spread", decimals=1))
+    made.append(Column("learner", f"learner, {show['dpc']} texts a class", "spread", decimals=1))
+    made.append(Column("context", f"in context, {model}, round {number}", "spread", decimals=1))
     rows: list[dict[str, Cell]] = []
-    for task in table["tasks"]:
-        for method in table["methods"]:
+    for task in show["tasks"]:
+        learner = settings.learners_place("learner", "", task, show["dpc"])
+        context = settings.context_place("context", "", task, settings.scorers[-1])
+        for method in show["methods"]:
             row: dict[str, Cell] = {"task": settings.titles[task], "method": label(method)}
-            row["learner"] = artifact.cell(f"{task}/learner", method, SCORE, model=settings.learner)
-            row["context"] = artifact.cell(f"{task}/{scorer}", method, SCORE, model=model)
+            row["learner"] = learner.cell(values, method, SCORE, settings.learner)
+            row["context"] = context.cell(values, method, SCORE, model)
             rows.append(row)
-    notes = [metric_note(settings, table["tasks"]), seed_note(settings)]
+    notes = [metric_note(settings, show["tasks"]), seed_note(settings)]
     notes.append("With and without teacher are compared, nothing is expected: no published number tells them apart.")
     return Table(rows, made, "DDG, ablation", notes)
 
 
-def table_paired(artifact: Artifact, settings: Comparison) -> Table:
+def table_paired(values: Measured, settings: Comparison) -> Table:
     """Return differences between methods, seed by seed."""
     made = [Column("difference", "First minus second"), Column("where", "Evaluation")]
     made += [
@@ -201,26 +197,21 @@ def table_paired(artifact: Artifact, settings: Comparison) -> Table:
         Column("low", "95 % interval from", "number", decimals=1),
         Column("high", "to", "number", decimals=1),
     ]
+    show, titles = settings.show, settings.titles
     places = [
-        (f"{task}/dpc_{dpc}", settings.learner, f"learner, {settings.titles[task]}, {dpc} a class")
-        for task in settings.table_1["tasks"]
-        for dpc in settings.table_1["dpcs"]
+        (settings.learner, settings.learners_place("", f"learner, {titles[task]}, {dpc} a class", task, dpc))
+        for task in show["tasks"]
+        for dpc in show["dpcs"]
     ]
-    places += [
-        (f"{task}/{scorer}", model, f"{model} in context, {settings.titles[task]}, {SCORER_NAMES[scorer]}")
-        for task in settings.table_1["tasks"]
-        for model in settings.models
-        for scorer in settings.scorers(settings.table_main)
-    ]
+    for task, model, scorer in itertools.product(show["tasks"], settings.models, settings.scorers):
+        title = f"{model} in context, {titles[task]}, {SCORER_NAMES[scorer]}"
+        places.append((model, settings.context_place("", title, task, scorer)))
     rows: list[dict[str, Cell]] = []
-    for first, second in settings.table_paired["pairs"]:
-        for setting, model, title in places:
-            value = artifact.cell(setting, f"{first}-{second}", DIFFERENCE, model=model)
-            row: dict[str, Cell] = {
-                "difference": f"{method_label(first)} − {method_label(second)}",
-                "where": title,
-                "value": value,
-            }
+    for first, second in show["pairs"]:
+        for model, place in places:
+            value = place.cell(values, f"{first}-{second}", DIFFERENCE, model)
+            name = f"{method_label(first)} − {method_label(second)}"
+            row: dict[str, Cell] = {"difference": name, "where": place.title, "value": value}
             row["low"] = getattr(value, "low", value)
             row["high"] = getattr(value, "high", value)
             rows.append(row)
@@ -228,11 +219,11 @@ def table_paired(artifact: Artifact, settings: Comparison) -> Table:
     return Table(rows, made, "DDG and DiLM: paired differences between methods", notes)
 
 
-TABLES: dict[str, Callable[[Artifact, Comparison], Table]] = {
+TABLES: dict[str, Callable[[Measured, Comparison], Table]] = {
     "table_1": learner_table,
-    "table_2": other_learners,
-    "table_7": other_learners,
-    "table_8": other_learners,
+    "table_2": functools.partial(other_learners, number=2),
+    "table_7": functools.partial(other_learners, number=7),
+    "table_8": functools.partial(other_learners, number=8),
     "table_3": table_3,
     "table_4": table_4,
     "table_main": table_main,
@@ -244,7 +235,7 @@ TABLES: dict[str, Callable[[Artifact, Comparison], Table]] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
-    tabulate(argv, __doc__, TABLES, Comparison)
+    table_step(argv, __doc__, TABLES, Comparison)
 
 
 if __name__ == "__main__":

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
-from scripts.common.artifacts import Table, add_output_flags, save_table
+from scripts.common.artifacts import TABLE, Table, artifact_flags, save_table
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl
-from scripts.common.settings import parse_json
-from scripts.common.tables import Cell, Column
+from scripts.common.measured import NOT_MEASURED, sentence
+from scripts.common.settings import parse_settings
+from scripts.common.tables import Cell, Column, Missing
 from scripts.data.label_names import read_label_names
 from scripts.ddg.comparison import LABELS
 from scripts.ddg.distilled import LABEL_KEYS, read_set, set_path
+from scripts.ddg.measurements import SETS
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", required=True, nargs="+", type=Path, help="sets, a folder for each task")
-    parser.add_argument(
-        "--labels",
-        required=True,
-        help="JSON: for each task its class names, null for those beside the sets",
-    )
-    parser.add_argument("--titles", required=True, nargs="+", help="name of each task, in the same order")
-    parser.add_argument("--method", required=True, help="method whose texts are shown")
-    parser.add_argument("--seed", required=True, type=int)
-    parser.add_argument("--dpc", required=True, type=int, help="size of the set, texts a class")
-    parser.add_argument("--texts", required=True, type=int, help="texts of each class to show")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """method: whose texts; seed, dpc: of the set, texts a class; n: texts of each class to show.
+
+    there: the tasks that have sets, in the order of the files. labels: each task's class names, None for those that
+    stand beside its sets.
+    """
+
+    tasks: Sequence[str]
+    there: Sequence[str]
+    titles: Mapping[str, str]
+    labels: Mapping[str, Sequence[str] | None]
+    method: str
+    seed: int
+    dpc: int
+    n: int
 
 
 def rows_of(path: Path, title: str, label_names: Sequence[str], n_texts: int) -> list[dict[str, Cell]]:
@@ -52,31 +53,34 @@ def class_names(folder: Path) -> Sequence[str]:
     names = read_label_names(folder)
     if names is None:
         raise UserError(
-            f"--labels: null for {folder}, which does not say what its classes are called; give their names"
+            f"labels: null for {folder}, which does not say what its classes are called; give their names in --settings"
         )
     return names
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table."""
-    args = parse_args(argv)
-    if len(args.titles) != len(args.sets):
-        raise UserError(f"--titles: {len(args.titles)} for {len(args.sets)} sets; give one for each")
-    labels = parse_json("--labels", args.labels, list)
-    if len(labels) != len(args.sets):
-        raise UserError(f"--labels: {len(labels)} lists for {len(args.sets)} sets; give one for each")
-    labels = [names or class_names(folder) for names, folder in zip(labels, args.sets)]
-    rows = [
-        row
-        for folder, title, names in zip(args.sets, args.titles, labels)
-        for row in rows_of(set_path(folder, args.seed, args.dpc, 0), title, names, args.texts)
-    ]
+    files = {"sets": "sets, a folder for each task that has some"}
+    args = artifact_flags(argv, __doc__, TABLE, files=files, several=("sets",))
+    settings = parse_settings(Examples, args.settings)
+    if len(settings.there) != len(args.sets):
+        raise UserError(f"--sets: {len(args.sets)} for {len(settings.there)} tasks in --settings; give one for each")
+    folders = dict(zip(settings.there, map(Path, args.sets)))
+    rows: list[dict[str, Cell]] = []
+    for task in settings.tasks:
+        title = settings.titles[task]
+        if task not in folders:
+            reason = args.measured.reason(task, settings.method, experiment=SETS)
+            rows.append({"task": title, "label": "", "text": Missing(sentence(reason) if reason else NOT_MEASURED)})
+            continue
+        names = settings.labels[task] or class_names(folders[task])
+        rows += rows_of(set_path(folders[task], settings.seed, settings.dpc, 0), title, names, settings.n)
     columns = [Column("task", "Task"), Column("label", "Class"), Column("text", "Text", tex_width_cm=9.0)]
-    name = LABELS.get(args.method, args.method)
     notes = [
-        f"The first {args.texts} of each class in draw 0 of seed {args.seed}, {args.dpc} texts a class; not chosen."
+        f"The first {settings.n} of each class in draw 0 of seed {settings.seed}, {settings.dpc} texts a class;"
+        " not chosen."
     ]
-    save_table(Table(rows, columns, f"Texts written by {name}", notes), args)
+    save_table(Table(rows, columns, f"Texts written by {LABELS.get(settings.method, settings.method)}", notes), args)
 
 
 if __name__ == "__main__":

@@ -37,10 +37,10 @@ logger = logging.getLogger(__name__)
 class LearnerSettings:
     """Evaluation A's settings; the papers' values stand in the config.
 
-    dpcs, draws: which sets are read (the first `draws` of each size); models: learners a set. steps, batch_size (or the
-    set's size): updates; full_steps: updates on all training texts. pooling: what the classifier reads; max_tokens:
-    longest text. dropout: whether units are dropped while training. parallel: learners trained at once; with dropout it
-    is part of the result. test_batch_size: texts a pass.
+    dpcs, draws: which sets are read (the first `draws` of each size; no sizes where there are no sets); models:
+    learners a set. steps, batch_size (or the set's size): updates; full_steps: updates on all training texts. pooling:
+    what the classifier reads; max_tokens: longest text. dropout: whether units are dropped while training. parallel:
+    learners trained at once; with dropout it is part of the result. test_batch_size: texts a pass.
     """
 
     text_columns: Sequence[str]
@@ -59,7 +59,8 @@ class LearnerSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "optimizer", nested(Optimizer, self.optimizer, "optimizer"))
-        check_sizes_wanted(self.dpcs, self.draws)
+        if self.dpcs:
+            check_sizes_wanted(self.dpcs, self.draws)
         for name in ("models", "steps", "full_steps", "batch_size", "max_tokens", "parallel", "test_batch_size"):
             check_whole(name, getattr(self, name), 1)
         check_choice("pooling", self.pooling, POOLINGS)
@@ -169,7 +170,7 @@ def evaluate(
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", required=True, nargs="+", help="METHOD=FOLDER for each method")
+    parser.add_argument("--sets", nargs="*", default=[], help="METHOD=FOLDER for each method")
     parser.add_argument("--full-examples", help="training rows; also train on all of them (method and dpc 'full')")
     parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
     parser.add_argument("--learner", required=True, help="encoder: folder, or hub id in the local cache")
@@ -192,6 +193,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train and test learners on all sets."""
     args = parse_args(argv)
     settings = parse_settings(LearnerSettings, args.settings)
+    if not args.sets and not args.full_examples:
+        raise UserError("--sets: missing; name sets, or rows to train on with --full-examples")
+    if args.sets and not settings.dpcs:
+        raise UserError("--settings: dpcs is empty; say which sizes of the sets are read")
     test = read_task(args.test, settings.text_columns)
     plans = read_plans(read_pairs(args.sets), settings, args.seeds, test, args.test)
     if args.full_examples:

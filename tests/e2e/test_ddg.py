@@ -25,9 +25,9 @@ def rows(results: Path) -> list[dict[str, str]]:
     return found
 
 
-def values(rows: list[dict[str, str]], artifact: str, setting: str, method: str, model: str) -> list[float]:
+def values(rows: list[dict[str, str]], experiment: str, setting: str, method: str, model: str) -> list[float]:
     """Return one value a seed."""
-    key = (artifact, setting, method, model)
+    key = (experiment, setting, method, model)
     return [
         float(row["value"]) for row in rows if (row["experiment"], row["setting"], row["method"], row["model"]) == key
     ]
@@ -35,7 +35,7 @@ def values(rows: list[dict[str, str]], artifact: str, setting: str, method: str,
 
 def difference(rows: list[dict[str, str]], setting: str, pair: str, model: str = "mini") -> Spread:
     """Return the paired difference of two methods over the seeds."""
-    found = values(rows, "table_paired", setting, pair, model)
+    found = values(rows, "learners", setting, pair, model)
     assert len(found) == len(SEEDS)
     return spread(found)
 
@@ -47,22 +47,23 @@ def test_distilled_texts_with_selection_beat_random_ones(rows: list[dict[str, st
 
 
 def test_demonstrations_teach_the_language_model(rows: list[dict[str, str]]) -> None:
-    nothing = values(rows, "table_main", "triple/labels", "zero_shot", "mini_causal")
+    nothing = values(rows, "in_context/longicl", "triple/round_0/labels", "zero_shot", "mini_causal")
     for method in ("random", "dilm", "ddg"):
-        shown = values(rows, "table_main", "triple/labels", method, "mini_causal")
+        shown = values(rows, "in_context/longicl", "triple/round_5/labels", method, "mini_causal")
         assert statistics.mean(shown) > nothing[0] + 10
 
 
 def test_rounds_of_many_classes_add_up(rows: list[dict[str, str]]) -> None:
-    found = [values(rows, "table_long", f"intents/round_{n}/labels", "random", "mini_causal") for n in (1, 5)]
+    where = "in_context/longicl"
+    found = [values(rows, where, f"intents/round_{n}/labels", "random", "mini_causal") for n in (1, 5)]
     assert statistics.mean(found[1]) > statistics.mean(found[0])
 
 
 def test_accuracies_follow_from_the_kept_answers(results: Path) -> None:
     """Counting the kept answers again gives the CSV's accuracies."""
-    folder = results / "ddg" / "in_context" / "triple"
-    runs = read_csv(folder / "mini_causal.csv")
-    kept = read_jsonl(folder / "mini_causal.jsonl")
+    folder = results / "ddg" / "in_context" / "triple" / "mini_causal"
+    runs = read_csv(folder / "all.csv")
+    kept = read_jsonl(folder / "all.jsonl")
     assert len(runs) == len(kept) > 20
     for run, one in zip(runs, kept):
         right = sum(a == b for a, b in zip(one["answers"], one["right"]))

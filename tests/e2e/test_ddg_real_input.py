@@ -56,20 +56,20 @@ def run(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     planned = workspace.planned(*targets, configfiles=(str(overlay),))
     assert "ddg_import_sets" in planned
     assert not {"ddg_train_generator", "ddg_match_gradients", "ddg_generate_sets"} & planned
-    targets = ("results/real/ddg/learners/sst2/mini/main.csv", "results/real/ddg/in_context/sst2/stories260k.csv")
+    targets = ("results/real/ddg/learners/sst2/mini/dpc_5.csv", "results/real/ddg/in_context/sst2/stories260k/all.csv")
     done = workspace.run(*targets, configfiles=(str(overlay),))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return workspace.folder / "results" / "real"
 
 
 def test_released_sets_train_learners(run: Path) -> None:
-    rows = read_csv(run / "ddg/learners/sst2/mini/main.csv")
+    rows = read_csv(run / "ddg/learners/sst2/mini/dpc_5.csv")
     assert {(row["method"], row["draw"]) for row in rows} == {(m, d) for m in ("random", "dilm_released") for d in "01"}
     assert all(row["n"] == "872" for row in rows)
 
 
 def test_released_sets_stand_in_prompts(run: Path) -> None:
-    rows = read_csv(run / "ddg/in_context/sst2/stories260k.csv")
+    rows = read_csv(run / "ddg/in_context/sst2/stories260k/all.csv")
     found = {(row["protocol"], row["scorer"], row["method"]) for row in rows}
     assert ("dilm", "first_token", "dilm_released") in found
     assert {("longicl", "generate", name) for name in ("zero_shot", "random", "dilm_released", "bm25")} <= found

@@ -1,4 +1,4 @@
-"""DDG's last steps on made-up runs: the long metrics, the tables, the figures."""
+"""DDG's last steps on made-up runs: the measured values, the tables, the figures."""
 
 from __future__ import annotations
 
@@ -8,64 +8,58 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_json, write_json
-from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
+from scripts.common.metrics import PUBLISHED_COLUMNS, read_merged
 from scripts.common.tables import read_markdown_table
 from scripts.ddg import (
-    collect_metrics,
+    measure_averages,
+    measure_differences,
     plot_sensitivity,
     plot_training,
     tabulate_artifact,
     tabulate_examples,
 )
 from scripts.ddg.distilled import TextSet, set_path, write_set
-from tests.unit.ddg_results import SETTINGS, written
+from scripts.ddg.job_settings import averages, differences
+from tests.unit.ddg_results import flags, jobs_and_files, place, plan, rows_of, written
 
-PUBLISHED = "ddg,table_1,table_1,sst2/dpc_5,bert_base,dilm,score_percent,72.5,5.9,paper,somebody's table\n"
+PUBLISHED = "ddg,table_1 table_7,learners,sst2/dpc_5,bert_base,dilm,score_percent,72.5,5.9,paper,somebody's table\n"
+LEARNERS, CONTEXT, DILM = "learners", "in_context/longicl", "in_context/dilm"
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    collect_metrics.main(written(folder))
+    written(folder)
     (folder / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n" + PUBLISHED)
     return folder
 
 
-def values(folder, **wanted):
-    rows = read_metrics(folder / "metrics.csv")
-    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+def values(folder, experiment, setting, method, given=None, **wanted):
+    asked = {"experiment": experiment, "setting": setting, "method": method, "model": "bert_base", **wanted}
+    rows = read_merged(place(folder, path) for path in (given or plan()).measured())
+    found = [row for row in rows if row["value"] and all(row[key] == value for key, value in asked.items())]
     return {int(row["seed"]): float(row["value"]) for row in found}
 
 
-def outputs(folder, name, kinds):
-    return [part for kind in kinds for part in (f"--{kind}-out", str(folder / f"{name}.{kind}"))]
-
-
-def table(folder, name, settings=SETTINGS):
-    tabulate_artifact.main(
-        [
-            *("--artifact", name, "--settings", json.dumps(settings), "--tier", "mini"),
-            *("--metrics", str(folder / "metrics.csv"), "--notes", str(folder / "notes.csv")),
-            *("--published", str(folder / "published.csv"), *outputs(folder, name, ("csv", "md", "tex"))),
-        ]
-    )
-    return read_csv(folder / f"{name}.csv"), read_markdown_table(folder / f"{name}.md")
+def table(folder, name, given=None):
+    tabulate_artifact.main(flags(folder, given or plan(), name))
+    return rows_of(folder, name), read_markdown_table(folder / f"{name}.md")
 
 
 def test_a_seeds_value_is_the_mean_over_its_sets(results):
-    found = values(results, experiment="table_1", setting="sst2/dpc_5", method="dilm")
+    found = values(results, LEARNERS, "sst2/dpc_5", "dilm")
     assert found == pytest.approx({0: 80.05, 1: 81.05, 2: 82.05})
-    assert values(results, experiment="table_1", setting="sst2/full", method="full")[0] == pytest.approx(95.0)
+    assert values(results, LEARNERS, "sst2/full", "full")[0] == pytest.approx(95.0)
 
 
 def test_with_one_seed_every_set_counts(tmp_path):
-    collect_metrics.main(written(tmp_path, seeds=[0]))
-    found = values(tmp_path, experiment="table_1", setting="sst2/dpc_5", method="dilm")
+    given = written(tmp_path, plan(seeds=[0]))
+    found = values(tmp_path, LEARNERS, "sst2/dpc_5", "dilm", given)
     assert len(found) == 6  # the made-up runs have three seeds: each of their two sets is a value
 
 
 def test_differences_are_paired_over_seeds(results):
-    found = values(results, experiment="table_paired", setting="sst2/dpc_2", method="dilm-random")
+    found = values(results, LEARNERS, "sst2/dpc_2", "dilm-random", metric="difference_percent")
     assert found == pytest.approx({0: 30.0, 1: 30.0, 2: 30.0})
     rows, _ = table(results, "table_paired")
     assert float(rows[0]["value_mean"]) == pytest.approx(30.0)
@@ -73,9 +67,29 @@ def test_differences_are_paired_over_seeds(results):
 
 
 def test_rounds_and_scorers_keep_apart(results):
-    assert values(results, experiment="figure_sensitivity", setting="round_1", method="dilm")[0] == pytest.approx(70.0)
-    assert values(results, experiment="table_main", setting="average/labels", method="dilm")[2] == pytest.approx(82.0)
-    assert values(results, experiment="table_3", setting="sst2/round_2", method="random")[0] == pytest.approx(50.0)
+    model = {"model": "gpt2_xl"}
+    assert values(results, CONTEXT, "sst2/round_1/labels", "dilm", **model)[0] == pytest.approx(70.0)
+    assert values(results, CONTEXT, "average/round_2/labels", "dilm", **model)[2] == pytest.approx(82.0)
+    assert values(results, CONTEXT, "average/round_0/labels", "zero_shot", **model) == pytest.approx({0: 10.0})
+    assert values(results, DILM, "sst2/round_2/first_token", "random", **model)[0] == pytest.approx(50.0)
+    assert values(results, DILM, "sst2/round_1/first_token", "random", **model) == {}  # table_3 asks one round
+
+
+def test_the_mean_over_tasks_takes_each_task_once(tmp_path):
+    tasks = {"tasks": ["sst2", "many"], "methods": ["zero_shot", "random"], "protocol": "longicl", "round": 2}
+    given = written(tmp_path, plan(table_main=tasks))
+    job = next(job for job in given.context_jobs if job[0] == "many" and "random" in job[2])
+    path = tmp_path / "in_context" / f"{'/'.join(job)}.csv"
+    lines = path.read_text().replace(",0.5,0.1,", ",0.9,0.1,")  # seed 0, round 2: 50 % and 90 %
+    path.write_text(lines)
+    files = jobs_and_files(tmp_path, "jobs", "runs", "in_context", given.jobs_of("table_main")[1])
+    out = ["--measured-out", str(tmp_path / "again.csv")]
+    measure_averages.main([*files, "--settings", json.dumps(averages(given)), *out])
+    rows = [r for r in read_csv(tmp_path / "again.csv") if r["method"] == "random" and r["seed"] == "0"]
+    assert {(row["setting"], row["value"], row["n"]) for row in rows} == {
+        ("average/round_2/generate", "70", "2"),
+        ("average/round_2/labels", "70", "2"),
+    }
 
 
 def test_published_values_stand_beside_ours(results):
@@ -89,71 +103,101 @@ def test_published_values_stand_beside_ours(results):
 
 
 @pytest.mark.parametrize("name", sorted(tabulate_artifact.TABLES))
-def test_every_table_says_why_a_cell_is_missing(results, name):
+def test_no_table_lacks_a_cell_that_could_be_measured(results, name):
     rows, shown = table(results, name)
     assert rows
-    unmeasured = ("table_2", "table_7", "table_8", "table_long", "table_ablation")  # the made-up runs lack some methods
-    assert ("Not run in this tier." in " ".join(shown.notes)) == (name in unmeasured)
+    assert "Not run" not in " ".join(shown.notes)
+
+
+@pytest.mark.parametrize("name", sorted(tabulate_artifact.TABLES))
+def test_every_table_says_why_a_cell_is_missing(tmp_path, name):
+    """The test texts of one task cannot be had, nor one learner; the rest of each table is there."""
+    absent = {"banking77/test": "the mirror has no test.csv", "roberta_base": "this machine has no folder roberta"}
+    given = written(tmp_path, plan(absent=absent))
+    rows, shown = table(tmp_path, name, given)
+    said = " ".join(shown.notes)
+    assert ("The mirror has no test.csv." in said) == (name == "table_long")
+    assert ("This machine has no folder roberta." in said) == (name in ("table_2", "table_7", "table_8"))
+    assert "Not run" not in said
+    assert any(row[key] for row in rows for key in row if key.endswith("_mean")) == (name != "table_long")
+
+
+def test_a_round_for_which_nothing_is_retrieved_says_so(tmp_path):
+    given = plan(table_long={"tasks": ["many"], "methods": ["knn"]})
+    given.ddg["in_context"]["retrieval_rounds"] = [2]
+    written(tmp_path, given)
+    for job in (job for job in given.context_jobs if job[2].endswith("-knn")):
+        path = tmp_path / "measured" / "in_context" / f"{'/'.join(job)}.csv"
+        path.write_text("\n".join(line for line in path.read_text().splitlines() if "round_1" not in line) + "\n")
+    rows, shown = table(tmp_path, "table_long", given)
+    assert {row["round_1_mean"] for row in rows} == {""}
+    assert all(row["round_2_mean"] for row in rows)
+    assert "Demonstrations are retrieved in the rounds of ddg.in_context.retrieval_rounds only." in shown.notes[-2]
 
 
 def test_figures_come_with_their_numbers(results):
-    plot_sensitivity.main(
-        [
-            *("--settings", json.dumps(SETTINGS), "--tier", "mini", "--metrics", str(results / "metrics.csv")),
-            *("--notes", str(results / "notes.csv"), "--published", str(results / "published.csv")),
-            *outputs(results, "sensitivity", ("pdf", "png", "csv")),
-        ]
-    )
-    rows = read_csv(results / "sensitivity.csv")
+    plot_sensitivity.main(flags(results, plan(), "figure_sensitivity"))
+    rows = rows_of(results, "figure_sensitivity")
     decay = {row["x"]: float(row["mean"]) for row in rows if row["panel"] == "decay"}
     assert decay == pytest.approx({"0": 81.05, "0.99": 81.05})
     assert "temperature" not in {row["panel"] for row in rows}  # one value: nothing varies
-    plot_training.main(
-        [
-            *("--histories", str(results / "dilm.json"), str(results / "ddg.json"), "--variants", "dilm", "ddg"),
-            *("--tier", "mini", *outputs(results, "training", ("pdf", "png", "csv"))),
-        ]
-    )
-    rows = read_csv(results / "training.csv")
+    plot_training.main(training_flags(results, plan(), ["dilm", "ddg"]))
+    rows = rows_of(results, "figure_training")
     assert {row["panel"] for row in rows} == {"cosine", "real_loss", "distinct_2"}
     assert all(row["n"] == "3" for row in rows)
     for name in ("sensitivity", "training"):
-        assert (results / f"{name}.png").stat().st_size > 5000
+        assert (results / f"figure_{name}.png").stat().st_size > 5000
+
+
+def training_flags(folder, given, names):
+    return [*flags(folder, given, "figure_training"), "--histories", *(str(folder / f"{name}.json") for name in names)]
 
 
 def test_a_variant_without_gradient_matching_has_no_cosine(results, tmp_path):
+    given = written(tmp_path, plan(figure_training={"task": "sst2", "variants": ["dilm", "ddg"]}))
     history = read_json(results / "dilm.json")
     for one in history["seeds"]:
         one["steps"] = [{"lm_loss": 1.0} for _ in one["steps"]]
-    write_json(tmp_path / "lm.json", history)
-    for variants in (["lm"], ["lm", "ddg"]):
-        paths = {"lm": tmp_path / "lm.json", "ddg": results / "ddg.json"}
-        plot_training.main(
-            [
-                *("--histories", *(str(paths[name]) for name in variants), "--variants", *variants),
-                *("--tier", "mini", *outputs(tmp_path, "training", ("pdf", "png", "csv"))),
-            ]
-        )
-        found = {row["variant"] for row in read_csv(tmp_path / "training.csv") if row["panel"] == "cosine"}
-        assert found == set(variants) - {"lm"}
+    write_json(tmp_path / "dilm.json", history)
+    for variants in (["dilm"], ["dilm", "ddg"]):
+        given = plan(figure_training={"task": "sst2", "variants": variants})
+        plot_training.main(training_flags(tmp_path, given, variants))
+        found = {row["variant"] for row in rows_of(tmp_path, "figure_training") if row["panel"] == "cosine"}
+        assert found == set(variants) - {"dilm"}
+
+
+def test_a_training_that_cannot_be_had_leaves_a_figure_that_says_why(tmp_path):
+    given = written(tmp_path, plan(absent={"gpt2": "no way to gpt2"}))
+    plot_training.main([*flags(tmp_path, given, "figure_training"), "--histories"])
+    rows = rows_of(tmp_path, "figure_training")
+    assert {(row["variant"], row["note"]) for row in rows} == {(v, "No way to gpt2.") for v in ("dilm", "ddg")}
+    with pytest.raises(UserError, match="--histories: 1 for 0 variants"):
+        plot_training.main(training_flags(tmp_path, given, ["dilm"]))
 
 
 def test_examples_are_the_first_texts_of_each_class(tmp_path):
     texts = TextSet(("text",), (("b one",), ("b two",), ("b three",), ("a one",)), (1, 1, 1, 0))
-    write_set(set_path(tmp_path / "sets", 0, 3, 0), texts)
-    given = ["--sets", str(tmp_path / "sets"), "--method", "ddg", "--seed", "0", "--dpc", "3", "--texts", "2"]
-    given += ["--labels", '[["a", "b"]]']
-    tabulate_examples.main([*given, "--titles", "T", "--tier", "mini", *outputs(tmp_path, "x", ("csv", "md", "tex"))])
-    found = [(row["label"], row["text"]) for row in read_csv(tmp_path / "x.csv")]
-    assert found == [("a", "a one"), ("b", "b one"), ("b", "b two")]
+    write_set(set_path(tmp_path / "sets", 0, 5, 0), texts)
+    given = written(tmp_path)
+    tabulate_examples.main([*flags(tmp_path, given, "table_examples"), "--sets", str(tmp_path / "sets")])
+    found = [(row["label"], row["text"]) for row in rows_of(tmp_path, "table_examples")]
+    assert found == [("negative", "a one"), ("positive", "b one"), ("positive", "b two")]
+
+
+def test_examples_of_a_task_out_of_reach_are_a_reason(tmp_path):
+    given = written(tmp_path, plan(absent={"glue_sst2/train": "the mirror has no train.tsv"}))
+    tabulate_examples.main([*flags(tmp_path, given, "table_examples"), "--sets"])
+    assert [row["note"] for row in rows_of(tmp_path, "table_examples")] == ["text: The mirror has no train.tsv."]
 
 
 def test_jobs_and_files_must_match(tmp_path):
     given = written(tmp_path)
-    given.remove(str(tmp_path / "contexts_1.csv"))
-    with pytest.raises(UserError, match="--context-jobs: 1 files for 2 jobs"):
-        collect_metrics.main(given)
-    given = written(tmp_path)
-    given[given.index("--context-jobs") + 1] = "sst2"
+    learners, prompts = given.jobs_of("table_paired")
+    told = ["--settings", json.dumps(differences(given)), "--measured-out", str(tmp_path / "x.csv")]
+    files = jobs_and_files(tmp_path, "learner-jobs", "learners", "learners", learners)
+    asked = jobs_and_files(tmp_path, "context-jobs", "contexts", "in_context", prompts)
+    with pytest.raises(UserError, match=f"--context-jobs: {len(prompts) - 1} files for {len(prompts)} jobs"):
+        measure_differences.main([*files, *asked[:-1], *told])
+    asked[1] = "sst2"
     with pytest.raises(UserError, match="--context-jobs: 'sst2' is not of the form TASK/MODEL"):
-        collect_metrics.main(given)
+        measure_differences.main([*files, *asked, *told])

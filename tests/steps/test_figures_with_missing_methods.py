@@ -18,7 +18,6 @@ import pytest
 from scripts.common import figures
 from scripts.common.files import read_csv, write_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_metrics, write_metrics
-from scripts.ddg import collect_metrics as collect_ddg
 from scripts.ddg import plot_sensitivity, plot_training
 from scripts.delift import collect_metrics as collect_delift
 from scripts.delift import plot_judge_scores, plot_stages, plot_subset_size
@@ -82,10 +81,10 @@ def delift_case(folder: Path, step: Any, artifact: str) -> Case:
 
 
 def ddg_case(folder: Path) -> Case:
-    collect_ddg.main(ddg_results.written(folder))
-    inputs = {name: folder / f"{name}.csv" for name in ("metrics", "notes")} | {"published": header_only(folder)}
-    methods = ddg_results.SETTINGS["figure_sensitivity"]["methods"]
-    return Case(plot_sensitivity.main, inputs, ["--settings", json.dumps(ddg_results.SETTINGS)], methods)
+    plan, artifact = ddg_results.written(folder), "figure_sensitivity"
+    inputs = {"measured": ddg_results.merged(folder, plan, artifact), "published": folder / "published.csv"}
+    given = flags({"artifact": artifact, "settings": plan.settings(artifact)})
+    return Case(plot_sensitivity.main, inputs, given, plan.ddg[artifact]["methods"])
 
 
 def head_to_head_case(folder: Path, name: str) -> Case:
@@ -281,10 +280,13 @@ def test_a_figure_names_what_it_shows_and_says_what_it_does_not(name, missing, r
 
 def test_the_training_of_one_variant_alone(tmp_path, monkeypatch):
     """Its methods are the files that it is given: each of the two missing, and a variant without gradient matching."""
-    collect_ddg.main(ddg_results.written(tmp_path))
+    ddg_results.written(tmp_path)
     for variants in (["dilm", "ddg"], ["dilm"], ["ddg"]):
         histories = [str(tmp_path / f"{name}.json") for name in variants]
-        case = Case(plot_training.main, {}, ["--histories", *histories, "--variants", *variants], variants, noted=False)
+        plan = ddg_results.plan(figure_training={"task": "sst2", "variants": variants})
+        given = flags({"artifact": "figure_training", "settings": plan.settings("figure_training")})
+        inputs = {"published": tmp_path / "published.csv"}
+        case = Case(plot_training.main, inputs, ["--histories", *histories, *given], variants, noted=False)
         figure, rows = drawn_figure(case, tmp_path, [], monkeypatch)
         check(figure, case)
         assert {row["variant"] for row in rows} == set(variants)

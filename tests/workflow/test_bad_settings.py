@@ -9,19 +9,7 @@ import pytest
 from tests.workspace import Workspace
 
 SETTINGS = [
-    pytest.param("ddg: {matching: {teacher: emma}}", "ddg.matching.teacher: 'emma' is not allowed", id="ddg: teacher"),
-    pytest.param("ddg: {matching: {temprature: 1}}", "did you mean 'temperature'?", id="ddg: unknown key"),
-    pytest.param("ddg: {variants: {dilm: {lm_wait: 1}}}", "did you mean 'lm_weight'?", id="ddg: variant's key"),
-    pytest.param("ddg: {table_1: {methods: [dilmm]}}", "'dilmm' is not in ddg.methods; add it there", id="ddg: method"),
-    pytest.param("ddg: {methods: {ddg: {variant: dgd}}}", "'dgd' is not in ddg.variants; add it", id="ddg: variant"),
-    pytest.param("ddg: {table_2: {dpc: 7}}", "ddg.table_2.dpc: 7 is not in ddg.table_1.dpcs", id="ddg: size"),
-    pytest.param("ddg: {learner: minni}", "'minni' is no key of ddg.learners", id="ddg: learner"),
-    pytest.param("ddg: {tasks: {triple: {test: tset}}}", "dataset 'mini_triple' has no split 'tset'", id="ddg: split"),
-    pytest.param("ddg: {in_context: {n_queries: all}}", "ddg.in_context.n_queries", id="ddg: queries"),
-    pytest.param(
-        "ddg: {table_1: {methods: [dilm_released]}}", "ddg.tasks.triple.released: is null", id="ddg: released"
-    ),
-    pytest.param("ddg: {seeds: []}", "ddg.seeds: is empty", id="ddg: no seeds"),
+    pytest.param("ddg: {table_2: {dpc: 7}}", "ddg.table_2.dpc: 7 is not in ddg.sets.dpcs", id="ddg: size"),
     pytest.param("mend: {settings: [traned]}", "no setting 'traned' in config/metaicl.yaml", id="mend: setting"),
     pytest.param("mend: {study_settings: [hr_to_lr]}", "'hr_to_lr' is not in mend.settings", id="mend: study setting"),
     pytest.param("mend: {finetune: {kl_wait: 1.0}}", "did you mean 'kl_weight'?", id="mend: unknown key"),

@@ -51,13 +51,44 @@ STEP_BY_STEP = {
     "figure_9": STUDENTS | {"measure_teacher", "measure_fewest_rows"},
 }
 """Kinds of Step-by-Step's jobs; what was released says how many rows and which answers there are."""
-KINDS = {"nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
+WRITING = {"train_generator", "match_gradients", "generate_sets"}
+LEARNERS = {"list_missing", "train_learners", "measure_learners"}
+PROMPTS = {"list_missing", "evaluate_in_context", "measure_in_context"}
+DDG = {
+    "table_1": {"select_coresets"} | WRITING | LEARNERS,
+    "table_2": {"select_coresets"} | WRITING | LEARNERS,
+    "table_3": {"select_coresets", "import_sets"} | WRITING | PROMPTS,
+    "table_4": WRITING | LEARNERS,
+    "table_7": {"select_coresets"} | WRITING | LEARNERS,
+    "table_8": {"select_coresets"} | WRITING | LEARNERS,
+    "table_main": {"select_coresets"} | WRITING | PROMPTS | {"measure_averages"},
+    "table_long": {"select_coresets"} | WRITING | PROMPTS,
+    "table_ablation": WRITING | LEARNERS | PROMPTS,
+    "table_paired": {"select_coresets", "train_learners", "evaluate_in_context", "measure_differences", "list_missing"}
+    | WRITING,
+    "table_examples": WRITING | {"list_missing"},
+    "figure_sensitivity": {"select_coresets"} | WRITING | LEARNERS | PROMPTS,
+    "figure_training": {"train_generator", "match_gradients", "list_missing"},
+}
+"""Kinds of DDG's jobs; which methods, tasks, learners and models they are of: tests/unit/test_ddg_plan.py."""
+OF_SETS = {"gpt2", "bert_base_uncased"}
+FETCHED = {
+    "table_1": ({"sst2", "qqp", "mnli"}, OF_SETS),
+    "table_2": ({"sst2", "qqp", "mnli"}, OF_SETS | {"roberta_base", "bert_large_uncased", "xlnet_base_cased"}),
+    "table_3": ({"sst2"}, OF_SETS | {"gpt2_xl", "opt_2_7b", "llama2_7b"}),
+    "table_long": ({"banking77", "goemotions"}, OF_SETS | {"llama2_7b_32k", "qwen1_5_7b", "mistral_7b"}),
+    "table_examples": ({"sst2"}, OF_SETS),
+    "figure_sensitivity": ({"sst2"}, OF_SETS | {"llama2_7b_32k"}),
+    "figure_training": ({"sst2"}, OF_SETS),
+}
+"""What some of DDG's artifacts fetch: data sets (without the collection's name) and models."""
+KINDS = {"nuggets": NUGGETS, "step_by_step": STEP_BY_STEP, "ddg": DDG}
 BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
 
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """Return every job of both papers in the paper tier, as a dry run prints it."""
+    """Return every job of these papers in the paper tier, as a dry run prints it."""
     workspace = Workspace(tmp_path_factory.mktemp("plans"))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--forceall"]
     done = subprocess.run(
@@ -112,3 +143,11 @@ def test_a_table_of_one_benchmark_asks_no_other(jobs: list[dict[str, str]]) -> N
     assert not any("mt_bench" in job.get("output", "") for job in behind(jobs, "table_1"))
     trained = [job for job in behind(jobs, "table_2") if job["rule"] == "nuggets_train_model"]
     assert len(trained) == 5  # six rows, of which one is the model as it is
+
+
+@pytest.mark.parametrize("artifact", FETCHED)
+def test_an_artifact_of_ddg_fetches_its_own_data_and_models(jobs: list[dict[str, str]], artifact: str) -> None:
+    found = behind(jobs, artifact, "ddg")
+    models = {Path(job["output"].split(", ")[0]).name for job in found if job["rule"] == "models_download"}
+    prepared = [job["output"].split(", ")[0] for job in found if job["rule"] == "data_prepare_examples"]
+    assert ({Path(path).parent.name.replace("glue_", "") for path in prepared}, models) == FETCHED[artifact]

@@ -40,6 +40,7 @@ for paper, listed in LISTED.items():
         input:
             [file for artifact in listed.artifacts for file in files_of(paper, artifact)],
             f"<results>/{paper}/metrics.csv",
+            listed.pages(),
         localrule: True
 
     workflow.get_rule(f"{paper}_all").docstring = f"Every table and figure of {paper_name(paper)}, and its values."

@@ -62,15 +62,24 @@ onerror:
 
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
+
+
+def listed_paper(paper):
+    """Return a paper's list and plan. Print what is wrong with its settings, and end: Snakemake would wrap an exception."""
+    artifacts = importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS
+    try:
+        listed = Paper(artifacts, importlib.import_module(f"scripts.{paper}.plan").Plan.of(config))
+        faults = listed.faults()
+    except UserError as error:
+        faults = [str(error)]
+    if faults:
+        print("\n".join("config: " + fault.removeprefix("config: ") for fault in faults), file=sys.stderr)
+        sys.exit(1)
+    return listed
+
+
 # The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
-LISTED = {}
-for paper in PAPERS:
-    if Path(f"scripts/{paper}/artifacts.py").is_file():
-        try:
-            listed_plan = importlib.import_module(f"scripts.{paper}.plan").Plan.of(config)
-        except UserError as fault:
-            sys.exit(str(fault) if str(fault).startswith("config:") else f"error: {fault}")
-        LISTED[paper] = Paper(importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS, listed_plan)
+LISTED = {paper: listed_paper(paper) for paper in PAPERS if Path(f"scripts/{paper}/artifacts.py").is_file()}
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
@@ -266,7 +275,8 @@ def paper_files(paper):
     """Return the raw data and the models that a paper reads and that come over the network."""
     if paper in LISTED:
         plan = LISTED[paper].plan
-        raw, models, more = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS], []
+        raw, models = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS]
+        more = LISTED[paper].downloads()
     else:
         raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
         more = globals().get(f"{paper}_downloads", list)()

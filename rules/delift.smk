@@ -1,11 +1,12 @@
 # DELIFT (ICLR 2025): choose fine-tuning data by pairwise in-context utility and submodular functions.
-include: "delift_runs.smk"
+include: "delift_files.smk"
 
 
 wildcard_constraints:
     pair=one_of(DELIFT["pairs"]),
     part="pool|reference|validation|test",
     learning="icl|peft|fft",
+    kind=one_of(KINDS),
 
 
 rule delift_prepare_registered:
@@ -13,7 +14,7 @@ rule delift_prepare_registered:
     input:
         script="scripts/delift/prepare_registered.py",
         code=code_of("scripts/delift/prepare_registered.py"),
-        registry=lambda wildcards: DELIFT_JSON_DATASETS[wildcards.entry.replace("--", "/")],
+        registry=lambda wildcards: DELIFT_PLAN.entries[wildcards.entry.replace("--", "/")],
     output:
         examples="<results>/delift/registered/{entry}/{split}.jsonl",
     log:
@@ -43,7 +44,7 @@ rule delift_prepare_part:
     input:
         script="scripts/delift/prepare_part.py",
         code=code_of("scripts/delift/prepare_part.py"),
-        rows=lambda wildcards: delift_split(DELIFT["pairs"][wildcards.pair][wildcards.part]),
+        rows=delift_part_rows,
     output:
         part="<results>/delift/data/{pair}/{part}.jsonl",
     log:
@@ -73,8 +74,8 @@ rule delift_score_utility:
         script="scripts/delift/score_utility.py",
         code=code_of("scripts/delift/score_utility.py"),
         pool="<results>/delift/data/{pair}/pool.jsonl",
-        reference=lambda wildcards: delift_data(wildcards.pair, "reference"),
-        targets=lambda wildcards: delift_data(wildcards.pair, DELIFT["pairs"][wildcards.pair]["targets"]),
+        reference=delift_reference,
+        targets=delift_targets,
         model=model_folder,
     output:
         block="<results>/delift/utility/{pair}/{model}/block_{start}.npy",
@@ -119,20 +120,10 @@ rule delift_collect_utility:
         script="scripts/delift/collect_utility.py",
         code=code_of("scripts/delift/collect_utility.py"),
         pool="<results>/delift/data/{pair}/pool.jsonl",
-        reference=lambda wildcards: delift_data(wildcards.pair, "reference"),
-        targets=lambda wildcards: delift_data(wildcards.pair, DELIFT["pairs"][wildcards.pair]["targets"]),
-        blocks=lambda wildcards: expand(
-            "<results>/delift/utility/{pair}/{model}/block_{start}.npy",
-            pair=wildcards.pair,
-            model=wildcards.model,
-            start=delift_blocks(wildcards.pair),
-        ),
-        summaries=lambda wildcards: expand(
-            "<results>/delift/utility/{pair}/{model}/block_{start}.json",
-            pair=wildcards.pair,
-            model=wildcards.model,
-            start=delift_blocks(wildcards.pair),
-        ),
+        reference=delift_reference,
+        targets=delift_targets,
+        blocks=delift_blocks("npy"),
+        summaries=delift_blocks("json"),
     output:
         kernels=directory("<results>/delift/kernels/{pair}/{model}"),
     log:
@@ -290,13 +281,13 @@ rule delift_select_subset:
         code=code_of("scripts/delift/select_subset.py"),
         pool="<results>/delift/data/{pair}/pool.jsonl",
         kernels=branch(delift_needs("utilities", "similarities"), then=delift_kernels),
-        utilities=branch(delift_has_utilities, then="<results>/delift/kernels/{pair}/{model}"),
         embeddings=branch(delift_needs("embeddings"), then="<results>/delift/embeddings/{pair}"),
         scores=branch(delift_needs("ratings", "gradients", "ifd"), then="<results>/delift/baselines/{pair}/{model}.csv"),
-        truth=delift_truth,
-        reference_truth=delift_reference_truth,
+        truth=delift_truth("split"),
+        reference_truth=delift_truth("reference_split"),
     output:
         subsets=directory("<results>/delift/subsets/{pair}/{model}/{method}"),
+        measured="<results>/delift/measured/subsets/{pair}/{model}/{method}.csv",
         run="<results>/delift/subsets/{pair}/{model}/{method}.run.json",
     log:
         "<logs>/delift/select_subset/{pair}/{model}/{method}.log",
@@ -324,9 +315,10 @@ rule delift_select_subset:
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q} {params.scores:q}"
-        " {params.truth:q} --name {wildcards.method:q} --method {params.method:q}"
+        " {params.truth:q} --paper delift --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " --name {wildcards.method:q} --method {params.method:q}"
         " --fractions {params.fractions} --seeds {params.seeds} --threads {params.threads}"
-        " --subsets-out {output.subsets:q} --run-out {output.run:q}"
+        " --subsets-out {output.subsets:q} --measured-out {output.measured:q} --run-out {output.run:q}"
         " > {log:q} 2>&1"
 
 
@@ -376,78 +368,92 @@ rule delift_evaluate_subsets:
 
 
 rule delift_score_answers:
-    """Measure all answers of a pair and model: overlap and similarity with the reference, the judge's grade."""
+    """Take the measures of one kind of some answers: overlap or similarity with the reference, the judge's grade."""
     input:
         script="scripts/delift/score_answers.py",
         code=code_of("scripts/delift/score_answers.py"),
-        answers=lambda wildcards: delift_answers(wildcards.pair, wildcards.model),
+        answers=lambda wildcards: DELIFT_PLAN.scored_in(wildcards.pair, wildcards.model, int(wildcards.start)),
         test="<results>/delift/data/{pair}/test.jsonl",
-        embedder=delift_embedder,
-        judge=[model_path(name) for name in judge_models(DELIFT["judge"])],
+        embedder=branch(delift_takes("similarity"), then=delift_embedder),
+        judge=branch(delift_takes("grades"), then=delift_judge),
     output:
-        scored="<results>/delift/scores/{pair}/{model}.jsonl",
-        scores="<results>/delift/scores/{pair}/{model}.csv",
+        scored="<results>/delift/scores/{pair}/{model}/{kind}/jobs_{start}.jsonl",
+        measured="<results>/delift/measured/answers/{kind}/{pair}/{model}/jobs_{start}.csv",
     log:
-        "<logs>/delift/score_answers/{pair}/{model}.log",
+        "<logs>/delift/score_answers/{pair}/{model}/{kind}/jobs_{start}.log",
     benchmark:
-        "<benchmarks>/delift/score_answers/{pair}/{model}.tsv"
+        "<benchmarks>/delift/score_answers/{pair}/{model}/{kind}/jobs_{start}.tsv"
     priority: 40
     conda:
         "../envs/lm.yaml"
     threads: config["compute"]["threads"]
     resources:
-        gpu=config["compute"]["gpus"],
+        gpu=delift_score_gpus,
         mem_mb=memory,
         runtime=config["compute"]["runtime"],
     params:
         module=as_py_module(),
         compute=model_flags(),
+        embedder=lambda wildcards, input: flag("--embedder", input.embedder),
         family=MODELS[DELIFT["embed"]["model"]]["family"],
-        settings=as_json(
-            {
-                "measures": DELIFT["measures"],
-                "known": DELIFT["known"],
-                "judge": judge_settings(DELIFT["judge"]),
-                "embed": {
-                    "pooling": DELIFT["embed"]["pooling"],
-                    "max_tokens": DELIFT["embed"]["max_tokens"],
-                    "batch_tokens": config["compute"]["batch_tokens"],
-                },
-            }
-        ),
+        settings=lambda wildcards: json_text(delift_score_settings(wildcards)),
     shell:
         "python -m {params.module}"
         " --answers {input.answers:q} --test {input.test:q}"
-        " --embedder {input.embedder:q} --embedder-family {params.family} {params.compute}"
-        " --settings {params.settings:q} --scored-out {output.scored:q} --scores-out {output.scores:q}"
+        " --paper delift --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " {params.embedder:q} --embedder-family {params.family} {params.compute}"
+        " --settings {params.settings:q} --scored-out {output.scored:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule delift_collect_metrics:
-    """Gather every measured value of DELIFT in the long schema."""
+rule delift_measure_objectives:
+    """Measure what a method's subsets are worth by the submodular objectives on the utility kernel."""
     input:
-        script="scripts/delift/collect_metrics.py",
-        code=code_of("scripts/delift/collect_metrics.py"),
-        scores=delift_files("<results>/delift/scores/{pair}/{model}.csv"),
-        scored=delift_files("<results>/delift/scores/{pair}/{model}.jsonl"),
-        subsets=[folder for pair, model in DELIFT_RUNS for folder in delift_subsets(pair, model)],
+        script="scripts/delift/measure_objectives.py",
+        code=code_of("scripts/delift/measure_objectives.py"),
+        pool="<results>/delift/data/{pair}/pool.jsonl",
+        subsets="<results>/delift/subsets/{pair}/{model}/{method}",
+        kernels="<results>/delift/kernels/{pair}/{model}",
     output:
-        metrics="<results>/delift/metrics.csv",
-        notes="<results>/delift/notes.csv",
+        measured="<results>/delift/measured/objectives/{pair}/{model}/{method}.csv",
     log:
-        "<logs>/delift/collect_metrics.log",
+        "<logs>/delift/measure_objectives/{pair}/{model}/{method}.log",
     benchmark:
-        "<benchmarks>/delift/collect_metrics.tsv"
+        "<benchmarks>/delift/measure_objectives/{pair}/{model}/{method}.tsv"
+    conda:
+        "../envs/lm.yaml"
+    params:
+        module=as_py_module(),
+        kernels=delift_kernel_flags,
+        method=lambda wildcards: json_text(DELIFT["methods"][wildcards.method]),
+    shell:
+        "python -m {params.module}"
+        " --pool {input.pool:q} --subsets {input.subsets:q} {params.kernels:q}"
+        " --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " --name {wildcards.method:q} --method {params.method:q} --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule delift_list_missing:
+    """Write down what is not measured and why: private data, what the tier leaves out, files out of reach."""
+    input:
+        script="scripts/delift/list_missing.py",
+        code=code_of("scripts/delift/list_missing.py"),
+    output:
+        measured="<results>/delift/measured/missing.csv",
+    log:
+        "<logs>/delift/list_missing.log",
+    benchmark:
+        "<benchmarks>/delift/list_missing.tsv"
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        runs=[f"{pair}/{model}" for pair, model in DELIFT_RUNS],
-        settings=DELIFT_SETTINGS,
+        settings=as_json({"reasons": DELIFT_PLAN.reasons()}),
     shell:
         "python -m {params.module}"
-        " --runs {params.runs:q} --scores {input.scores:q} --scored {input.scored:q} --subsets {input.subsets:q}"
-        " --settings {params.settings:q} --metrics-out {output.metrics:q} --notes-out {output.notes:q}"
+        " --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
@@ -456,7 +462,7 @@ rule delift_collect_times:
     input:
         script="scripts/delift/collect_times.py",
         code=code_of("scripts/delift/collect_times.py"),
-        runs=list(delift_times()),
+        runs=list(DELIFT_PLAN.times()),
     output:
         times="<results>/delift/times.csv",
     log:
@@ -467,189 +473,10 @@ rule delift_collect_times:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        parts=list(delift_times().values()),
+        parts=list(DELIFT_PLAN.times().values()),
     shell:
         "python -m {params.module} --runs {input.runs:q} --parts {params.parts:q} --times-out {output.times:q}"
         " > {log:q} 2>&1"
-
-
-rule delift_table_1:
-    """Table 1: stage 1 on MixInstruct."""
-    input:
-        script="scripts/delift/tabulate_artifact.py",
-        code=code_of("scripts/delift/tabulate_artifact.py"),
-        metrics="<results>/delift/metrics.csv",
-        notes="<results>/delift/notes.csv",
-        published="config/published/delift.csv",
-    output:
-        **table_files("delift", "table_1"),
-    log:
-        "<logs>/delift/table_1.log",
-    benchmark:
-        "<benchmarks>/delift/table_1.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=DELIFT_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-use rule delift_table_1 as delift_table_2 with:
-    """Table 2: stage 1 on P3."""
-    output:
-        **table_files("delift", "table_2"),
-    log:
-        "<logs>/delift/table_2.log",
-    benchmark:
-        "<benchmarks>/delift/table_2.tsv"
-
-
-use rule delift_table_1 as delift_table_3 with:
-    """Table 3: stage 2, HotpotQA for MMLU."""
-    output:
-        **table_files("delift", "table_3"),
-    log:
-        "<logs>/delift/table_3.log",
-    benchmark:
-        "<benchmarks>/delift/table_3.tsv"
-
-
-use rule delift_table_1 as delift_table_4 with:
-    """Table 4: stage 2, MixInstruct for MT-Bench and GSM8K."""
-    output:
-        **table_files("delift", "table_4"),
-    log:
-        "<logs>/delift/table_4.log",
-    benchmark:
-        "<benchmarks>/delift/table_4.tsv"
-
-
-use rule delift_table_1 as delift_table_5 with:
-    """Table 5: stage 3, Government beside IBM (private data)."""
-    output:
-        **table_files("delift", "table_5"),
-    log:
-        "<logs>/delift/table_5.log",
-    benchmark:
-        "<benchmarks>/delift/table_5.tsv"
-
-
-use rule delift_table_1 as delift_table_6 with:
-    """Table 6: stage 3, HotpotQA beside SQuAD."""
-    output:
-        **table_files("delift", "table_6"),
-    log:
-        "<logs>/delift/table_6.log",
-    benchmark:
-        "<benchmarks>/delift/table_6.tsv"
-
-
-use rule delift_table_1 as delift_table_fft with:
-    """Full fine-tuning (third version of the paper)."""
-    output:
-        **table_files("delift", "table_fft"),
-    log:
-        "<logs>/delift/table_fft.log",
-    benchmark:
-        "<benchmarks>/delift/table_fft.tsv"
-
-
-use rule delift_table_1 as delift_table_selection_quality with:
-    """Beyond the paper: what each method chooses, held against what is known of the pool."""
-    output:
-        **table_files("delift", "table_selection_quality"),
-    log:
-        "<logs>/delift/table_selection_quality.log",
-    benchmark:
-        "<benchmarks>/delift/table_selection_quality.tsv"
-
-
-rule delift_table_time:
-    """Wall-clock time of choosing, by method (third version of the paper)."""
-    input:
-        script="scripts/delift/tabulate_time.py",
-        code=code_of("scripts/delift/tabulate_time.py"),
-        times="<results>/delift/times.csv",
-    output:
-        **table_files("delift", "table_time"),
-    log:
-        "<logs>/delift/table_time.log",
-    benchmark:
-        "<benchmarks>/delift/table_time.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=DELIFT_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --times {input.times:q} --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-rule delift_figure_subset_size:
-    """How the result grows with the size of the subset, for every method."""
-    input:
-        script="scripts/delift/plot_subset_size.py",
-        code=code_of("scripts/delift/plot_subset_size.py"),
-        metrics="<results>/delift/metrics.csv",
-        notes="<results>/delift/notes.csv",
-    output:
-        **figure_files("delift", "figure_subset_size"),
-    log:
-        "<logs>/delift/figure_subset_size.log",
-    benchmark:
-        "<benchmarks>/delift/figure_subset_size.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=DELIFT_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --metrics {input.metrics:q} --notes {input.notes:q}"
-        " --settings {params.settings:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-use rule delift_figure_subset_size as delift_figure_laj with:
-    """The distribution of the judge's grades, for every method."""
-    input:
-        script="scripts/delift/plot_judge_scores.py",
-        code=code_of("scripts/delift/plot_judge_scores.py"),
-        metrics="<results>/delift/metrics.csv",
-        notes="<results>/delift/notes.csv",
-    output:
-        **figure_files("delift", "figure_laj"),
-    log:
-        "<logs>/delift/figure_laj.log",
-    benchmark:
-        "<benchmarks>/delift/figure_laj.tsv"
-
-
-use rule delift_figure_subset_size as delift_figure_stages with:
-    """Beyond the paper: what each subset is worth in each stage, with intervals over seeds."""
-    input:
-        script="scripts/delift/plot_stages.py",
-        code=code_of("scripts/delift/plot_stages.py"),
-        metrics="<results>/delift/metrics.csv",
-        notes="<results>/delift/notes.csv",
-    output:
-        **figure_files("delift", "figure_stages"),
-    log:
-        "<logs>/delift/figure_stages.log",
-    benchmark:
-        "<benchmarks>/delift/figure_stages.tsv"
 
 
 rule delift_map_examples:
@@ -657,7 +484,7 @@ rule delift_map_examples:
     input:
         script="scripts/delift/map_examples.py",
         code=code_of("scripts/delift/map_examples.py"),
-        embeddings=expand("<results>/delift/embeddings/{pair}", pair=DELIFT_PAIRS),
+        embeddings=expand("<results>/delift/embeddings/{pair}", pair=sorted({pair for pair, _ in DELIFT_VIEWED})),
     output:
         maps="<results>/delift/maps.json",
     log:
@@ -668,7 +495,7 @@ rule delift_map_examples:
         "../envs/lm.yaml"
     params:
         module=as_py_module(),
-        pairs=DELIFT_PAIRS,
+        pairs=sorted({pair for pair, _ in DELIFT_VIEWED}),
         settings=as_json({key: value for key, value in DELIFT["viewer"].items() if key != "percents"}),
         threads=config["compute"]["threads"],
     shell:
@@ -687,18 +514,14 @@ rule delift_render_viewer:
         maps="<results>/delift/maps.json",
         data=[
             f"<results>/delift/data/{pair}/{part}.jsonl"
-            for pair in DELIFT_PAIRS
+            for pair in sorted({pair for pair, _ in DELIFT_VIEWED})
             for part in delift_parts(pair)
             if part != "validation"
         ],
-        scores=delift_files("<results>/delift/scores/{pair}/{model}.csv"),
-        scored=delift_files("<results>/delift/scores/{pair}/{model}.jsonl"),
-        kernels=[
-            f"<results>/delift/kernels/{pair}/{model}"
-            for pair, model in DELIFT_RUNS
-            if delift_uses_utility(pair, model)
-        ],
-        subsets=[folder for pair, model in DELIFT_RUNS for folder in delift_subsets(pair, model)],
+        measured=delift_of_all(DELIFT_PLAN.measured_answers),
+        scored=delift_of_all(delift_scored),
+        kernels=delift_of_all(delift_viewed_kernels),
+        subsets=delift_of_all(DELIFT_PLAN.subsets),
     output:
         viewer="<results>/delift/viewer.html",
     log:
@@ -709,19 +532,12 @@ rule delift_render_viewer:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        runs=[f"{pair}/{model}" for pair, model in DELIFT_RUNS],
-        settings=as_json(
-            {
-                "compared": {key: DELIFT[key] for key in DELIFT_COMPARISON_KEYS},
-                "known": DELIFT["known"],
-                "measures": DELIFT["measures"],
-                "percents": DELIFT["viewer"]["percents"],
-            }
-        ),
+        runs=[f"{pair}/{model}" for pair, model in DELIFT_VIEWED],
+        settings=as_json(DELIFT_PLAN.viewer()),
         tier=config["tier"],
     shell:
         "python -m {params.module} --runs {params.runs:q}"
-        " --maps {input.maps:q} --data {input.data:q} --scores {input.scores:q} --scored {input.scored:q}"
+        " --maps {input.maps:q} --data {input.data:q} --measured {input.measured:q} --scored {input.scored:q}"
         " --kernels {input.kernels:q} --subsets {input.subsets:q}"
         " --settings {params.settings:q} --tier {params.tier} --viewer-out {output.viewer:q}"
         " > {log:q} 2>&1"
@@ -754,8 +570,8 @@ rule delift_original_rows:
 rule delift_choose:
     """Only choose: the utility kernels and the subsets of every method, as they came too, without training."""
     input:
-        [folder for pair, model in DELIFT_RUNS for folder in delift_subsets(pair, model)],
-        [folder for pair, model in DELIFT_RUNS for folder in delift_original_rows(pair, model)],
+        [folder for run in DELIFT_PLAN.all_runs() for folder in DELIFT_PLAN.subsets(*run)],
+        [folder for run in DELIFT_PLAN.all_runs() for folder in delift_original_rows(*run)],
     localrule: True
 
 
@@ -777,13 +593,4 @@ rule delift_viewer:
     """The interactive page (the original's visualization)."""
     input:
         "<results>/delift/viewer.html",
-    localrule: True
-
-
-rule delift_all:
-    """Every DELIFT table and figure, and the interactive page."""
-    input:
-        expand("<results>/tables/delift_{table}.{suffix}", table=DELIFT_TABLES, suffix=["csv", "md", "tex"]),
-        expand("<results>/figures/delift_{figure}.{suffix}", figure=DELIFT_FIGURES, suffix=["pdf", "png", "csv"]),
-        ["<results>/delift/viewer.html"] if DELIFT_RUNS else [],
     localrule: True

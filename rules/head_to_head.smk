@@ -165,6 +165,7 @@ rule head_to_head_select_subset:
         scores=branch(choice_needs("ratings", "gradients"), then="<results>/head_to_head/baselines.csv"),
     output:
         subsets=directory("<results>/head_to_head/subsets/{method}"),
+        measured="<results>/head_to_head/subsets/{method}.measured.csv",
         run="<results>/head_to_head/subsets/{method}.run.json",
     log:
         "<logs>/head_to_head/select_subset/{method}.log",
@@ -177,6 +178,8 @@ rule head_to_head_select_subset:
         "../envs/lm.yaml"
     params:
         module=as_py_module(),
+        pair=CHOICES["pair"],
+        model=CHOICES["model"],
         stage=DELIFT["pairs"][CHOICES["pair"]]["stage"],
         kernels=choice_kernel_flags,
         embeddings=lambda wildcards, input: (
@@ -192,9 +195,10 @@ rule head_to_head_select_subset:
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q} {params.scores:q}"
+        " --paper head_to_head --pair {params.pair:q} --model-name {params.model:q}"
         " --name {wildcards.method:q} --method {params.method:q}"
         " --fractions {params.fractions} --seeds {params.seeds} --threads {params.threads}"
-        " --subsets-out {output.subsets:q} --run-out {output.run:q}"
+        " --subsets-out {output.subsets:q} --measured-out {output.measured:q} --run-out {output.run:q}"
         " > {log:q} 2>&1"
 
 
@@ -287,7 +291,7 @@ rule head_to_head_score_answers:
         judge=[model_path(name) for name in judge_models(DELIFT["judge"])],
     output:
         scored="<results>/head_to_head/answers.jsonl",
-        scores="<results>/head_to_head/answers.csv",
+        measured="<results>/head_to_head/answers.csv",
     log:
         "<logs>/head_to_head/score_answers.log",
     benchmark:
@@ -297,12 +301,15 @@ rule head_to_head_score_answers:
         "../envs/lm.yaml"
     params:
         module=as_py_module(),
+        pair=CHOICES["pair"],
+        model=CHOICES["model"],
         compute=model_flags(),
         family=MODELS[DELIFT["embed"]["model"]]["family"],
         settings=as_json(
             {
                 "measures": CHOICES["measures"],
                 "known": {"measure": CHOICES["measures"][0], "threshold": 1.0},
+                "likelihood": True,
                 "judge": judge_settings(DELIFT["judge"]),
                 "embed": {"pooling": DELIFT["embed"]["pooling"]},
             }
@@ -310,8 +317,9 @@ rule head_to_head_score_answers:
     shell:
         "python -m {params.module}"
         " --answers {input.answers:q} --test {input.test:q}"
+        " --paper head_to_head --pair {params.pair:q} --model-name {params.model:q}"
         " --embedder {input.embedder:q} --embedder-family {params.family} {params.compute}"
-        " --settings {params.settings:q} --scored-out {output.scored:q} --scores-out {output.scores:q}"
+        " --settings {params.settings:q} --scored-out {output.scored:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 

@@ -72,7 +72,7 @@ def choice_model(wildcards):
 
 def choice_shards():
     """Return the first candidate of each job that computes golden scores."""
-    return range(0, delift_rows(CHOICES["pair"], "pool"), config["nuggets"]["score"]["shard_size"])
+    return range(0, DELIFT_PLAN.rows_of(CHOICES["pair"], "pool"), config["nuggets"]["score"]["shard_size"])
 
 
 def choice_kernel(wildcards):
@@ -94,12 +94,12 @@ def choice_kernel_flags(wildcards, input):
 def choice_learnt_in_delift():
     """Return "<method>/percent_<n>" of the subsets from which DELIFT's run has learnt already, with our seeds."""
     pair, model, learning = CHOICES["pair"], CHOICES["model"], CHOICES["learning"]
-    if (pair, model) not in DELIFT_RUNS or not set(CHOICES["seeds"]) <= set(DELIFT["seeds"][learning]):
+    if (pair, model) not in DELIFT_PLAN.all_runs() or not set(CHOICES["seeds"]) <= set(DELIFT["seeds"][learning]):
         return []
     levels = {"initial": "initial", "full": "full"}
     same = levels | {name: HEAD_TO_HEAD["methods"][name]["method"] for name in choices_of("delift")}
     found = []
-    for unit in DELIFT_COMPARED.units(pair, model, learning):
+    for unit in DELIFT_PLAN.units(pair, model, learning):
         method = unit.partition("/")[0]
         if same.get(method) == method:
             found.append(unit)
@@ -133,7 +133,7 @@ def choice_answers():
     if not choice_learnt_in_delift():
         return ours
     stem = f"<results>/delift/answers/{CHOICES['pair']}/{CHOICES['model']}/{CHOICES['learning']}"
-    n_units = len(DELIFT_COMPARED.units(CHOICES["pair"], CHOICES["model"], CHOICES["learning"]))
+    n_units = len(DELIFT_PLAN.units(CHOICES["pair"], CHOICES["model"], CHOICES["learning"]))
     return ours + [f"{stem}/units_{start}" for start in range(0, n_units, DELIFT["units_per_job"])]
 
 
@@ -145,7 +145,9 @@ def choice_times():
     ours = f"{tier}/head_to_head"
     runs = {
         "golden_score": [f"{ours}/scores/shard_{start}.run.json" for start in choice_shards()],
-        "utility": [f"{tier}/delift/utility/{pair}/{model}/block_{start}.run.json" for start in delift_blocks(pair)],
+        "utility": [
+            f"{tier}/delift/utility/{pair}/{model}/block_{start}.run.json" for start in DELIFT_PLAN.blocks(pair)
+        ],
         "embedding": [f"{tier}/delift/embeddings/{pair}.run.json"],
         **dict.fromkeys(("perplexity", "ifd"), [f"{ours}/difficulty.run.json"]),
         **dict.fromkeys(("selectit", "less"), [f"{ours}/baselines.run.json"]),
@@ -166,7 +168,7 @@ def choice_count_settings():
     score, baselines = config["nuggets"]["score"], DELIFT["baselines"]
     theirs, ours = config["prompts"][DELIFT["prompt"]], config["prompts"][score["prompt"]]
     tuned = DELIFT["finetune"][CHOICES["learning"]]
-    n_examples = subset_size(delift_rows(CHOICES["pair"], "pool"), max(CHOICES["percents"]) / 100)
+    n_examples = subset_size(DELIFT_PLAN.rows_of(CHOICES["pair"], "pool"), max(CHOICES["percents"]) / 100)
     return {
         "golden": {"prompt": ours, "separator": score["separator"], "anchor_tokens": score["anchor_tokens"]},
         "difficulty": {"prompt": ours},
@@ -303,7 +305,7 @@ def head_to_head_raw_files():
     files = set()
     if not CHOICES["not_run"]:
         truth = DELIFT["pairs"][CHOICES["pair"]]["truth"]
-        parts = [*delift_parts(CHOICES["pair"]).values(), *([truth] if truth else [])]
+        parts = [*parts_of(DELIFT["pairs"][CHOICES["pair"]]).values(), *([truth] if truth else [])]
         files |= {(part["dataset"], part["split"]) for part in parts if part["dataset"] in DATASETS}
     if not SHOWN["not_run"]:
         row = DDG["tasks"][SHOWN["task"]]

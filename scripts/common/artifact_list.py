@@ -79,6 +79,18 @@ class Paper:
     artifacts: Sequence[Artifact]
     plan: Plan
 
+    def faults(self) -> list[str]:
+        """Return what the plan finds wrong with the settings, one line each, if it looks for that (`Plan.faults`)."""
+        return list(getattr(self.plan, "faults", tuple)())
+
+    def pages(self) -> list[str]:
+        """Return further files that <paper>_all makes, an interactive page, if the plan has any (`Plan.pages`)."""
+        return list(getattr(self.plan, "pages", tuple)())
+
+    def downloads(self) -> list[str]:
+        """Return what else comes over the network, if the plan has anything of that kind (`Plan.downloads`)."""
+        return list(getattr(self.plan, "downloads", tuple)())
+
 
 def unique(entries: Iterable[str]) -> list[str]:
     """Return the entries in their order, each once."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
-from scripts.common.artifacts import reason_of, reasons
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import Measured
 from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
-from scripts.common.spread import Spread, spreads_by
-from scripts.delift.comparison import GRADES, Comparison, label_of_pair, setting_of
-from scripts.delift.figures import parse_figure_args, why
+from scripts.common.tables import Missing
+from scripts.delift.comparison import ANSWERS, GRADES, Comparison, label_of_pair, setting_of
 from scripts.delift.labels import LEARNING_LABELS, row_label
 
 COLUMNS = (
@@ -31,25 +30,20 @@ COLUMNS = (
 SHADES = ("#d55e00", "#f0a36b", "#e0e0e0", "#7fb8da", "#0072b2")  # worst to best, told apart without red and green
 
 
-def bars(
-    spreads: dict[tuple[str, ...], Spread],
-    notes: Sequence[Mapping[str, str]],
-    compared: Comparison,
-    pair: str,
-    model: str,
-    learning: str,
-) -> list[dict[str, Any]]:
+def bars(measured: Measured, compared: Comparison, pair: str, model: str, learning: str) -> list[dict[str, Any]]:
     """Return what is drawn of one panel: a row per method and grade, or per method one that says why it is missing."""
-    rows = []
-    for method, percent in compared.rows("figure_laj"):
+    rows, about = [], {"experiment": ANSWERS, "model": model}
+    for method, percent in compared.rows:
         setting = setting_of(pair, learning, percent)
-        mean = spreads.get((setting, model, method, "judge_score"))
-        if mean is None:
-            missing = (pair, model, learning, method, percent, "", "", "", 0, "", why(notes, setting, method, model))
+        mean = measured.cell(setting, method, "judge_score", **about)
+        if isinstance(mean, Missing):
+            missing = (pair, model, learning, method, percent, "", "", "", 0, "", mean.reason)
             rows.append(dict(zip(COLUMNS, missing)))
             continue
         for grade in GRADES:
-            share = spreads[setting, model, method, f"share_of_grade_{grade}"]
+            share = measured.cell(setting, method, f"share_of_grade_{grade}", **about)
+            if isinstance(share, Missing):
+                raise ValueError(f"{setting}/{method}: a mean grade, but no share of grade {grade}")
             values = (pair, model, learning, method, percent, grade, share.mean, share.std, share.n, mean.mean, "")
             rows.append(dict(zip(COLUMNS, values)))
     return rows
@@ -78,16 +72,13 @@ def draw(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_figure_args(argv, __doc__)
+    args = artifact_flags(argv, __doc__, FIGURE)
     compared = parse_settings(Comparison, args.settings)
-    rows = [row for row in read_metrics(args.metrics) if row["experiment"] == "figure_laj"]
-    spreads = spreads_by(rows, ("setting", "model", "method", "metric"))
-    wanted = [(*run, learning) for run in compared.runs("figure_laj") for learning in compared.figure_laj["learnings"]]
+    wanted = [(*run, learning) for run in compared.planned for learning in compared.learnings]
     figure, grid = new_figure("double", 2.9, ncols=max(1, len(wanted)), squeeze=False)
     drawn: list[dict[str, Any]] = []
-    notes = reasons(args.notes, "figure_laj")
     for axes, (pair, model, learning) in zip(grid[0], wanted):
-        panel = bars(spreads, notes, compared, pair, model, learning)
+        panel = bars(args.measured, compared, pair, model, learning)
         if any(not row["note"] for row in panel):
             draw(axes, panel)
         else:
@@ -96,10 +87,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         drawn += panel
     legend_above(figure, grid[0])
     if not wanted:
-        reason = reason_of(args.notes, "figure_laj")
-        say_unavailable(grid[0][0], reason)
+        say_unavailable(grid[0][0], compared.why_empty(args.measured))
     if not drawn:
-        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason_of(args.notes, "figure_laj")})
+        drawn.append({**dict.fromkeys(COLUMNS, ""), "note": compared.why_empty(args.measured)})
     save(figure, drawn, COLUMNS, args)
 
 

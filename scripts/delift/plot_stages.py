@@ -5,22 +5,20 @@ Beyond the paper, whose tables give single runs.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
-from scripts.common.artifacts import reason_of, reasons
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable, spread_cells
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import Measured
 from scripts.common.plotting import FAINT, draw_points, new_figure
 from scripts.common.settings import parse_settings
-from scripts.common.spread import Spread, spreads_by
+from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.delift.comparison import Comparison, label_of_pair, setting_of
-from scripts.delift.figures import parse_figure_args, why
+from scripts.delift.comparison import ANSWERS, Comparison, label_of_pair, setting_of
 from scripts.delift.labels import LEARNING_LABELS, METRICS
 from scripts.selection.methods import method_label
 
-ARTIFACT = "figure_stages"
 COLUMNS = (
     *("stage", "pair", "model", "learning", "metric", "method", "percent"),
     *("mean", "std", "n_seeds", "low", "high", "note"),
@@ -29,21 +27,14 @@ PANEL_HEIGHT = 1.75  # inches
 
 
 def panel_rows(
-    spreads: dict[tuple[str, ...], Spread],
-    notes: Sequence[Mapping[str, str]],
-    compared: Comparison,
-    pair: str,
-    model: str,
-    learning: str,
-    metric: str,
+    measured: Measured, compared: Comparison, pair: str, model: str, learning: str, metric: str
 ) -> list[tuple[str, int, Spread | Missing]]:
     """Return (method, percent, value or why there is none) of one panel, in the config's order."""
-    found: list[tuple[str, int, Spread | Missing]] = []
-    for method, percent in compared.rows(ARTIFACT):
-        setting = setting_of(pair, learning, percent)
-        value = spreads.get((setting, model, method, metric))
-        found.append((method, percent, Missing(why(notes, setting, method, model)) if value is None else value))
-    return found
+    about = {"experiment": ANSWERS, "model": model}
+    return [
+        (method, percent, measured.cell(setting_of(pair, learning, percent), method, metric, **about))
+        for method, percent in compared.rows
+    ]
 
 
 def draw_panel(axes: Any, rows: Sequence[tuple[str, int, Spread | Missing]]) -> None:
@@ -69,25 +60,19 @@ def cells_of(value: Spread | Missing) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_figure_args(argv, __doc__)
+    args = artifact_flags(argv, __doc__, FIGURE)
     compared = parse_settings(Comparison, args.settings)
-    settings = compared.figure_stages
-    spreads = spreads_by(
-        [row for row in read_metrics(args.metrics) if row["experiment"] == ARTIFACT],
-        ("setting", "model", "method", "metric"),
-    )
-    runs = [(*run, learning) for run in compared.runs(ARTIFACT) for learning in settings["learnings"]]
-    runs.sort(key=lambda run: compared.pairs[run[0]]["stage"])
-    metrics = settings["metrics"] if runs else [""]
+    runs = [(*run, learning) for run in compared.planned for learning in compared.learnings]
+    runs.sort(key=lambda run: compared.stage(run[0]))
+    metrics = compared.metrics if runs else [""]
     figure, grid = new_figure(
         "double", PANEL_HEIGHT * len(metrics) + 0.2, len(metrics), max(1, len(runs)), squeeze=False, sharex="col"
     )
     drawn: list[dict[str, Any]] = []
-    notes = reasons(args.notes, ARTIFACT)
     for column, (pair, model, learning) in enumerate(runs):
-        stage = compared.pairs[pair]["stage"]
+        stage = compared.stage(pair)
         for line, metric in enumerate(metrics):
-            rows = panel_rows(spreads, notes, compared, pair, model, learning, metric)
+            rows = panel_rows(args.measured, compared, pair, model, learning, metric)
             draw_panel(grid[line][column], rows)
             header, unit, _ = METRICS[metric]
             if column == 0:
@@ -98,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         grid[0][column].set_title(label_of_pair(pair))
         grid[-1][column].set_xlabel(f"stage {stage}, {LEARNING_LABELS[learning]}")
     if not drawn:
-        reason = reason_of(args.notes, ARTIFACT)
+        reason = compared.why_empty(args.measured)
         say_unavailable(grid[0][0], reason)
         drawn.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
     save(figure, drawn, COLUMNS, args)

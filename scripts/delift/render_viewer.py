@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_csv, read_json, read_text, write_text
-from scripts.common.settings import parse_settings, settings_of
-from scripts.delift.comparison import SCORE_COLUMNS, Comparison, by_run
+from scripts.common.files import read_json, read_text, write_text
+from scripts.common.metrics import read_merged, with_value
+from scripts.common.settings import parse_settings
 from scripts.delift.labels import LEARNING_LABELS, METRICS
-from scripts.delift.viewer_data import RunFiles, experiments, run_data
+from scripts.delift.viewer_data import RunFiles, by_run, experiments, run_data
 from scripts.selection.methods import method_style
 
 logger = logging.getLogger(__name__)
@@ -29,9 +29,12 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 @dataclasses.dataclass(frozen=True)
 class ViewerSettings:
-    """compared: keys of `Comparison`; known: measure and threshold; measures: of an answer; percents: sizes offered."""
+    """pairs: {pair: its stage, pool, reference}; methods: {method: what it chooses by}; known: measure and threshold;
+    measures: of an answer; percents: sizes offered.
+    """
 
-    compared: Mapping[str, Any]
+    pairs: Mapping[str, Mapping[str, Any]]
+    methods: Mapping[str, str]
     known: Mapping[str, Any]
     measures: Sequence[str]
     percents: Sequence[int]
@@ -70,8 +73,7 @@ def viewer_data(
 ) -> dict[str, Any]:
     """Return everything the page's script reads."""
     metrics, rows = table
-    methods = settings.compared["methods"]
-    styles = {name: method_style(name) for name in methods}
+    styles = {name: method_style(name) for name in settings.methods}
     return {
         "tier": tier,
         "runs": list(runs),
@@ -83,7 +85,7 @@ def viewer_data(
         },
         "learning_labels": LEARNING_LABELS,
         "methods": {
-            name: {"label": style.label, "color": style.color, "by": methods[name]["by"]}
+            name: {"label": style.label, "color": style.color, "by": settings.methods[name]}
             for name, style in styles.items()
         },
     }
@@ -104,8 +106,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--runs", nargs="+", required=True, help="<pair>/<model> of everything that was run")
     parser.add_argument("--maps", required=True, help="JSON of map_examples")
     parser.add_argument("--data", nargs="+", required=True, help="JSONL files <pair>/<part>.jsonl")
-    parser.add_argument("--scores", nargs="+", required=True, help="CSV of score_answers, <pair>/<model>.csv")
-    parser.add_argument("--scored", nargs="+", required=True, help="JSONL of score_answers, <pair>/<model>.jsonl")
+    parser.add_argument("--measured", nargs="+", required=True, help="CSVs in the long schema, of score_answers")
+    parser.add_argument("--scored", nargs="+", required=True, help="JSONL of score_answers, below <pair>/<model>")
     parser.add_argument("--kernels", nargs="*", required=True, help="folders of utility kernels, <pair>/<model>")
     parser.add_argument("--subsets", nargs="*", required=True, help="folders <pair>/<model>/<method>")
     parser.add_argument("--settings", required=True, help="JSON: the fields of ViewerSettings")
@@ -118,29 +120,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Gather and render."""
     args = parse_args(argv)
     settings = parse_settings(ViewerSettings, args.settings)
-    compared = settings_of(Comparison, settings.compared, "--settings: compared")
     maps = read_json(args.maps)
-    files = {
-        flag: by_run(args.runs, getattr(args, flag), f"--{flag}") for flag in ("scores", "scored", "kernels", "subsets")
-    }
-    runs, scores = [], []
+    files = {flag: by_run(args.runs, getattr(args, flag), f"--{flag}") for flag in ("scored", "kernels", "subsets")}
+    runs = []
     for pair, model in files["scored"]:
         run = (pair, model)
-        if len(files["scored"][run]) != 1 or len(files["scores"][run]) != 1:
-            raise UserError(f"--scored: expected one JSONL and one CSV of {pair}/{model}; give both once")
+        if not files["scored"][run]:
+            raise UserError(f"--scored: nothing of {pair}/{model}; give the JSONL of its answers")
         if pair not in maps:
             raise UserError(f"{args.maps}: no map of pair '{pair}'; lay it out again")
         here = RunFiles(
             pair,
             model,
             data_files(args.data, pair),
-            files["scored"][run][0],
+            files["scored"][run],
             next(iter(files["kernels"][run]), None),
             files["subsets"][run],
         )
-        runs.append(run_data(here, maps[pair], compared, settings.percents, settings.measures))
-        scores.append((pair, model, read_csv(files["scores"][run][0], SCORE_COLUMNS)))
-    data = viewer_data(runs, experiments(scores), settings, args.tier)
+        runs.append(run_data(here, maps[pair], settings.pairs[pair], settings.percents, settings.measures))
+    data = viewer_data(runs, experiments(with_value(read_merged(args.measured))), settings, args.tier)
     write_text(args.viewer_out, page(data, "DELIFT viewer"))
     logger.info("%s: %d runs", args.viewer_out, len(runs))
 

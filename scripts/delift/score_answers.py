@@ -1,7 +1,9 @@
-"""Measure all answers of one dataset pair and model: overlap with the reference, similarity, the judge's grade.
+"""Measure answers of one dataset pair and model: overlap with the reference, similarity, the judge's grade.
 
 Per answer: exact match, ROUGE-1 and ROUGE-L (F1), BLEU, cosine of embeddings ("BGE"), BERTScore (F1), grade from 1 to 5
 ("LAJ"), likelihood of the reference. An answer counts as known where the cosine or another measure reaches a threshold.
+Of grades their distribution is measured too: the share of answers nearest to each whole grade. Measures that take a
+model of their own are taken by jobs of their own (`scripts.delift.comparison.KINDS`).
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
+from scripts.common.files import read_json, read_jsonl, write_jsonl
+from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import check_choice, parse_settings, settings_of
 from scripts.data.schemas import read_examples
-from scripts.delift.comparison import SCORE_COLUMNS
+from scripts.delift.comparison import ANSWERS, GRADES, KINDS, LIKELIHOOD, setting_of
 from scripts.delift.judge_prompts import GRADE
 from scripts.lm.judge import Item, judge_items, verdicts_of
 from scripts.lm.judge_backend import JudgeBackend, make_judge
@@ -25,9 +28,11 @@ from scripts.lm.prompts import joined_instruction
 
 logger = logging.getLogger(__name__)
 
-MEASURES = ("exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score")
-UNSEEN = ("exact_match", "rouge_1", "rouge_l", "bleu")
+MEASURES = tuple(name for names in KINDS.values() for name in names)
+UNSEEN = KINDS["words"]
 """Measures that know words only: an equal answer agrees wholly even where they see no word in it (an empty one)."""
+KEY = ("learning", "method", "percent", "seed", "id")
+UNGRADED = "the judge gave no readable grade, or there was no reference answer to compare with"
 
 
 class Judge(JudgeBackend):
@@ -41,18 +46,21 @@ class ScoreSettings:
     """How answers are measured.
 
     measures: those of MEASURES to take. embed: pooling, max_tokens, batch_tokens of the embedding model. judge: keys of
-    `JudgeBackend`. known: the measure and the threshold from which on the model knows an answer (paper: 0.7).
+    `JudgeBackend`. known: the measure and the threshold from which on the model knows an answer (paper: 0.7), None
+    where that measure is not among these. likelihood: whether to keep the answers and the likelihood of the reference.
     """
 
     measures: Sequence[str]
     embed: Mapping[str, Any]
     judge: Mapping[str, Any]
-    known: Mapping[str, Any]
+    known: Mapping[str, Any] | None
+    likelihood: bool
 
     def __post_init__(self) -> None:
         for name in self.measures:
             check_choice("delift.measures", name, MEASURES)
-        check_choice("delift.known.measure", self.known["measure"], tuple(self.measures))
+        if self.known:
+            check_choice("delift.known.measure", self.known["measure"], tuple(self.measures))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,9 +152,9 @@ def scored(
     settings: ScoreSettings,
     take: Callable[[Sequence[Item]], Mapping[str, Sequence[float | None]]],
 ) -> list[dict[str, Any]]:
-    """Return the answers with their measures and whether the model knows the answer.
+    """Return the answers with their measures and, where that is asked, whether the model knows the answer.
 
-    take: measures a list of distinct items.
+    take: measures a list of distinct items. Without the likelihood only what tells the answers apart is kept of them.
     """
     by_id = {row["id"]: row for row in test}
     items = [
@@ -158,30 +166,55 @@ def scored(
     done = []
     for row, place in zip(rows, texts.places):
         measures = {name: None if column[place] is None else float(column[place]) for name, column in values.items()}
-        value = measures[settings.known["measure"]]
-        known = value is not None and value >= settings.known["threshold"]
-        done.append({**row, **measures, "known": known})
+        kept = dict(row) if settings.likelihood else {key: row[key] for key in KEY}
+        if settings.known:
+            value = measures[settings.known["measure"]]
+            kept["known"] = value is not None and value >= settings.known["threshold"]
+        done.append({**kept, **measures})
     return done
 
 
-def summarise(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the mean of each measure over the test set, per learning, method, percent and seed."""
-    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["learning"], row["method"], row["percent"], row["seed"]), []).append(row)
-    lines = []
-    for key, members in sorted(groups.items()):
-        values: list[tuple[str, float, int]] = []
-        for name in measures:
-            graded = [member[name] for member in members if member[name] is not None]
-            if graded:
-                values.append((name, math.fsum(graded) / len(graded), len(graded)))
+def nearest_grade(value: float) -> int:
+    """Return the whole grade that a grade between 1 and 5 is nearest to; halves go up."""
+    return min(max(int(value + 0.5), GRADES[0]), GRADES[-1])
+
+
+def means(members: Sequence[Mapping[str, Any]], settings: ScoreSettings) -> list[tuple[str, float, int]]:
+    """Return (metric, mean over answers, answers) of one subset and seed; the likelihood is a mean over tokens."""
+    values: list[tuple[str, float, int]] = []
+    for name in settings.measures:
+        graded = [member[name] for member in members if member[name] is not None]
+        if graded:
+            values.append((name, math.fsum(graded) / len(graded), len(graded)))
+            if name == "judge_score":
+                near = [nearest_grade(value) for value in graded]
+                values += [(f"share_of_grade_{grade}", near.count(grade) / len(near), len(near)) for grade in GRADES]
+    if settings.known:
         values.append(("known_share", sum(member["known"] for member in members) / len(members), len(members)))
-        n_tokens = sum(member["n_tokens"] for member in members)
-        if n_tokens:
-            total = math.fsum(member["loglik_nats"] for member in members)
-            values.append(("reference_loglik_nats_per_token", total / n_tokens, n_tokens))
-        lines += [dict(zip(SCORE_COLUMNS, (*key, name, f"{value:.9g}", n))) for name, value, n in values]
+    n_tokens = sum(member["n_tokens"] for member in members) if settings.likelihood else 0
+    if n_tokens:
+        values.append((LIKELIHOOD, math.fsum(member["loglik_nats"] for member in members) / n_tokens, n_tokens))
+    return values
+
+
+def measured_rows(
+    rows: Sequence[Mapping[str, Any]], settings: ScoreSettings, paper: str, pair: str, model: str
+) -> list[dict[str, Any]]:
+    """Return the means over the test set in the long schema, and a reason for each subset that has no grade at all."""
+    groups: dict[tuple[str, str, int], dict[int, list[Mapping[str, Any]]]] = {}
+    for row in rows:
+        seeds = groups.setdefault((row["learning"], row["method"], row["percent"]), {})
+        seeds.setdefault(row["seed"], []).append(row)
+    lines = []
+    for (learning, method, percent), seeds in groups.items():
+        setting, found = setting_of(pair, learning, percent), set()
+        for seed, members in seeds.items():
+            for name, value, n in means(members, settings):
+                lines.append(metric_row(paper, ANSWERS, setting, model, method, seed, name, value, n))
+                found.add(name)
+        if "judge_score" in set(settings.measures) - found:
+            about = {"setting": setting, "model": model, "method": method, "metric": "judge_score"}
+            lines.append(reason_row(paper, ANSWERS, UNGRADED, **about))
     return lines
 
 
@@ -190,14 +223,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", nargs="+", required=True, help="folders of evaluate_subsets")
     parser.add_argument("--test", required=True, help="JSONL, schema instruction")
-    parser.add_argument("--embedder", required=True, help="folder or hub id of the embedding model")
+    parser.add_argument("--paper", required=True, help="for the long schema")
+    parser.add_argument("--pair", required=True, help="name of the dataset pair")
+    parser.add_argument("--model-name", required=True, help="name of the model that answered")
+    parser.add_argument("--embedder", help="folder or hub id of the embedding model, for measures that take it")
     parser.add_argument("--embedder-family", required=True, help="causal, encoder or encoder_decoder")
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--device", required=True, help="of the embedding model and of a local judge")
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--settings", required=True, help="JSON: measures, embed, judge, known")
+    parser.add_argument("--settings", required=True, help="JSON: the fields of ScoreSettings")
     parser.add_argument("--scored-out", required=True, help="JSONL: every answer with its measures")
-    parser.add_argument("--scores-out", required=True, help="CSV: " + ", ".join(SCORE_COLUMNS))
+    parser.add_argument("--measured-out", required=True, help="CSV in the long schema")
     return parser.parse_args(argv)
 
 
@@ -205,6 +241,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure and summarise."""
     args = parse_args(argv)
     settings = parse_settings(ScoreSettings, args.settings)
+    if set(KINDS["similarity"]) & set(settings.measures) and not args.embedder:
+        raise UserError(f"--embedder: {', '.join(settings.measures)}: needed for these measures; give the model")
     logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch
     embedder = {
         "source": args.embedder,
@@ -216,7 +254,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     test = read_examples(args.test, "instruction")
     rows = scored(read_answers(args.answers, test), test, settings, lambda items: measure(items, settings, embedder))
     write_jsonl(args.scored_out, rows)
-    write_csv(args.scores_out, summarise(rows, settings.measures), SCORE_COLUMNS)
+    write_metrics(args.measured_out, measured_rows(rows, settings, args.paper, args.pair, args.model_name))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Choose the training examples of one method, for all budgets and seeds at once, and say what was chosen.
 
-Beside the subsets a JSON file holds the gains of greedy methods and statistics of every subset: objective values on the
-utility kernel, and where the truth is known the shares of good rows, of each family, and of repeated rows.
+Beside the subsets a JSON file holds the gains of greedy methods and statistics of every subset: the shares of good
+rows, of each family, and of repeated rows, where the truth is known.
 DELIFT, section 3.2; ways of choosing in `scripts.selection.methods`.
 """
 
@@ -14,17 +14,15 @@ import time
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-import numpy as np
-
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import whole_folder, write_json, write_jsonl
+from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
+from scripts.delift.comparison import CHOICES
 from scripts.selection.choosing import STAGE_OBJECTIVES, Choice, Method, Sources
-from scripts.selection.facility_location import value_of
-from scripts.selection.kernels import read_kernel
 from scripts.selection.methods import MATERIALS, WAYS, ways_of
-from scripts.selection.ways import build_objective, choose
+from scripts.selection.ways import choose
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +35,8 @@ FLAGS = {
     "truth": "--truth",
 }
 """The flag that names each material a way may need."""
+SHARES = ("share_good", "share_repeated", "share_reference")
+NO_TRUTH = "it is not known which examples of this pool are good: only a synthetic pool has a truth file"
 
 
 def users_of(flag: str) -> str:
@@ -56,14 +56,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scores", help=f"table of baseline scores: by {users_of('--scores')}")
     parser.add_argument("--truth", help="known quality of the pool's rows: by only_good, and for the statistics")
     parser.add_argument("--reference-truth", help="the same of the reference set: which families it is about")
-    parser.add_argument("--judge-kernel", help="utility kernel on which every method's objectives are reported")
-    parser.add_argument("--judge-reference-kernel", help="its reference part")
-    parser.add_argument("--name", required=True, help="the method's name, for messages")
+    parser.add_argument("--paper", required=True, help="for the long schema")
+    parser.add_argument("--pair", required=True, help="name of the dataset pair")
+    parser.add_argument("--model-name", required=True, help="name of the model for which is chosen")
+    parser.add_argument("--name", required=True, help="the method's name")
     parser.add_argument("--method", required=True, help='JSON: {"by": ...} and options')
     parser.add_argument("--fractions", required=True, nargs="+", type=float, help="shares of the pool to choose")
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="one subset for each")
     parser.add_argument("--threads", required=True, type=int, help="CPU threads of clustering")
     parser.add_argument("--subsets-out", required=True, help="folder: percent_<p>/seed_<seed>.jsonl, selection.json")
+    parser.add_argument("--measured-out", required=True, help="CSV in the long schema")
     parser.add_argument("--run-out", required=True, help="JSON: seconds that the choice took")
     return parser.parse_args(argv)
 
@@ -111,26 +113,21 @@ def statistics(
     }
 
 
-def objective_values(
-    choices: Mapping[Any, Choice], kernel: str | None, reference: str | None, n_pool: int, method: Method
-) -> dict[Any, dict[str, float]]:
-    """Return each subset's value of the objectives that the given kernels allow; equal subsets are computed once."""
-    if kernel is None:
-        return {key: {} for key in choices}
-    matrix = read_kernel(kernel, None, n_pool)
-    names = tuple(STAGE_OBJECTIVES.values()) if reference else (STAGE_OBJECTIVES[1],)
-    objectives = {
-        name: build_objective(
-            name, matrix, lambda: read_kernel(reference or "", len(matrix), None), eta=method.eta, nu=method.nu
-        )
-        for name in names
-    }
-    known: dict[tuple[int, ...], dict[str, float]] = {}
-    for choice in choices.values():
-        if choice.rows not in known:
-            rows = np.array(choice.rows, dtype=np.int64)
-            known[choice.rows] = {name: round(value_of(one, rows), 9) for name, one in objectives.items()}
-    return {key: known[choice.rows] for key, choice in choices.items()}
+def measured_rows(
+    subsets: Sequence[Mapping[str, Any]], paper: str, pair: str, model: str, method: str
+) -> list[dict[str, Any]]:
+    """Return the size of each subset and what is known of it in the long schema, or why nothing is known."""
+    rows = []
+    for subset in subsets:
+        about = {"setting": f"{pair}/{subset['percent']}", "model": model, "method": method}
+        values = {"n_examples": subset["n"], **{name: subset[name] for name in SHARES}}
+        values |= {f"share_of_{family}": share for family, share in subset["families"].items()}
+        for name, value in values.items():
+            if value is not None:
+                rows.append(metric_row(paper, CHOICES, *about.values(), subset["seed"], name, value, subset["n"]))
+        if subset["share_good"] is None:
+            rows += [reason_row(paper, CHOICES, NO_TRUTH, metric=name, **about) for name in SHARES]
+    return rows
 
 
 def write_subsets(folder: Path, pool: Sequence[Mapping[str, Any]], choices: Mapping[tuple[float, int], Choice]) -> None:
@@ -160,7 +157,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     begin = time.perf_counter()
     choices = choose(sources, method, args.fractions, args.seeds)
     seconds = time.perf_counter() - begin
-    values = objective_values(choices, args.judge_kernel, args.judge_reference_kernel, len(pool), method)
     subsets = [
         {
             "fraction": fraction,
@@ -169,7 +165,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             "n": len(choice.rows),
             "ids": [ids[row] for row in choice.rows],
             "gains": None if choice.gains is None else [round(gain, 9) for gain in choice.gains],
-            "objectives": values[fraction, seed],
             **statistics(choice, truth, asked_for),
         }
         for (fraction, seed), choice in choices.items()
@@ -178,6 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with whole_folder(args.subsets_out) as folder:
         write_subsets(folder, pool, choices)
         write_json(folder / "selection.json", summary)
+    write_metrics(args.measured_out, measured_rows(subsets, args.paper, args.pair, args.model_name, args.name))
     write_json(args.run_out, {"seconds": round(seconds, 3), "n_pool": len(pool), "name": args.name})
     for subset in subsets:
         logger.info(

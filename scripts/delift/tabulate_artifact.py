@@ -1,4 +1,4 @@
-"""Write one of DELIFT's tables from the collected metrics: one row per subset, mean and spread over seeds.
+"""Write one of DELIFT's tables from measured values: one row per subset, mean and spread over seeds.
 
 Tables 1 to 6 and the one on full fine-tuning follow the paper (their values were not at hand: see `published`);
 `table_selection_quality` goes beyond it.
@@ -6,12 +6,14 @@ Tables 1 to 6 and the one on full fine-tuning follow the paper (their values wer
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Sequence
+import functools
+from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import NOT_MEASURED, Artifact, Table, tabulate
+from scripts.common.artifacts import Table, table_step
 from scripts.common.errors import run_step
+from scripts.common.measured import NOT_MEASURED, Measured, sentence
 from scripts.common.tables import Cell, Column, Missing
-from scripts.delift.comparison import TABLES, Comparison, choice_setting, label_of_pair, setting_of
+from scripts.delift.comparison import ANSWERS, CHOICES, Comparison, choice_setting, label_of_pair, setting_of
 from scripts.delift.labels import LEARNING_LABELS, METRICS, row_label
 
 CAPTIONS = {
@@ -28,34 +30,34 @@ AS_IT_IS = "The model as it is: nothing was chosen."
 OBJECTIVES = ("facility_location", "mutual_information", "conditional_gain")
 
 
-def comparison_table(artifact: Artifact, compared: Comparison) -> Table:
-    """Return a table of results: columns are pairs and models, ways of learning, metrics."""
-    settings = getattr(compared, artifact.name)
-    runs: list[Mapping[str, Any]] = [] if settings["not_run"] else list(settings["runs"])
+def comparison_table(name: str, measured: Measured, compared: Comparison) -> Table:
+    """Return a table of results: columns are pairs and models, ways of learning, metrics. name: a key of CAPTIONS."""
     columns = [Column("subset", "Subset"), Column("n_examples", "Examples", "number", decimals=0)]
     places: list[tuple[str, Mapping[str, Any] | None, str, str]] = []
-    for run in runs or [None]:
-        for learning in settings["learnings"]:
-            for metric in settings["metrics"]:
+    for run in compared.runs or [None]:
+        for learning in compared.learnings:
+            for metric in compared.metrics:
                 key = "_".join([*([run["pair"], run["model"]] if run else []), learning, metric]).replace(".", "_")
                 header, unit, decimals = METRICS[metric]
-                owner = f"{_owner(run, runs)}{LEARNING_LABELS[learning]} "
+                owner = f"{_owner(run, compared.runs)}{LEARNING_LABELS[learning]} "
                 columns.append(Column(key, owner + header, "spread", unit=unit, decimals=decimals))
                 places.append((key, run, learning, metric))
+    left_out = Missing(sentence(compared.why_empty(measured)))
     rows: list[dict[str, Cell]] = []
-    for method, percent in compared.rows(artifact.name):
+    for method, percent in compared.rows:
         row: dict[str, Cell] = {"subset": row_label(method, percent)}
-        row["n_examples"] = _n_examples(artifact, places, method, percent)
+        row["n_examples"] = _n_examples(measured, compared, method, percent) if compared.runs else left_out
         for key, run, learning, metric in places:
-            setting, model = (setting_of(run["pair"], learning, percent), run["model"]) if run else ("", "")
-            row[key] = artifact.cell(setting, method, metric, model=model)
+            row[key] = left_out
+            if run:
+                setting, model = setting_of(run["pair"], learning, percent), run["model"]
+                row[key] = measured.cell(setting, method, metric, experiment=ANSWERS, model=model)
         rows.append(row)
-    done = compared.runs(artifact.name)
-    caption, papers_data = CAPTIONS[artifact.name]
-    if done:
-        caption += " on " + ", ".join(f"{label_of_pair(pair)}, {model}" for pair, model in done)
+    caption, papers_data = CAPTIONS[name]
+    if compared.planned:
+        caption += " on " + ", ".join(f"{label_of_pair(pair)}, {model}" for pair, model in compared.planned)
     notes = [f"In the paper: {papers_data}."]
-    if "judge_score" in settings["metrics"] and done:
+    if "judge_score" in compared.metrics and compared.planned:
         notes.append("LAJ: grades of the judge that the tier configures; the paper's is Prometheus-7b-v2.0.")
     return Table(rows, columns, caption, notes)
 
@@ -70,25 +72,23 @@ def _owner(run: Mapping[str, Any] | None, runs: Sequence[Mapping[str, Any]]) -> 
     return " ".join(words) + ", "
 
 
-def _n_examples(
-    artifact: Artifact, places: Sequence[tuple[str, Mapping[str, Any] | None, str, str]], method: str, percent: int
-) -> float | Missing:
+def _n_examples(measured: Measured, compared: Comparison, method: str, percent: int) -> float | Missing:
     """Return how many examples a subset has, from the first pair that has it."""
-    otherwise = AS_IT_IS if percent == 0 else NOT_MEASURED
-    found: float | Missing = Missing(otherwise)
-    for _, run, learning, _ in places:
-        setting, model = (setting_of(run["pair"], learning, percent), run["model"]) if run else ("", "")
-        found = artifact.number(setting, method, "n_examples", otherwise, model)
+    found: float | Missing = Missing(NOT_MEASURED)
+    for run in compared.runs:
+        setting, otherwise = choice_setting(run["pair"], percent), AS_IT_IS if percent == 0 else NOT_MEASURED
+        about = {"experiment": CHOICES, "model": run["model"], "otherwise": otherwise}
+        found = measured.number(setting, method, "n_examples", **about)
         if not isinstance(found, Missing):
             return found
     return found
 
 
-def selection_table(artifact: Artifact, compared: Comparison) -> Table:
+def selection_table(measured: Measured, compared: Comparison) -> Table:
     """Return what each method chooses: share of good and of repeated examples, families, value of the objectives."""
-    settings = compared.table_selection_quality
-    runs = [] if settings["not_run"] else settings["runs"]
-    names = {row["metric"] for row in artifact.measured}
+    pairs = [run["pair"] for run in compared.runs]
+    shown = {(method, choice_setting(pair, percent)) for pair in pairs for method, percent in compared.rows}
+    names = {row["metric"] for row in measured.rows if (row["method"], row["setting"]) in shown}
     families = sorted(name for name in names if name.startswith("share_of_"))
     columns = [
         Column("pair", "Pair"),
@@ -105,13 +105,14 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
     ]
     columns += [Column(name, name[len("share_of_") :].replace("_", " "), "spread", decimals=3) for name in families]
     rows: list[dict[str, Cell]] = []
-    for run in runs:
-        for method, percent in compared.rows(artifact.name):
-            setting, model = choice_setting(run["pair"], percent), run["model"]
+    for run in compared.runs:
+        for method, percent in compared.rows:
+            setting = choice_setting(run["pair"], percent)
+            about = {"experiment": CHOICES, "model": run["model"]}
             row: dict[str, Cell] = {"pair": label_of_pair(run["pair"]), "subset": row_label(method, percent)}
-            row["n_examples"] = artifact.number(setting, method, "n_examples", model=model)
+            row["n_examples"] = measured.number(setting, method, "n_examples", **about)
             for column in columns[3:]:
-                row[column.key] = artifact.cell(setting, method, column.key, _absent(column.key), model)
+                row[column.key] = measured.cell(setting, method, column.key, otherwise=_absent(column.key), **about)
             rows.append(row)
     caption = "What each method chooses, held against what is known of the pool"
     notes = [
@@ -120,7 +121,7 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
         "Repeats ask a question that another chosen example asks already.",
         "Objectives: values of the submodular functions on the utility kernel, for every method's subset.",
     ]
-    return Table(rows, columns, caption, notes if runs else [])
+    return Table(rows, columns, caption, notes if compared.runs else [])
 
 
 def _absent(metric: str) -> str:
@@ -134,15 +135,15 @@ def _absent(metric: str) -> str:
     return NOT_MEASURED
 
 
-BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
-    **dict.fromkeys(TABLES, comparison_table),
+BUILDERS = {
+    **{name: functools.partial(comparison_table, name) for name in CAPTIONS},
     "table_selection_quality": selection_table,
 }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
-    tabulate(argv, __doc__, BUILDERS, Comparison)
+    table_step(argv, __doc__, BUILDERS, Comparison)
 
 
 if __name__ == "__main__":

@@ -5,33 +5,23 @@ Times are measured where the workflow ran, jobs beside each other included: an o
 
 from __future__ import annotations
 
-import argparse
 from typing import Mapping, Sequence
 
-from scripts.common.artifacts import Table, add_output_flags, save_table
+from scripts.common.artifacts import TABLE, Table, artifact_flags, save_table
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
 from scripts.delift.comparison import TIME_COLUMNS, Comparison, label_of_pair
-from scripts.selection.methods import NOTHING, method_label, way_of, ways_of
-
-PREPARATION = {
-    NOTHING: None,
-    "utility": "utility",
-    "embedding": "embedding",
-    **{cost: f"baselines/{cost}" for cost in ("selectit", "less", "ifd")},
-}
-"""The part whose seconds stand for what a way costs (`Way.cost`), None for nothing."""
-if unknown := {way_of(name).cost for name in ways_of("delift")} - set(PREPARATION):
-    raise ValueError(f"scripts.delift.tabulate_time: no part of {', '.join(sorted(unknown))}")
+from scripts.delift.times import PREPARATION
+from scripts.selection.methods import method_label, way_of
 
 
 def time_row(
     times: Mapping[tuple[str, str, str], float], compared: Comparison, pair: str, model: str, method: str
 ) -> dict[str, Cell]:
     """Return the seconds of one method: what it needs of the pool, the choice itself, both."""
-    needed = PREPARATION[way_of(compared.methods[method]["by"]).cost]
+    needed = PREPARATION[way_of(compared.by[method]).cost]
     preparation: float | None = 0.0 if needed is None else times.get((pair, model, needed))
     choice = times.get((pair, model, f"select/{method}"))
     absent = Missing("Not measured in this run.")
@@ -51,15 +41,14 @@ def time_table(times: Mapping[tuple[str, str, str], float], compared: Comparison
         Column(key, header, "number", unit="s", decimals=2)
         for key, header in (("preparation", "Scoring the pool"), ("choice", "Choosing"), ("total", "Both"))
     ]
-    reason = compared.table_time["not_run"]
     rows: list[dict[str, Cell]] = []
-    for pair, model in compared.runs("table_time"):
-        rows += [time_row(times, compared, pair, model, method) for method in compared.table_time["methods"]]
+    for pair, model in compared.planned:
+        rows += [time_row(times, compared, pair, model, method) for method in compared.methods]
     if not rows:
-        absent = Missing(f"Not run: {reason or 'no pair of this artifact can be run'}.")
+        absent = Missing(f"Not run: {compared.not_run or 'no pair of this artifact can be run'}.")
         rows = [
             {"pair": "", "method": method_label(method), "preparation": absent, "choice": absent, "total": absent}
-            for method in compared.table_time["methods"]
+            for method in compared.methods
         ]
     notes = [
         "Wall-clock seconds on the machine of this run, whatever else it did meanwhile, without loading models"
@@ -68,19 +57,9 @@ def time_table(times: Mapping[tuple[str, str, str], float], compared: Comparison
     return Table(rows, columns, "DELIFT: wall-clock time of choosing, by method", notes)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", required=True, help="CSV of collect_times")
-    parser.add_argument("--settings", required=True, help="JSON: what the tables compare")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table."""
-    args = parse_args(argv)
+    args = artifact_flags(argv, __doc__, TABLE, files={"times": "CSV of collect_times"})
     rows = read_csv(args.times, TIME_COLUMNS)
     times = {(row["pair"], row["model"], row["part"]): float(row["seconds"]) for row in rows}
     save_table(time_table(times, parse_settings(Comparison, args.settings)), args)

@@ -13,22 +13,29 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl
 from scripts.common.sizes import subset_size
 from scripts.data.schemas import read_examples
-from scripts.delift.comparison import Comparison, label_of_pair
+from scripts.delift.comparison import ANSWERS, label_of_pair
+from scripts.delift.labels import METRICS
 from scripts.selection.facility_location import conditional_gain, facility_location, mutual_information, value_of
 from scripts.selection.kernels import read_kernel
 from scripts.selection.methods import method_label
 
+KEY = ("learning", "method", "percent", "seed", "id")
+"""What tells answers of one pair and model apart."""
 STAGES = {1: "instruction tuning", 2: "for a benchmark", 3: "beside data at hand"}
 
 
 @dataclasses.dataclass(frozen=True)
 class RunFiles:
-    """The files about one pair and model. data: part -> rows; subsets: folders named by their methods."""
+    """The files about one pair and model.
+
+    data: part -> rows; scored: measured answers, a file for each job and kind of measure; subsets: folders named by
+    their methods.
+    """
 
     pair: str
     model: str
     data: Mapping[str, str]
-    scored: str
+    scored: Sequence[str]
     kernels: str | None
     subsets: Sequence[str]
 
@@ -36,15 +43,17 @@ class RunFiles:
 def run_data(
     files: RunFiles,
     laid: Mapping[str, Mapping[str, Any]],
-    compared: Comparison,
+    pair: Mapping[str, Any],
     percents: Sequence[int],
     measures: Sequence[str],
 ) -> dict[str, Any]:
-    """Return everything about one pair and model. laid: part -> ids, x, y of the points on the map."""
+    """Return everything about one pair and model.
+
+    laid: part -> ids, x, y of the points on the map; pair: stage, pool and reference of the config's pair.
+    """
     rows = {part: read_examples(path, "instruction") for part, path in files.data.items()}
-    answers = read_jsonl(files.scored)
+    answers = scored_answers(files.scored)
     choices = {Path(folder).name: read_json(Path(folder) / "selection.json") for folder in files.subsets}
-    pair = compared.pairs[files.pair]
     reference = pair["reference"]
     return {
         "pair": files.pair,
@@ -61,6 +70,41 @@ def run_data(
             files.kernels, choices, [row["id"] for row in rows["pool"]], pair["stage"], percents
         ),
     }
+
+
+def by_run(runs: Sequence[str], paths: Sequence[str], flag: str) -> dict[tuple[str, str], list[str]]:
+    """Return the paths of each run `<pair>/<model>`: those whose folders bear these names.
+
+    Raises `UserError` for a run of another form and for a path of no run.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        pair, _, model = run.partition("/")
+        if not pair or not model:
+            raise UserError(f"--runs: '{run}' is not of the form <pair>/<model>")
+        found[pair, model] = []
+    for path in paths:
+        parts = Path(path).with_suffix("").parts
+        owners = [run for run in found if run[0] in parts and run[1] in parts[parts.index(run[0]) :]]
+        if not owners:
+            raise UserError(f"{flag}: {path} belongs to none of --runs; give its run too")
+        found[owners[0]].append(path)
+    return found
+
+
+def scored_answers(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Return every answer with all its measures, put together from the jobs of all kinds of measures.
+
+    Raises `UserError` for measures of an answer that no file holds.
+    """
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for path in paths:
+        for row in read_jsonl(path):
+            found.setdefault(tuple(row[name] for name in KEY), {}).update(row)
+    bare = next((key for key, row in found.items() if "answer" not in row), None)
+    if bare:
+        raise UserError(f"--scored: no answer of {'/'.join(map(str, bare))}; give the file of its words too")
+    return list(found.values())
 
 
 def points_of(laid: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], part: str) -> dict[str, Any]:
@@ -173,22 +217,19 @@ def sizes_of(subsets: Iterable[Mapping[str, Any]], percents: Sequence[int], n_po
     return dict(sorted(sizes.items()))
 
 
-def experiments(
-    scores: Sequence[tuple[str, str, Sequence[Mapping[str, str]]]],
-) -> tuple[list[str], list[dict[str, Any]]]:
+def experiments(rows: Sequence[Mapping[str, str]]) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the metrics that were measured, and one row per pair, model, way of learning, method and size.
 
-    scores: (pair, model, rows of score_answers). A row holds {metric: [mean, standard deviation or None, seeds]}.
+    rows: measured values in the long schema. A row holds {metric: [mean, standard deviation or None, seeds]}.
     """
-    metrics: dict[str, None] = {}
-    rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
-    for pair, model, lines in scores:
-        for line in lines:
-            key = (pair, model, line["learning"], line["method"], line["percent"])
-            metrics.setdefault(line["metric"])
-            rows.setdefault(key, {}).setdefault(line["metric"], []).append(float(line["value"]))
+    found: dict[tuple[Any, ...], dict[str, list[float]]] = {}
+    for row in rows:
+        if row["experiment"] == ANSWERS and row["metric"] in METRICS:
+            pair, learning, percent = row["setting"].split("/")
+            key = (pair, row["model"], learning, row["method"], int(percent.rpartition("_")[2]))
+            found.setdefault(key, {}).setdefault(row["metric"], []).append(float(row["value"]))
     table = []
-    for (pair, model, learning, method, percent), values in rows.items():
+    for (pair, model, learning, method, percent), values in sorted(found.items()):
         summary = {
             name: [
                 round(statistics.fmean(numbers), 6),
@@ -198,5 +239,5 @@ def experiments(
             for name, numbers in values.items()
         }
         about = {"pair": label_of_pair(pair), "model": model, "learning": learning, "method": method_label(method)}
-        table.append({**about, "percent": int(percent), "values": summary})
-    return list(metrics), table
+        table.append({**about, "percent": percent, "values": summary})
+    return [name for name in METRICS if any(name in values for values in found.values())], table

@@ -12,9 +12,10 @@ from typing import Any, Mapping, Sequence
 from scripts.common.artifacts import Collection
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_jsonl
+from scripts.common.metrics import read_metrics
 from scripts.common.settings import parse_settings
 from scripts.data.schemas import read_examples
-from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS, SCORE_COLUMNS
+from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS
 from scripts.head_to_head.comparison import (
     CHOOSING,
     LEVELS,
@@ -37,8 +38,8 @@ def collect_results(out: Collection, selection: Selection, scores: Sequence[Mapp
     """Add what the model has learnt from each subset. Raises `UserError` where a subset was not learnt from."""
     for method in (*LEVELS, *selection.methods):
         for percent in selection.sizes(method):
-            asked = (selection.learning, method, str(percent))
-            rows = [row for row in scores if (row["learning"], row["method"], row["percent"]) == asked]
+            asked = (f"{selection.pair}/{selection.learning}/{setting_of(percent)}", method)
+            rows = [row for row in scores if (row["setting"], row["method"]) == asked and row["value"]]
             rows = [row for row in rows if method == "initial" or int(row["seed"]) in selection.seeds]
             if not rows:
                 raise UserError(
@@ -113,7 +114,7 @@ def collect_demonstrations(out: Collection, shown: Demonstrations, args: argpars
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scores", help="CSV of the answers' measures: " + ", ".join(SCORE_COLUMNS))
+    parser.add_argument("--scores", help="CSV of the answers' measures, in the long schema")
     parser.add_argument("--subsets", nargs="*", default=[], help="folder of each method's subsets, named by it")
     parser.add_argument("--truth", help="known quality of the pool's rows")
     parser.add_argument("--operations", help="CSV of the operations of choosing: " + ", ".join(OPERATION_COLUMNS))
@@ -137,7 +138,7 @@ def collect_selection(out: Collection, selection: Selection, args: argparse.Name
     if args.truth:
         good = {row["id"]: row["good"] for row in read_examples(args.truth, "pool_truth")}
     counted: dict[str, Any] = {row["what"]: int(row["flops"]) for row in read_csv(args.operations, OPERATION_COLUMNS)}
-    collect_results(out, selection, read_csv(args.scores, SCORE_COLUMNS))
+    collect_results(out, selection, read_metrics(args.scores))
     collect_choices(out, selection, {Path(folder).name: folder for folder in args.subsets}, good)
     collect_operations(out, selection, counted)
 

@@ -2,8 +2,6 @@
 
 OPERATION_COLUMNS = ("what", "flops")
 TIME_COLUMNS = ("method", "part", "seconds")
-SCORE_COLUMNS = ("learning", "method", "percent", "seed", "metric", "value", "n")
-"""Of the tables that `scripts.delift.score_answers` writes."""
 PROMPT_COLUMNS = ("method", "task", "seed", "metric", "value", "n", "prefix_tokens", "n_vectors")
 """Of what `scripts.mend.evaluate_methods` writes, those that are read here."""
 CONTEXT_COLUMNS = ("method", "accuracy", "n", "prefix_tokens")

@@ -7,7 +7,6 @@ from typing import Iterator
 
 import pytest
 
-from scripts.common.files import read_csv
 from scripts.common.metrics import read_metrics
 from scripts.common.spread import Spread, spread
 from tests.browser import Page, find_chromium, open_page
@@ -15,9 +14,9 @@ from tests.browser import Page, find_chromium, open_page
 LOGLIK, MATCH = "reference_loglik_nats_per_token", "exact_match"
 
 
-def values(results: Path, artifact: str, setting: str, method: str, metric: str) -> list[float]:
+def values(results: Path, experiment: str, setting: str, method: str, metric: str) -> list[float]:
     """Return one metric's values over seeds, in the order of the seeds."""
-    asked = ("delift", artifact, setting, method, metric)
+    asked = ("delift", experiment, setting, method, metric)
     rows = [
         row
         for row in read_metrics(results / "metrics.csv")
@@ -29,7 +28,7 @@ def values(results: Path, artifact: str, setting: str, method: str, metric: str)
 def learnt(results: Path, stage: int, method: str, metric: str, percent: int = 30) -> Spread:
     """Return a result of full fine-tuning in one stage, with its 95 % interval."""
     size = {"full": 100, "initial": 0}.get(method, percent)
-    found = values(results, "figure_stages", f"mini_stage_{stage}/fft/percent_{size}", method, metric)
+    found = values(results, "answers", f"mini_stage_{stage}/fft/percent_{size}", method, metric)
     assert len(found) >= 5 or method == "initial"
     return spread(found)
 
@@ -37,7 +36,7 @@ def learnt(results: Path, stage: int, method: str, metric: str, percent: int = 3
 def share(results: Path, stage: int, method: str, metric: str, percent: int = 30) -> list[float]:
     """Return what a method chose, one value per seed."""
     setting = f"mini_stage_{stage}/percent_{percent}"
-    return values(results, "table_selection_quality", setting, method, metric)
+    return values(results, "choices", setting, method, metric)
 
 
 def test_stage_1_thirty_percent_beats_random_and_matches_all(results: Path) -> None:
@@ -76,9 +75,10 @@ def test_stage_3_learns_what_is_new(results: Path) -> None:
 
 
 def test_what_was_not_run_says_why(results: Path) -> None:
-    reasons = {row["artifact"]: row["reason"] for row in read_csv(results / "delift" / "notes.csv")}
-    assert "private data" in reasons["table_5"]
-    assert "mini tier" in reasons["table_2"]
+    rows = read_metrics(results / "delift" / "metrics.csv")
+    reasons = {row["setting"].partition("/")[0]: row["reason"] for row in rows if row["reason"]}
+    assert "private data" in reasons["ibm_government"]
+    assert "mini tier" in reasons["p3"]
 
 
 @pytest.fixture(scope="module")

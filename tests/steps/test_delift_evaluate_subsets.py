@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv, read_json, read_jsonl, write_jsonl
+from scripts.common.files import read_json, read_jsonl, write_jsonl
+from scripts.common.metrics import read_metrics
 from scripts.common.tensors import write_tensors
 from scripts.delift import evaluate_subsets
+from scripts.delift.comparison import KINDS
 from scripts.delift.evaluate_subsets import main
 from scripts.delift.score_answers import main as score_answers
 from tests.unit.lm_tiny import save, tiny, words
@@ -259,7 +261,9 @@ def test_faults_are_named(given: Path, tmp_path: Path) -> None:
         run(given, tmp_path, "icl", subsets=["none", str(other.parent)])
 
 
-def score(given: Path, answers: Path, out: Path, **changes: Any) -> list[dict[str, str]]:
+def score(
+    given: Path, answers: Path, out: Path, *, embedder: str | None = "model", **changes: Any
+) -> list[dict[str, str]]:
     settings = {
         "measures": ["exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score"],
         "embed": {"pooling": "mean", "max_tokens": 32, "batch_tokens": 64},
@@ -274,13 +278,16 @@ def score(given: Path, answers: Path, out: Path, **changes: Any) -> list[dict[st
             "attempts": 1,
         },
         "known": {"measure": "bge_cosine", "threshold": 0.7},
+        "likelihood": True,
         **changes,
     }
-    arguments = ["--answers", str(answers), "--test", str(given / "test.jsonl"), "--embedder", str(given / "model")]
+    arguments = ["--answers", str(answers), "--test", str(given / "test.jsonl")]
+    arguments += ["--embedder", str(given / embedder)] if embedder else []
     arguments += ["--embedder-family", "causal", "--dtype", "float32", "--device", "cpu", "--threads", "1"]
     arguments += ["--settings", json.dumps(settings), "--scored-out", str(out / "scored.jsonl")]
-    score_answers([*arguments, "--scores-out", str(out / "scores.csv")])
-    return read_csv(out / "scores.csv")
+    arguments += ["--paper", "delift", "--pair", "pair", "--model-name", "tiny"]
+    score_answers([*arguments, "--measured-out", str(out / "measured.csv")])
+    return read_metrics(out / "measured.csv")
 
 
 def test_answers_are_measured_and_a_right_one_is_worth_the_most(given: Path, in_context: Path, tmp_path: Path) -> None:
@@ -310,6 +317,29 @@ def test_answers_to_another_test_set_are_refused(given: Path, in_context: Path, 
     write_jsonl(tmp_path / "test.jsonl", instructions("z", 3))
     with pytest.raises(UserError, match="answers 't0', which --test lacks"):
         score(tmp_path, in_context, tmp_path)
+
+
+def test_each_kind_of_measures_has_a_job_of_its_own_with_the_same_values(
+    given: Path, in_context: Path, tmp_path: Path
+) -> None:
+    key = ("setting", "method", "seed", "metric")
+    whole = {tuple(row[name] for name in key): row["value"] for row in score(given, in_context, tmp_path)}
+    parts = {}
+    for kind, measures in KINDS.items():
+        known = {"measure": "bge_cosine", "threshold": 0.7} if "bge_cosine" in measures else None
+        told = {"measures": list(measures), "known": known, "likelihood": kind == "words"}
+        for row in score(given, in_context, tmp_path, **told):
+            parts[tuple(row[name] for name in key)] = row["value"]
+        (first, *_) = read_jsonl(tmp_path / "scored.jsonl")
+        assert ("answer" in first, "known" in first) == (kind == "words", kind == "similarity")
+    assert parts == whole
+
+
+def test_an_embedder_is_needed_for_its_measures_only(given: Path, in_context: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--embedder: .*bge_cosine.*: needed for these measures"):
+        score(given, in_context, tmp_path, embedder=None)
+    told = {"measures": ["rouge_1"], "known": None}
+    assert score(given, in_context, tmp_path, embedder=None, **told)
 
 
 def test_an_unknown_measure_is_named(given: Path, in_context: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
+from scripts.common.metrics import read_metrics
 from scripts.common.tensors import write_tensors
-from scripts.delift import select_subset
+from scripts.delift import measure_objectives, select_subset
 from scripts.delift.select_subset import percent_name
 from scripts.selection.facility_location import facility_location, maximise, new_kernel
 
@@ -57,6 +58,7 @@ SOURCES = {
     "scores": "scores.csv",
     "truth": "truth.jsonl",
 }
+NAMED = ["--pair", "pair", "--model-name", "tiny", "--name", "tried"]
 FILES = {**SOURCES, "reference-truth": "reference_truth.jsonl"}
 
 
@@ -69,18 +71,32 @@ def select(
     fractions: tuple[float, ...] = (0.3,),
     seeds: tuple[int, ...] = (0,),
     sources: tuple[str, ...] = tuple(SOURCES),
-    judged: bool = True,
 ) -> list[dict[str, Any]]:
     """Run the step; return what selection.json says of each subset."""
     flags = [part for name in sources for part in (f"--{name}", str(files / FILES[name]))]
-    if judged:
-        flags += ["--judge-kernel", str(files / "kernel.npy"), "--judge-reference-kernel", str(files / "reference.npy")]
     select_subset.main(
-        ["--pool", str(files / "pool.jsonl"), "--stage", str(stage), *flags, "--name", "tried"]
+        ["--pool", str(files / "pool.jsonl"), "--stage", str(stage), *flags, *NAMED]
         + ["--method", json.dumps(method), "--fractions", *map(str, fractions), "--seeds", *map(str, seeds)]
         + ["--threads", "1", "--subsets-out", str(out / "subsets"), "--run-out", str(out / "run.json")]
+        + ["--paper", "delift", "--measured-out", str(out / "measured.csv")]
     )
     return read_json(out / "subsets" / "selection.json")["subsets"]
+
+
+def objectives(files: Path, out: Path, method: dict[str, Any], *, reference: bool = True) -> list[dict[str, float]]:
+    """Return {objective: value} of each subset that `select` wrote last."""
+    flags = ["--kernel", str(files / "kernel.npy")]
+    flags += ["--reference-kernel", str(files / "reference.npy")] if reference else []
+    measure_objectives.main(
+        ["--pool", str(files / "pool.jsonl"), "--subsets", str(out / "subsets"), *flags, *NAMED]
+        + ["--method", json.dumps(method), "--measured-out", str(out / "objectives.csv")]
+    )
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in read_metrics(out / "objectives.csv"):
+        key = (row["setting"], row["seed"])
+        found.setdefault(key, {})[row["metric"].removeprefix("objective_")] = float(row["value"])
+    subsets = read_json(out / "subsets" / "selection.json")["subsets"]
+    return [found[f"pair/{subset['percent']}", str(subset["seed"])] for subset in subsets]
 
 
 def chosen(files: Path, out: Path, method: dict[str, Any], **options: Any) -> list[str]:
@@ -97,14 +113,17 @@ def test_every_method_chooses_the_budget_and_writes_its_rows(by, files, tmp_path
     assert len(set(subset["ids"])) == 6
     rows = read_jsonl(tmp_path / "subsets" / "percent_30" / "seed_0.jsonl")
     assert rows == [POOL[int(name[1:])] for name in subset["ids"]]
-    assert set(subset["objectives"]) == {"facility_location", "mutual_information", "conditional_gain"}
+    measured = {row["metric"]: row["value"] for row in read_metrics(tmp_path / "measured.csv")}
+    assert measured["n_examples"] == "6"
+    assert set(measured) == {"n_examples", "share_good", "share_repeated", "share_of_f0", "share_of_f1", "share_of_f2"}
     assert sum(subset["families"].values()) == pytest.approx(1.0)
     assert read_json(tmp_path / "run.json")["seconds"] >= 0
 
 
 def test_none_all_and_only_good(files, tmp_path):
     (nothing,) = select(files, tmp_path, {"by": "none"})
-    assert (nothing["n"], nothing["share_good"], nothing["objectives"]["facility_location"]) == (0, None, 0.0)
+    assert (nothing["n"], nothing["share_good"]) == (0, None)
+    assert objectives(files, tmp_path, {"by": "none"})[0]["facility_location"] == 0.0
     assert (tmp_path / "subsets" / "percent_30" / "seed_0.jsonl").read_text() == ""
     (everything,) = select(files, tmp_path, {"by": "all"})
     assert everything["ids"] == [row["id"] for row in POOL]
@@ -115,19 +134,23 @@ def test_none_all_and_only_good(files, tmp_path):
 
 def test_stages_have_their_own_objective(files, tmp_path):
     kernel = np.load(files / "kernel.npy")
-    found = [select(files, tmp_path, {"by": "utility"}, stage=stage)[0] for stage in (1, 2, 3)]
-    for subset, name in zip(found, ("facility_location", "mutual_information", "conditional_gain")):
-        assert sum(subset["gains"]) == pytest.approx(subset["objectives"][name], abs=1e-6)
+    found = []
+    for stage, name in enumerate(("facility_location", "mutual_information", "conditional_gain"), start=1):
+        found += select(files, tmp_path, {"by": "utility"}, stage=stage)
+        (values,) = objectives(files, tmp_path, {"by": "utility"})
+        assert set(values) == {"facility_location", "mutual_information", "conditional_gain"}
+        assert sum(found[-1]["gains"]) == pytest.approx(values[name], abs=1e-6)
+    assert set(objectives(files, tmp_path, {"by": "utility"}, reference=False)[0]) == {"facility_location"}
     assert found[0]["ids"] == [f"p{row}" for row in maximise(facility_location(kernel), 6).order]
     fixed = select(files, tmp_path, {"by": "utility", "objective": "facility_location"}, stage=3)[0]
     assert fixed["ids"] == found[0]["ids"]
 
 
 def test_greedy_beats_the_other_methods_at_its_own_objective(files, tmp_path):
-    values = {
-        by: select(files, tmp_path, {"by": by})[0]["objectives"]["facility_location"]
-        for by in ("utility", "random", "mean_utility", "k_center")
-    }
+    values = {}
+    for by in ("utility", "random", "mean_utility", "k_center"):
+        select(files, tmp_path, {"by": by})
+        values[by] = objectives(files, tmp_path, {"by": by})[0]["facility_location"]
     assert max(values, key=values.get) == "utility"
 
 
@@ -136,9 +159,8 @@ def test_budgets_are_nested_and_100_percent_is_everything(files, tmp_path):
     assert large["ids"][:2] == small["ids"]
     assert large["gains"][:2] == small["gains"]
     assert sorted(whole["ids"]) == sorted(row["id"] for row in POOL)
-    assert whole["objectives"]["facility_location"] == pytest.approx(
-        np.load(files / "kernel.npy").max(axis=1).sum(), abs=1e-4
-    )
+    worth = objectives(files, tmp_path, {"by": "utility"})[2]["facility_location"]
+    assert worth == pytest.approx(np.load(files / "kernel.npy").max(axis=1).sum(), abs=1e-4)
 
 
 def test_seeds_change_random_subsets_only(files, tmp_path):
@@ -168,8 +190,11 @@ def test_statistics_against_the_truth(files, tmp_path):
     write_jsonl(files / "reference_truth.jsonl", [row for row in TRUTH if row["family"] != "f1"])
     (subset,) = select(files, tmp_path, {"by": "selectit"}, fractions=(0.8,), sources=(*SOURCES, "reference-truth"))
     assert subset["share_reference"] == round(sum(row % 3 != 1 for row in rows) / 16, 9)
-    (unknown,) = select(files, tmp_path, {"by": "selectit"}, sources=("scores",), judged=False)
-    assert (unknown["share_good"], unknown["families"], unknown["objectives"]) == (None, {}, {})
+    (unknown,) = select(files, tmp_path, {"by": "selectit"}, sources=("scores",))
+    assert (unknown["share_good"], unknown["families"]) == (None, {})
+    told = {row["metric"]: row["reason"] for row in read_metrics(tmp_path / "measured.csv") if row["reason"]}
+    assert set(told) == {"share_good", "share_repeated", "share_reference"}
+    assert all("only a synthetic pool has a truth file" in reason for reason in told.values())
 
 
 def test_the_same_bytes_twice(files, tmp_path):
@@ -221,6 +246,16 @@ def test_files_of_another_pool(files, tmp_path):
     write_jsonl(tmp_path / "pool.jsonl", POOL[:-1])
     with pytest.raises(UserError, match="20 candidates where 19 are expected"):
         select(tmp_path, tmp_path, {"by": "utility"}, sources=("kernel",))
+
+
+def test_objectives_of_another_pool(files, tmp_path):
+    select(files, tmp_path, {"by": "random"})
+    for path in files.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "pool.jsonl").unlink()
+    write_jsonl(tmp_path / "pool.jsonl", [{**row, "id": f"other {row['id']}"} for row in POOL])
+    with pytest.raises(UserError, match="is not in --pool; choose from that pool again"):
+        objectives(tmp_path, tmp_path, {"by": "random"})
 
 
 def test_a_baseline_that_was_not_scored(files, tmp_path):

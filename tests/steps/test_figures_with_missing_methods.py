@@ -17,9 +17,8 @@ import pytest
 
 from scripts.common import figures
 from scripts.common.files import read_csv, write_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_metrics, write_metrics
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_merged, read_metrics, write_metrics
 from scripts.ddg import plot_sensitivity, plot_training
-from scripts.delift import collect_metrics as collect_delift
 from scripts.delift import plot_judge_scores, plot_stages, plot_subset_size
 from scripts.head_to_head import plot_costs, plot_times
 from scripts.head_to_head.columns import TIME_COLUMNS
@@ -70,14 +69,13 @@ def nuggets_case(folder: Path, name: str, methods: Sequence[str], legend: Sequen
 
 
 def delift_case(folder: Path, step: Any, artifact: str) -> Case:
-    flags, settings = delift_small.make_run(folder), delift_small.comparison()
-    metrics, notes = folder / "metrics.csv", folder / "notes.csv"
-    given = [part for name in ("runs", "scores", "scored", "subsets") for part in (f"--{name}", *flags[name])]
-    outputs = ["--metrics-out", str(metrics), "--notes-out", str(notes)]
-    collect_delift.main(["--settings", json.dumps(settings), *given, *outputs])
+    measured = read_merged(delift_small.make_run(folder)["measured"])
+    write_metrics(folder / "measured.csv", measured)
     legend = frozenset(f"grade {n}" for n in range(1, 6)) if artifact == "figure_laj" else frozenset()
-    further = ["--settings", json.dumps(settings)]
-    return Case(step.main, {"metrics": metrics, "notes": notes}, further, settings[artifact]["methods"], legend)
+    settings = delift_small.plan().settings(artifact)
+    inputs = {name: folder / f"{name}.csv" for name in ("measured", "published")}
+    methods = delift_small.settings()[artifact]["methods"]
+    return Case(step.main, inputs, flags({"artifact": artifact, "settings": settings}), methods, legend)
 
 
 def ddg_case(folder: Path) -> Case:

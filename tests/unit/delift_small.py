@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from scripts.common.files import write_csv, write_json, write_jsonl
+from scripts.common.files import write_json, write_jsonl
+from scripts.common.metrics import PUBLISHED_COLUMNS, reason_row, write_metrics
 from scripts.common.seeding import generator
-from scripts.delift.comparison import SCORE_COLUMNS
+from scripts.delift.plan import Plan
+from scripts.delift.score_answers import ScoreSettings, measured_rows
+from scripts.delift.select_subset import measured_rows as choice_rows
 
 MODEL = "small"
 NASTY = '<script>document.title="broken"</script> & <b>bold</b> </script>'
@@ -28,8 +31,8 @@ def artifact(**more: Any) -> dict[str, Any]:
     return {"not_run": None, "runs": runs, "methods": ["initial", "random", "delift", "full"], **more}
 
 
-def comparison() -> dict[str, Any]:
-    """Return the settings of `Comparison`: table 1 on a pair of stage 1, table 3 on one of stage 2, others not run."""
+def settings(**changes: Any) -> dict[str, Any]:
+    """Return the config's `delift`: table 1 on a pair of stage 1, table 3 on one of stage 2, others not run."""
     pairs = {
         "first": {"stage": 1, "pool": part("a", "train"), "reference": None},
         "second": {"stage": 2, "pool": part("b", "train"), "reference": part("b", "query")},
@@ -41,6 +44,7 @@ def comparison() -> dict[str, Any]:
             test=part("a", "test"),
             rows={"pool": N_POOL, "reference": 0},
             truth=None,
+            targets="pool",
             private=None,
         )
     pairs["secret"]["private"] = "private data"
@@ -58,6 +62,15 @@ def comparison() -> dict[str, Any]:
         },
         "percent": 30,
         "seeds": {"icl": [0], "peft": [0, 1], "fft": [0]},
+        "limits": {"pool": None, "reference": None, "validation": None, "test": None},
+        "utility": {"block_size": 12},
+        "embed": {"model": "embedder"},
+        "judge": {"backend": "local", "model": "judge"},
+        "measures": MEASURES,
+        "known": {"measure": "rouge_1", "threshold": 0.7},
+        "units_per_job": 2,
+        "answers_per_job": 1,
+        "viewer": {"percents": [5, 10, 30, 100]},
         "table_1": artifact(**{**results, "runs": one}),
         "table_3": artifact(**{**results, "runs": [{"pair": "second", "model": MODEL}]}),
         "table_5": artifact(**{**results, "runs": [{"pair": "secret", "model": MODEL}]}),
@@ -74,7 +87,13 @@ def comparison() -> dict[str, Any]:
         },
         "figure_laj": {**artifact(runs=one), "learnings": ["peft"]},
         "figure_stages": {**artifact(), "learnings": ["peft"], "metrics": ["rouge_1"]},
+        **changes,
     }
+
+
+def plan(**changes: Any) -> Plan:
+    """Return the plan of `settings`."""
+    return Plan(settings(**changes))
 
 
 def rows(prefix: str, n: int) -> list[dict[str, str]]:
@@ -86,8 +105,14 @@ def rows(prefix: str, n: int) -> list[dict[str, str]]:
 
 
 def make_run(folder: Path) -> dict[str, Any]:
-    """Write the files of both pairs; return the flags of the steps that read them, as lists of paths."""
-    flags: dict[str, list[str]] = {name: [] for name in ("data", "scores", "scored", "kernels", "subsets")}
+    """Write the files of both pairs; return the flags of the steps that read them, as lists of paths.
+
+    An empty file of published values, published.csv, is written too.
+    """
+    flags: dict[str, list[str]] = {name: [] for name in ("data", "measured", "scored", "kernels", "subsets")}
+    write_metrics(folder / "missing.csv", [reason_row("delift", **row) for row in plan().reasons()])
+    (folder / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n")
+    flags["measured"].append(str(folder / "missing.csv"))
     maps = {}
     for pair in ("first", "second"):
         rng = generator(0, pair)
@@ -121,23 +146,26 @@ def quality(pair: str, method: str, seed: int, i: int) -> float:
 
 
 def _write_answers(folder: Path, pair: str, flags: dict[str, list[str]]) -> None:
-    answers, scores = [], []
+    """Write the answers with ROUGE-1 in one file and the judge's grades in another, and the means of both."""
+    kinds: dict[str, list[dict[str, Any]]] = {"words": [], "grades": []}
     for method, percent in UNITS:
         for seed in [0] if method == "initial" else [0, 1]:
-            values = [quality(pair, method, seed, i) for i in range(N_TEST)]
-            for i, value in enumerate(values):
+            for i in range(N_TEST):
+                value = quality(pair, method, seed, i)
                 text = NASTY if i == 1 else f"answer of {method} to {i}"
                 about = {"learning": "peft", "method": method, "percent": percent, "seed": seed, "id": f"t{i}"}
-                answers.append({**about, "answer": text, "rouge_1": value, "judge_score": 1 + 4 * value})
-            mean = sum(values) / N_TEST
-            for metric, number in (("rouge_1", mean), ("judge_score", 1 + 4 * mean), ("known_share", mean)):
-                line = ("peft", method, percent, seed, metric, f"{number:.6g}", N_TEST)
-                scores.append(dict(zip(SCORE_COLUMNS, line)))
-    stem = folder / "scores" / pair
-    write_jsonl(stem / f"{MODEL}.jsonl", answers)
-    write_csv(stem / f"{MODEL}.csv", scores, SCORE_COLUMNS)
-    flags["scored"].append(str(stem / f"{MODEL}.jsonl"))
-    flags["scores"].append(str(stem / f"{MODEL}.csv"))
+                told = {"answer": text, "loglik_nats": -1.0, "n_tokens": 2}
+                kinds["words"].append({**about, **told, "rouge_1": value, "known": value >= 0.7})
+                kinds["grades"].append({**about, "judge_score": 1 + 4 * value})
+    for (kind, rows), measure in zip(kinds.items(), MEASURES):
+        words = kind == "words"
+        known = {"measure": "rouge_1", "threshold": 0.7} if words else None
+        how = ScoreSettings(measures=[measure], embed={}, judge={}, known=known, likelihood=words)
+        stem = folder / "scores" / pair / MODEL / kind
+        write_jsonl(stem / "jobs_0.jsonl", rows)
+        write_metrics(stem / "jobs_0.csv", measured_rows(rows, how, "delift", pair, MODEL))
+        flags["scored"].append(str(stem / "jobs_0.jsonl"))
+        flags["measured"].append(str(stem / "jobs_0.csv"))
 
 
 def _write_choices(folder: Path, pair: str, flags: dict[str, list[str]]) -> None:
@@ -151,24 +179,32 @@ def _write_choices(folder: Path, pair: str, flags: dict[str, list[str]]) -> None
                 "n": n,
                 "ids": [f"p{(3 * i + (seed if method == 'random' else 0)) % N_POOL}" for i in range(n)],
                 "gains": [1 / (i + 1) for i in range(n)] if method == "delift" else None,
-                "objectives": {"facility_location": 10.0 + seed},
                 "share_good": 0.5 + 0.1 * seed,
                 "families": {"copy": 0.25, "reverse": 0.75},
                 "share_repeated": 0.0,
+                "share_reference": None,
             }
             for seed in (0, 1)
         ]
         target = folder / "subsets" / pair / MODEL / method
         about = {"name": method, "stage": 1 if pair == "first" else 2, "n_pool": N_POOL, "subsets": subsets}
         write_json(target / "selection.json", about)
+        write_metrics(target / "measured.csv", choice_rows(subsets, "delift", pair, MODEL, method))
+        flags["measured"].append(str(target / "measured.csv"))
         flags["subsets"].append(str(target))
+
+
+def step_arguments(folder: Path, flags: dict[str, Any], artifact: str, given: Plan | None = None) -> list[str]:
+    """Return the command line of a table's or figure's step without its outputs. given: another plan than `plan`."""
+    told = json.dumps((given or plan()).settings(artifact))
+    inputs = ["--measured", *flags["measured"], "--published", str(folder / "published.csv")]
+    return ["--artifact", artifact, *inputs, "--tier", "mini", "--settings", told]
 
 
 def viewer_arguments(flags: dict[str, Any], out: Path) -> list[str]:
     """Return the command line of render_viewer."""
-    known = {"measure": "rouge_1", "threshold": 0.7}
-    settings = {"compared": comparison(), "known": known, "measures": MEASURES, "percents": [5, 10, 30, 100]}
-    arguments = ["--maps", flags["maps"], "--settings", json.dumps(settings), "--tier", "mini"]
-    for name in ("runs", "data", "scores", "scored", "kernels", "subsets"):
+    told = json.dumps(plan().viewer())
+    arguments = ["--maps", flags["maps"], "--settings", told, "--tier", "mini"]
+    for name in ("runs", "data", "measured", "scored", "kernels", "subsets"):
         arguments += [f"--{name}", *flags[name]]
     return [*arguments, "--viewer-out", str(out)]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.files import write_csv, write_jsonl
+from scripts.common.metrics import metric_row, write_metrics
 from scripts.head_to_head import collect_metrics
-from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS, SCORE_COLUMNS
+from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS
 from scripts.head_to_head.comparison import PARTS
 
 METHODS = ("random", "less", "nuggets")
@@ -92,9 +93,9 @@ def make_run(folder: Path) -> list[str]:
             for seed in (0,) if method == "initial" else (*SEEDS, 9):  # a seed that is not asked for
                 value = exact_match(method, percent, seed)
                 for metric, number in (("exact_match", value), ("reference_loglik_nats_per_token", value - 1)):
-                    row = ("fft", method, percent, seed, metric, f"{number:.9g}", 200)
-                    scores.append(dict(zip(SCORE_COLUMNS, row)))
-    write_csv(folder / "answers.csv", scores, SCORE_COLUMNS)
+                    about = ("head_to_head", "answers", f"pair_one/fft/percent_{percent}", "tiny", method)
+                    scores.append(metric_row(*about, seed, metric, number, 200))
+    write_metrics(folder / "answers.csv", scores)
     truth = [{"id": str(i), "good": i % 4 != 0, "family": "copy", "fault": "", "duplicate_of": ""} for i in range(40)]
     write_jsonl(folder / "truth.jsonl", truth)
     good = [row["id"] for row in truth if row["good"]]

@@ -138,4 +138,6 @@ def test_the_claims_of_the_papers_are_well_formed() -> None:
         assert one.tiers, f"{one.name}: no tier measures it"
         assert all((REPO_ROOT / "config" / "tiers" / f"{tier}.yaml").is_file() for tier in one.tiers), one.name
         assert one.claim.endswith("."), one.name
-        assert one.where.endswith("papers") or any(word in one.where for word in ("able", "igure", "abstract")), one.name
+        assert one.where.endswith("papers") or any(word in one.where for word in ("able", "igure", "abstract")), (
+            one.name
+        )

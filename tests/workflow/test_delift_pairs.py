@@ -1,4 +1,4 @@
-"""Dataset pairs of DELIFT as users give them: private data of their own, the original's JSON registries, faults."""
+"""Dataset pairs of DELIFT as users give them: private data of their own, the original's JSON registries, a fault."""
 
 from __future__ import annotations
 
@@ -46,14 +46,6 @@ def overlay(workspace: Workspace, **values: str) -> tuple[str]:
     return (str(path),)
 
 
-def test_private_data_are_not_run_by_themselves(workspace: Workspace) -> None:
-    path = workspace.folder / "only.yaml"
-    path.write_text("papers: [delift]\ndelift: {table_1: {not_run: not here}}\n", encoding="utf-8")
-    done = workspace.run("delift_table_5", configfiles=(str(path),), options=("--dry-run", "--quiet", "rules"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "ibm_government" not in done.stdout
-
-
 def test_a_user_points_the_private_pair_at_own_files(workspace: Workspace) -> None:
     planned = workspace.planned("delift_table_5", configfiles=overlay(workspace))
     assert {"delift_prepare_registered", "delift_score_utility", "delift_evaluate_subsets"} <= planned
@@ -72,10 +64,3 @@ def test_a_dataset_of_no_registry_is_one_line(workspace: Workspace) -> None:
     assert done.returncode != 0
     (line,) = {one for one in done.stderr.splitlines() if ".pool.dataset" in one}
     assert "'mine/newer' is in no registry (did you mean 'mine/new'?)" in line
-
-
-def test_a_registry_that_is_not_there_is_one_line(workspace: Workspace) -> None:
-    done = workspace.run(configfiles=overlay(workspace, registry="nowhere.json"), options=("--dry-run",))
-    assert done.returncode != 0
-    (line,) = {one for one in done.stderr.splitlines() if "nowhere.json" in one}
-    assert line.startswith("config: delift.registries: nowhere.json")

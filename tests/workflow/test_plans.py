@@ -82,7 +82,29 @@ FETCHED = {
     "figure_training": ({"sst2"}, OF_SETS),
 }
 """What some of DDG's artifacts fetch: data sets (without the collection's name) and models."""
-KINDS = {"nuggets": NUGGETS, "step_by_step": STEP_BY_STEP, "ddg": DDG}
+LEARNING = {
+    *("prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity", "score_baselines"),
+    *("select_subset", "evaluate_subsets", "score_answers", "list_missing"),
+}
+ALL_METHODS = {"prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity"} | {
+    *("score_baselines", "select_subset")
+}
+DELIFT = {
+    "table_1": LEARNING,
+    "table_2": LEARNING,
+    "table_3": LEARNING,
+    "table_4": LEARNING,
+    "table_5": {"list_missing"},
+    "table_6": LEARNING,
+    "table_fft": LEARNING,
+    "table_time": ALL_METHODS | {"collect_times"},
+    "table_selection_quality": ALL_METHODS | {"list_missing", "measure_objectives"},
+    "figure_subset_size": LEARNING,
+    "figure_laj": LEARNING,
+    "figure_stages": LEARNING - {"collect_similarity", "score_baselines"},
+}
+"""Kinds of DELIFT's jobs: scores of the pool by every method's own way, subsets, answers, their measures."""
+KINDS = {"ddg": DDG, "delift": DELIFT, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
 BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
 
 
@@ -136,6 +158,38 @@ def test_one_anchor_set_is_scored_for_what_shows_one(jobs: list[dict[str, str]],
     anchors = {Path(job["output"].split(", ")[0]).parent.name for job in found if job["rule"].endswith("candidates")}
     assert anchors == {"kmeans_100"}
     assert not any("benchmark" in job["rule"] or "mt_bench" in str(job) for job in found)
+
+
+@pytest.mark.parametrize(
+    ("artifact", "kinds", "learnings"),
+    [
+        ("table_1", {"words", "similarity", "grades"}, {"icl", "peft"}),
+        ("table_fft", {"words", "similarity", "grades"}, {"fft"}),
+        ("figure_subset_size", {"words"}, {"icl"}),
+        ("figure_laj", {"grades"}, {"peft"}),
+        ("figure_stages", {"words"}, {"icl"}),
+    ],
+)
+def test_answers_are_measured_as_they_are_shown(
+    jobs: list[dict[str, str]], artifact: str, kinds: set[str], learnings: set[str]
+) -> None:
+    found = behind(jobs, artifact, "delift")
+    measured = {
+        Path(job["output"].split(", ")[0]).parent.name for job in found if job["rule"] == "delift_score_answers"
+    }
+    assert measured == kinds
+    learnt = {
+        Path(job["output"].split(", ")[0]).parent.name for job in found if job["rule"].endswith("evaluate_subsets")
+    }
+    assert learnt == learnings
+    judged = any("prometheus" in job.get("output", "") for job in found)
+    assert judged == ("grades" in kinds)
+
+
+def test_a_figure_of_three_methods_scores_the_pool_for_these_alone(jobs: list[dict[str, str]]) -> None:
+    found = [job for job in behind(jobs, "figure_stages", "delift") if job["rule"] == "delift_select_subset"]
+    chosen = {Path(job["output"].split(", ")[0]).name for job in found}
+    assert chosen == {"random", "delift", "full"}
 
 
 def test_a_table_of_one_benchmark_asks_no_other(jobs: list[dict[str, str]]) -> None:

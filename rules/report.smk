@@ -30,7 +30,7 @@ WITHOUT_GPU_MEASURED = sorted(
 )
 # Papers with claims, and what other tiers that are kept in docs/ say of them.
 CLAIMING = [paper for paper in config["papers"] if paper != "head_to_head"]
-OTHER_CLAIMS = [path for path in sorted(map(str, Path("docs").glob("*/claims.csv"))) if Path(path).parent.name != config["tier"]]
+OTHER_CLAIMS = [path for path in sorted(map(str, Path("docs/claims").glob("*.csv"))) if Path(path).stem != config["tier"]]
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
 
 
@@ -333,10 +333,35 @@ rule report_write_gallery:
         " > {log:q} 2>&1"
 
 
+rule report_write_claims_page:
+    """Write docs/claims.md, and keep what this tier says of the claims."""
+    input:
+        script="scripts/report/write_claims_page.py",
+        code=code_of("scripts/report/write_claims_page.py"),
+        claims="<results>/claims.csv",
+        kept=OTHER_CLAIMS,
+    output:
+        page="docs/claims.md",
+        kept=f"docs/claims/{config['tier']}.csv",
+    log:
+        "<logs>/report/write_claims_page.log",
+    benchmark:
+        "<benchmarks>/report/write_claims_page.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}"
+        " --claims {input.claims:q} --kept {input.kept:q} --page-out {output.page:q} --kept-out {output.kept:q}"
+        " > {log:q} 2>&1"
+
+
 rule gallery:
-    """The page docs/artifacts.md with a thumbnail of every figure, from a finished run."""
+    """The pages docs/artifacts.md, with a thumbnail of every figure, and docs/claims.md, from a finished run."""
     input:
         rules.report_write_gallery.output,
+        rules.report_write_claims_page.output,
     localrule: True
 
 

@@ -32,6 +32,9 @@ CLAIM_COLUMNS = (
     "verdict", "reason",
 )  # fmt: skip
 """published: the printed difference; difference, low, high: better minus worse with its 95 % interval."""
+UNITS = (("_percent", "points", 1.0), ("exact_match", "points", 100.0), ("accuracy", "points", 100.0),
+         ("nats_per_token", "nats a token", 1.0), ("auc", "AUC", 1.0), ("_1_to_10", "grades", 1.0))  # fmt: skip
+"""Ending of a metric's name, the unit of its differences, and what they are multiplied by."""
 NOT_MEASURED = "this tier does not measure it"
 
 
@@ -78,6 +81,11 @@ class Finding:
     p_value: float | None = None
     counted: bool = False
     reason: str = ""
+
+
+def unit_of(metric: str) -> tuple[str, float]:
+    """Return the unit of a metric's differences and their factor; numbers of operations have a unit of their own."""
+    return next(((unit, factor) for ending, unit, factor in UNITS if metric.endswith(ending)), ("operations", 1.0))
 
 
 def read_claims(content: Any, path: str) -> list[Claim]:

@@ -11,7 +11,7 @@ from scripts.common.errors import run_step
 from scripts.common.figures import save
 from scripts.common.files import read_csv
 from scripts.common.plotting import FAINT, INK, new_figure
-from scripts.report.claims import CLAIM_COLUMNS, CONTRARY, HOLDS, NOT_RUN, UNDECIDED
+from scripts.report.claims import CLAIM_COLUMNS, CONTRARY, HOLDS, NOT_RUN, UNDECIDED, unit_of
 from scripts.report.manifest import paper_name
 
 if TYPE_CHECKING:
@@ -23,14 +23,6 @@ MARKERS = ("o", "s", "^", "v")
 ROW_HEIGHT = 0.42  # inches of one claim
 FRAME_HEIGHT = 0.75  # inches of title and legend
 TEXT_WIDTH = 58  # letters in a line of a claim
-UNITS = (("_percent", "points", 1.0), ("exact_match", "points", 100.0), ("accuracy", "points", 100.0),
-         ("nats_per_token", "nats a token", 1.0), ("auc", "AUC", 1.0), ("_1_to_10", "grades", 1.0))  # fmt: skip
-"""Ending of a metric's name, the unit of its differences, and what they are multiplied by."""
-
-
-def unit_of(metric: str) -> tuple[str, float]:
-    """Return the unit of a metric's differences and their factor; numbers of operations have a unit of their own."""
-    return next(((unit, factor) for ending, unit, factor in UNITS if metric.endswith(ending)), ("operations", 1.0))
 
 
 def told(row: Mapping[str, str]) -> str:

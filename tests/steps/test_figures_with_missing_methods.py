@@ -24,7 +24,7 @@ from scripts.head_to_head import plot_costs, plot_times
 from scripts.head_to_head.columns import TIME_COLUMNS
 from scripts.mend import collect_metrics as collect_mend
 from scripts.mend import plot_attention, plot_efficiency, plot_lambda, plot_ratio, plot_timing
-from scripts.nuggets import plot_anchor_sizes, plot_pairwise, plot_selection_quality
+from scripts.nuggets import benchmarks, plot_anchor_sizes, plot_pairwise
 from scripts.report import plot_overview
 from scripts.step_by_step import figures as step_by_step
 from scripts.step_by_step import plot_minimum, plot_shares, plot_sizes
@@ -35,7 +35,7 @@ from tests.unit import ddg_results, delift_small, head_to_head_small, mend_resul
 from tests.unit.nuggets_eval import flags
 from tests.unit.nuggets_eval import plan as nuggets_plan
 
-OUTCOMES, SCORES = list(plot_pairwise.OUTCOMES), list(plot_selection_quality.SCORE_LABELS)
+OUTCOMES, SCORES = list(plot_pairwise.OUTCOMES), list(benchmarks.SCORES)
 SUBSETS = ["base", "full", "gt_0.9"]
 
 

@@ -7,7 +7,14 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv
 from scripts.common.metrics import read_metrics, reason_row, write_metrics
-from scripts.nuggets import plot_anchor_sizes, plot_cases, plot_pairwise, plot_scores, plot_selection_quality
+from scripts.nuggets import (
+    benchmarks,
+    plot_anchor_sizes,
+    plot_cases,
+    plot_pairwise,
+    plot_scores,
+    plot_selection_quality,
+)
 from scripts.nuggets.benchmarks import UNSCORED
 from scripts.nuggets.measure_quality import ROC_COLUMNS
 from tests.unit.nuggets_eval import flags, plan, published, value, write_published
@@ -24,7 +31,7 @@ def folder(tmp_path):
             for outcome, share in zip(("win", "tie", "loss"), shares):
                 moved = share + (0.05 if outcome == "win" else -0.05 if outcome == "tie" else 0.0) * seed
                 rows.append(value(f"pairwise/{anchors}", "vs_full", method, seed, f"{outcome}_share", moved))
-    for score in plot_selection_quality.SCORE_LABELS:
+    for score in benchmarks.SCORES:
         rows.append(value("quality/kmeans_4", "all", score, 0, "auc", 0.75))
     for method, number in (("base", 0.5), ("full", 0.6)):
         rows += [value(JUDGED, "all", method, seed, "exact_match", number + seed / 100) for seed in (0, 1)]
@@ -37,7 +44,7 @@ def folder(tmp_path):
     for mode in ("pairwise", "alpaca_eval"):
         rows.append(reason_row("nuggets", f"{mode}/kmeans_4", EMPTY, model="tiny", method="gt_0.9"))
     write_metrics(tmp_path / "measured.csv", rows)
-    points = [(score, x, y) for score in plot_selection_quality.SCORE_LABELS for x, y in ((0, 0), (0, 0.5), (1, 1))]
+    points = [(score, x, y) for score in benchmarks.SCORES for x, y in ((0, 0), (0, 0.5), (1, 1))]
     write_csv(tmp_path / "roc.csv", [dict(zip(ROC_COLUMNS, point)) for point in points], ROC_COLUMNS)
     paper = published("figure_scores", "golden_scores/random_4", "pool", "le_0.5", "n_examples", 4, "tiny")
     write_published(tmp_path / "published.csv", [paper])
@@ -117,7 +124,7 @@ def test_selection_quality_draws_curves_and_models(folder):
     bars = {row["series"]: row for row in rows if row["panel"] == "exact_match"}
     assert float(bars["full"]["y"]) == pytest.approx(0.605)
     assert bars["gt_0.9"]["note"] == EMPTY
-    assert {row["series"] for row in rows if row["panel"] == "roc"} == set(plot_selection_quality.SCORE_LABELS)
+    assert {row["series"] for row in rows if row["panel"] == "roc"} == set(benchmarks.SCORES)
 
 
 def test_without_truth_the_panels_say_why(folder):

@@ -10,6 +10,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from scripts.common.artifact_list import SUFFIXES, Paper
 from scripts.common.config_check import check_config, typed
+from scripts.common.errors import UserError
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.data.absences import DOWNLOADS
@@ -62,14 +63,17 @@ onerror:
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
 # The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
-LISTED = {
-    paper: Paper(
-        importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS,
-        importlib.import_module(f"scripts.{paper}.plan").Plan.of(config),
-    )
-    for paper in PAPERS
-    if Path(f"scripts/{paper}/artifacts.py").is_file()
-}
+try:
+    LISTED = {
+        paper: Paper(
+            importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS,
+            importlib.import_module(f"scripts.{paper}.plan").Plan.of(config),
+        )
+        for paper in PAPERS
+        if Path(f"scripts/{paper}/artifacts.py").is_file()
+    }
+except UserError as fault:  # one line, as the check of the config gives
+    sys.exit(str(fault) if str(fault).startswith("config:") else f"error: {fault}")
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
@@ -256,7 +260,8 @@ def paper_files(paper):
     """Return the raw data and the models that a paper reads and that come over the network."""
     if paper in LISTED:
         plan = LISTED[paper].plan
-        raw, models, more = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS], []
+        raw, models = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS]
+        more = plan.downloads() if hasattr(plan, "downloads") else []
     else:
         raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
         more = globals().get(f"{paper}_downloads", list)()

@@ -49,13 +49,33 @@ STEP_BY_STEP = {
     "figure_9": STUDENTS | {"measure_teacher", "measure_fewest_rows"},
 }
 """Kinds of Step-by-Step's jobs; what was released says how many rows and which answers there are."""
-KINDS = {"nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
+SCORED = {"evaluate_methods", "measure_scores"}
+DISTILLED = SCORED | {"gather_rows", "pretrain_distiller", "train_distiller"}
+TUNED = {"tune_model", "tune_prompts"}
+MEND = {
+    "table_2": DISTILLED | TUNED | {"measure_average"},
+    "table_3": DISTILLED,
+    "table_4": DISTILLED,
+    "table_5": set(),
+    "table_efficiency": {"measure_efficiency"},
+    "table_separators": DISTILLED,
+    "table_unseen_labels": DISTILLED,
+    "table_paired": DISTILLED | TUNED,
+    "table_timing": {"measure_efficiency"},
+    "figure_3": {"measure_efficiency"},
+    "figure_4": DISTILLED,
+    "figure_5": DISTILLED - SCORED | {"measure_attention"},
+    "figure_lambda": DISTILLED,
+    "figure_timing": {"measure_efficiency"},
+}
+"""Kinds of MEND's jobs; cost and seconds are those of a distiller that nobody trained."""
+KINDS = {"mend": MEND, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
 BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
 
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """Return every job of both papers in the paper tier, as a dry run prints it."""
+    """Return every job of these papers in the paper tier, as a dry run prints it."""
     workspace = Workspace(tmp_path_factory.mktemp("plans"))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--forceall"]
     done = subprocess.run(
@@ -110,3 +130,22 @@ def test_a_table_of_one_benchmark_asks_no_other(jobs: list[dict[str, str]]) -> N
     assert not any("mt_bench" in job.get("output", "") for job in behind(jobs, "table_1"))
     trained = [job for job in behind(jobs, "table_2") if job["rule"] == "nuggets_train_model"]
     assert len(trained) == 5  # six rows, of which one is the model as it is
+
+
+@pytest.mark.parametrize(
+    ("artifact", "trained"),
+    [("table_2", 70), ("table_3", 1), ("table_4", 6), ("figure_4", 5), ("figure_5", 1), ("figure_lambda", 5)],
+)
+def test_only_the_distillers_that_are_shown_are_trained(
+    jobs: list[dict[str, str]], artifact: str, trained: int
+) -> None:
+    """Two for each of five models and seven settings in the main table; one model and one setting elsewhere."""
+    found = [job["output"] for job in behind(jobs, artifact, "mend") if job["rule"] == "mend_train_distiller"]
+    assert len(found) == trained
+    if artifact != "table_2":
+        assert all("/gpt2_large/class_to_class/" in output for output in found)
+
+
+def test_what_is_about_one_task_reads_one_task(jobs: list[dict[str, str]]) -> None:
+    found = [job for job in behind(jobs, "figure_3", "mend") if job["rule"] == "data_rebuild_task"]
+    assert len(found) == 1

@@ -42,7 +42,7 @@ for paper, listed in LISTED.items():
             f"<results>/{paper}/metrics.csv",
         localrule: True
 
-    workflow.get_rule(f"{paper}_all").docstring = f"Every table and figure of {paper_name(paper)}, and its values."
+    workflow.get_rule(f"{paper}_all").docstring = f"{paper_name(paper)}: every table and figure, and its values."
 
 
 rule report_collect_measured:

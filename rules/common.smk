@@ -62,14 +62,14 @@ onerror:
 
 DATASETS = load_registry("datasets", config["registries"]["datasets"])
 MODELS = load_registry("models", config["registries"]["models"])
-# The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
+# The papers that list their tables and figures, and the page on the shipped models; the others have rules of their own for them, and <paper>_runs.smk.
 try:
     LISTED = {
         paper: Paper(
             importlib.import_module(f"scripts.{paper}.artifacts").ARTIFACTS,
             importlib.import_module(f"scripts.{paper}.plan").Plan.of(config),
         )
-        for paper in PAPERS
+        for paper in [*PAPERS, "mini_world"]
         if Path(f"scripts/{paper}/artifacts.py").is_file()
     }
 except UserError as fault:  # one line, as the check of the config gives
@@ -174,8 +174,16 @@ def named_inputs(files):
 
 
 def flags_of(flags):
-    """Return a parameter with the flags of the inputs of those names, each before its path."""
-    return lambda wildcards, input: [word for name in flags for word in (f"--{name}", input[name.replace("-", "_")])]
+    """Return a parameter with the flags of the inputs of those names, each before its path or paths."""
+
+    def words(wildcards, input):
+        found = []
+        for name in flags:
+            files = input[name.replace("-", "_")]
+            found += [f"--{name}", *([files] if isinstance(files, str) else files)]
+        return found
+
+    return words
 
 
 def output_flags(wildcards, output):

@@ -45,15 +45,19 @@ class Artifact:
 class Needs:
     """What a table or figure is made from, as paths with `<results>` in them.
 
-    measured: files of measured values (`scripts.common.metrics`); files: {name of the step's flag: any other file}.
+    measured: files of measured values (`scripts.common.metrics`); files: {name of the step's flag: any other file, or
+    several}.
     """
 
     measured: tuple[str, ...] = ()
-    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    files: Mapping[str, str | Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 class Plan(Protocol):
-    """What the rules ask of a paper's plan; it is made by `Plan.of(config)`."""
+    """What the rules ask of a paper's plan; it is made by `Plan.of(config)`.
+
+    A plan may have `downloads() -> list[str]` too: what comes over the network besides registered data and models.
+    """
 
     def needs(self, artifact: str) -> Needs:
         """Return what a table or figure is made from."""

@@ -218,18 +218,21 @@ def artifact_flags(
     *,
     files: Mapping[str, str] | None = None,
     optional: Sequence[str] = (),
+    several: Sequence[str] = (),
     names: Sequence[str] | None = None,
 ) -> argparse.Namespace:
     """Return the flags of a step that makes a table or a figure; `measured` holds the values that it was given.
 
     about: the step's docstring; kinds: TABLE or FIGURE; files: {flag: what the file is} of what it reads besides, of
-    which those in `optional` may be missing; names: the artifacts that the step knows, if it makes several.
+    which those in `optional` may be missing and those in `several` are one or more; names: the artifacts that the step
+    knows, if it makes several.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifact", required=True, choices=names, help="its name: table_... or figure_...")
     parser.add_argument("--measured", nargs="*", default=[], help="CSVs in the long schema")
     for flag, text in (files or {}).items():
-        parser.add_argument(f"--{flag}", required=flag not in optional, help=text)
+        many = {"nargs": "+"} if flag in several else {}
+        parser.add_argument(f"--{flag}", required=flag not in optional, help=text, **many)
     parser.add_argument("--published", required=True, help="CSV of the paper's values")
     parser.add_argument("--settings", required=True, help="JSON: what is compared")
     parser.add_argument("--tier", required=True)

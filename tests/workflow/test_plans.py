@@ -69,7 +69,9 @@ MEND = {
     "figure_timing": {"measure_efficiency"},
 }
 """Kinds of MEND's jobs; cost and seconds are those of a distiller that nobody trained."""
-KINDS = {"mend": MEND, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
+MINI_WORLD = {name: {"evaluate_causal"} for name in ("table_models", "figure_in_context", "figure_authors")}
+"""Kinds of jobs of the page on the shipped models."""
+KINDS = {"mend": MEND, "mini_world": MINI_WORLD, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
 BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
 
 

@@ -43,7 +43,7 @@ for paper, listed in LISTED.items():
             listed.pages(),
         localrule: True
 
-    workflow.get_rule(f"{paper}_all").docstring = f"Every table and figure of {paper_name(paper)}, and its values."
+    workflow.get_rule(f"{paper}_all").docstring = f"{paper_name(paper)}: every table and figure, and its values."
 
 
 rule report_collect_measured:

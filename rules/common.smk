@@ -78,8 +78,13 @@ def listed_paper(paper):
     return listed
 
 
-# The papers that list their tables and figures; the others have rules of their own for them, and <paper>_runs.smk.
-LISTED = {paper: listed_paper(paper) for paper in PAPERS if Path(f"scripts/{paper}/artifacts.py").is_file()}
+# The papers that list their tables and figures, and the page on the shipped models; the others have rules of their own
+# for them, and <paper>_runs.smk.
+LISTED = {
+    paper: listed_paper(paper)
+    for paper in [*PAPERS, "mini_world"]
+    if Path(f"scripts/{paper}/artifacts.py").is_file()
+}
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"

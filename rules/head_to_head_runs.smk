@@ -199,7 +199,9 @@ def shown_n_sets():
 
 def shown_distiller(wildcards):
     """Return (the folder that a rule makes, MEND's distiller in it)."""
-    return mend_distiller(SHOWN["backbone"], mend_train_sets(MEND["settings"])[0], "mend")
+    plan = LISTED["mend"].plan
+    found = plan.distiller(SHOWN["backbone"], plan.train_set(config["mend"]["settings"][0]), "mend")
+    return [path.replace("<results>", RESULTS) for path in found]
 
 
 def shown_backbone():

@@ -1,5 +1,5 @@
 # MEND (ICLR 2024): demonstrations distilled into a few vectors that a frozen language model reads instead of them.
-include: "mend_runs.smk"
+include: "mend_files.smk"
 
 
 rule data_generate_meta_tasks:
@@ -50,10 +50,10 @@ rule data_rebuild_task:
     params:
         module=as_py_module(),
         python=lambda wildcards, input: input.get("python") or "python",
-        row=lambda wildcards: json_text(MEND_TASKS.tasks[wildcards.task]),
+        row=lambda wildcards: json_text(MEND_PLAN.tasks.tasks[wildcards.task]),
         raw=flag("--raw", MEND["tasks"]["raw"]),
         sampling=MEND["tasks"]["sampling"],
-        draws=lambda wildcards: json_text(mend_draws(wildcards.task)),
+        draws=lambda wildcards: json_text(MEND_PLAN.draws(wildcards.task)),
     shell:
         "{params.python} -m {params.module}"
         " --task {wildcards.task:q} --row {params.row:q} {params.raw:q}"
@@ -66,7 +66,7 @@ rule data_split_prepared_tasks:
     input:
         script="scripts/data/split_prepared_tasks.py",
         code=code_of("scripts/data/split_prepared_tasks.py"),
-        rows=raw_files(file for file in mend_raw_files() if file[0] == MEND["tasks"]["prepared"]),
+        rows=mend_prepared(),
     output:
         tasks=directory("<results>/data/metaicl_prepared"),
     log:
@@ -77,7 +77,7 @@ rule data_split_prepared_tasks:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
-        draws=lambda wildcards: json_text({task: mend_draws(task) for task in mend_all_tasks()}),
+        draws=lambda wildcards: json_text({task: MEND_PLAN.draws(task) for task in MEND_PLAN.all_tasks()}),
     shell:
         "python -m {params.module}"
         " --rows {input.rows:q} --draws {params.draws:q} --tasks-out {output.tasks:q}"
@@ -89,7 +89,7 @@ rule mend_gather_rows:
     input:
         script="scripts/mend/gather_rows.py",
         code=code_of("scripts/mend/gather_rows.py"),
-        tasks=lambda wildcards: mend_task_files(mend_train_tasks(wildcards.train_set)),
+        tasks=lambda wildcards: MEND_PLAN.task_files(MEND_PLAN.train_tasks(wildcards.train_set)),
     output:
         train="<results>/mend/data/{train_set}/train.jsonl",
         dev="<results>/mend/data/{train_set}/dev.jsonl",
@@ -103,11 +103,11 @@ rule mend_gather_rows:
         "../envs/data.yaml"
     params:
         module=as_py_module(),
-        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
-        tasks=lambda wildcards: mend_train_tasks(wildcards.train_set),
+        folder=lambda wildcards: mend_folder(MEND_PLAN.task_folder),
+        tasks=lambda wildcards: MEND_PLAN.train_tasks(wildcards.train_set),
         shots=MEND["train_shots"],
         seed=MEND["train_seed"],
-        dev_rows=mend_dev_rows(),
+        dev_rows=MEND_PLAN.dev_rows(),
     shell:
         "python -m {params.module}"
         " --tasks {params.folder:q} --names {params.tasks:q} --shots {params.shots} --seed {params.seed}"
@@ -122,8 +122,8 @@ rule mend_pretrain_distiller:
         script="scripts/mend/train_distiller.py",
         code=code_of("scripts/mend/train_distiller.py"),
         model=mend_llm,
-        texts=mend_texts(),
-        start=lambda wildcards: mend_starts(wildcards.backbone, ["backbone"])["backbone"][0],
+        texts=MEND_PLAN.texts(DATASETS),
+        start=lambda wildcards: MEND_PLAN.start(wildcards.backbone, "backbone")[0],
     output:
         distiller=directory("<results>/mend/distillers/{backbone}/pretraining/{start_loss}"),
         history="<results>/mend/distillers/{backbone}/pretraining/{start_loss}.json",
@@ -147,7 +147,7 @@ rule mend_pretrain_distiller:
         module=as_py_module(),
         compute=mend_flags,
         settings=as_json(MEND["pretrain"]),
-        variants=lambda wildcards: json_text({wildcards.start_loss: MEND_PRETRAINING[wildcards.start_loss]}),
+        variants=lambda wildcards: json_text({wildcards.start_loss: PRETRAINING[wildcards.start_loss]}),
         format=lambda wildcards: json_text(mend_format(wildcards)),
         seed=MEND["train_seed"],
         checkpoints=lambda wildcards: mend_checkpoints(f"{wildcards.backbone}_pretraining_{wildcards.start_loss}"),
@@ -168,7 +168,7 @@ rule mend_train_distiller:
         model=mend_llm,
         train=mend_rows("train"),
         dev=mend_rows("dev"),
-        starts=lambda wildcards: sorted({folder for folder, _ in mend_group_starts(wildcards).values()}),
+        starts=lambda wildcards: sorted({folder for folder, _ in mend_starts(wildcards).values()}),
     output:
         distillers=directory("<results>/mend/distillers/{backbone}/{train_set}/{variants}"),
         history="<results>/mend/distillers/{backbone}/{train_set}/{variants}.json",
@@ -179,7 +179,7 @@ rule mend_train_distiller:
     wildcard_constraints:
         backbone=one_of(MEND["backbones"]),
         train_set="[a-z0-9_]+",
-        variants=one_of(MEND["groups"]),
+        variants=one_of(MEND_PLAN.training_jobs()),
     priority: 180
     conda:
         "../envs/lm.yaml"
@@ -193,8 +193,8 @@ rule mend_train_distiller:
         module=as_py_module(),
         compute=mend_flags,
         settings=as_json(MEND["finetune"]),
-        variants=lambda wildcards: json_text(mend_variants(wildcards)),
-        starts=lambda wildcards: [f"{name}={place}" for name, (_, place) in mend_group_starts(wildcards).items()],
+        variants=lambda wildcards: json_text(MEND_PLAN.variants(wildcards.variants)),
+        starts=lambda wildcards: [f"{name}={mend_folder(place)}" for name, (_, place) in mend_starts(wildcards).items()],
         format=lambda wildcards: json_text(mend_format(wildcards)),
         seed=MEND["train_seed"],
         checkpoints=lambda wildcards: mend_checkpoints(
@@ -258,7 +258,7 @@ rule mend_tune_prompts:
         script="scripts/mend/train_baselines.py",
         code=code_of("scripts/mend/train_baselines.py"),
         model=mend_llm,
-        tasks=lambda wildcards: mend_task_files(mend_test_tasks(wildcards.train_set)),
+        tasks=lambda wildcards: MEND_PLAN.task_files(mend_prompted_tasks(wildcards)),
     output:
         prompts="<results>/mend/prompts/{backbone}/{train_set}.safetensors",
         history="<results>/mend/prompts/{backbone}/{train_set}.json",
@@ -280,11 +280,11 @@ rule mend_tune_prompts:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
+        folder=lambda wildcards: mend_folder(MEND_PLAN.task_folder),
         settings=lambda wildcards: json_text(
             {
                 **MEND["prompt_tuning"],
-                "task_names": mend_test_tasks(wildcards.train_set),
+                "task_names": mend_prompted_tasks(wildcards),
                 "shots": MEND["shots"],
                 "seeds": MEND["seeds"],
             }
@@ -304,7 +304,7 @@ rule mend_evaluate_methods:
         script="scripts/mend/evaluate_methods.py",
         code=code_of("scripts/mend/evaluate_methods.py"),
         model=mend_llm,
-        tasks=lambda wildcards: mend_task_files(mend_test_tasks(wildcards.train_set)),
+        tasks=lambda wildcards: MEND_PLAN.task_files(MEND_PLAN.test_tasks(mend_job(wildcards).settings)),
         sources=mend_source_folders,
         prompts=mend_prompts,
     output:
@@ -317,7 +317,7 @@ rule mend_evaluate_methods:
     wildcard_constraints:
         backbone=one_of(MEND["backbones"]),
         train_set="[a-z0-9_]+",
-        arms="main|ablation|robustness",
+        arms=MEND_JOB_NAMES,
     priority: 100
     conda:
         "../envs/lm.yaml"
@@ -329,21 +329,12 @@ rule mend_evaluate_methods:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
-        arms=lambda wildcards: json_text(mend_arms(wildcards.arms, wildcards.backbone)),
+        folder=lambda wildcards: mend_folder(MEND_PLAN.task_folder),
+        arms=lambda wildcards: json_text(list(map(MEND_PLAN.evaluated_arm, mend_job(wildcards).arms))),
         distillers=lambda wildcards: mend_pairs(wildcards, "distilled"),
         tuned=lambda wildcards: mend_pairs(wildcards, "tuned"),
         prompts=lambda wildcards, input: flag("--prompts", input.prompts),
-        settings=lambda wildcards: json_text(
-            {
-                "task_names": mend_test_tasks(wildcards.train_set),
-                "metric_of": MEND_TASKS.metric_of(mend_test_tasks(wildcards.train_set)),
-                "shots": MEND["shots"],
-                "seeds": MEND["seeds"],
-                **{key: MEND[key] for key in ("max_test", "f1", "ties")},
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
+        settings=mend_evaluate_settings,
         formats=lambda wildcards: json_text({**MEND["formats"], "default": mend_format(wildcards)}),
     shell:
         "python -m {params.module}"
@@ -355,16 +346,16 @@ rule mend_evaluate_methods:
 
 
 rule mend_measure_efficiency:
-    """Count the operations of zero-shot, in-context learning and MEND, and time them."""
+    """Count the operations of zero-shot, in-context learning and MEND, and time them; no distiller is trained for it."""
     input:
         script="scripts/mend/measure_efficiency.py",
         code=code_of("scripts/mend/measure_efficiency.py"),
         model=mend_llm,
-        tasks=lambda wildcards: mend_task_files([mend_study_task()]),
-        distiller=lambda wildcards: mend_study_distiller()[0],
+        tasks=MEND_PLAN.task_files([MEND_PLAN.study_task()]),
+        distiller=lambda wildcards: MEND_PLAN.unlearned_distiller(wildcards.backbone)[0],
     output:
-        efficiency="<results>/mend/efficiency/{backbone}.csv",
-        timing="<results>/mend/efficiency/{backbone}.run.json",
+        measured="<results>/mend/measured/cost/{backbone}.csv",
+        seconds="<results>/mend/measured/seconds/{backbone}.csv",
     log:
         "<logs>/mend/measure_efficiency/{backbone}.log",
     benchmark:
@@ -381,23 +372,21 @@ rule mend_measure_efficiency:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
-        distiller=lambda wildcards: mend_study_distiller()[1],
-        settings=as_json(
+        folder=lambda wildcards: mend_folder(MEND_PLAN.task_folder),
+        settings=lambda wildcards: json_text(
             {
-                **MEND["efficiency"],
-                "task_name": mend_study_task(),
-                "shots": MEND["shots"],
-                "seed": MEND["seeds"][0],
+                **mend_study_settings("efficiency"),
+                **MEND_PLAN.unlearned_distiller(wildcards.backbone)[1],
+                "train_seed": MEND["train_seed"],
                 "batch_tokens": config["compute"]["batch_tokens"],
             }
         ),
         format=lambda wildcards: json_text(mend_format(wildcards)),
     shell:
         "python -m {params.module}"
-        " --model {input.model:q} --distiller {params.distiller:q} --tasks {params.folder:q} {params.compute}"
+        " --model {input.model:q} --distiller {input.distiller:q} --tasks {params.folder:q} {params.compute}"
         " --settings {params.settings:q} --format {params.format:q}"
-        " --efficiency-out {output.efficiency:q} --timing-out {output.timing:q}"
+        " --measured-out {output.measured:q} --seconds-out {output.seconds:q}"
         " > {log:q} 2>&1"
 
 
@@ -407,10 +396,10 @@ rule mend_measure_attention:
         script="scripts/mend/attention_maps.py",
         code=code_of("scripts/mend/attention_maps.py"),
         model=mend_llm,
-        tasks=lambda wildcards: mend_task_files([mend_study_task()]),
-        distiller=lambda wildcards: mend_study_distiller()[0],
+        tasks=MEND_PLAN.task_files([MEND_PLAN.study_task()]),
+        distiller=MEND_PLAN.study_distiller()[0],
     output:
-        attention="<results>/mend/attention/{backbone}.csv",
+        measured="<results>/mend/measured/attention/{backbone}.csv",
     log:
         "<logs>/mend/measure_attention/{backbone}.log",
     benchmark:
@@ -427,274 +416,106 @@ rule mend_measure_attention:
     params:
         module=as_py_module(),
         compute=mend_flags,
-        folder=lambda wildcards: mend_task_folder().replace("<results>", RESULTS),
-        distiller=lambda wildcards: mend_study_distiller()[1],
-        settings=as_json(
-            {
-                **MEND["attention"],
-                "task_name": mend_study_task(),
-                "shots": MEND["shots"],
-                "seed": MEND["seeds"][0],
-                "n_demonstrations": MEND["n_demonstrations"],
-            }
-        ),
+        folder=lambda wildcards: mend_folder(MEND_PLAN.task_folder),
+        distiller=lambda wildcards: mend_folder(MEND_PLAN.study_distiller()[1]),
+        settings=as_json({**mend_study_settings("attention"), "n_demonstrations": MEND["n_demonstrations"]}),
         format=lambda wildcards: json_text(mend_format(wildcards)),
     shell:
         "python -m {params.module}"
         " --model {input.model:q} --distiller {params.distiller:q} --tasks {params.folder:q} {params.compute}"
         " --settings {params.settings:q} --format {params.format:q}"
-        " --attention-out {output.attention:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule mend_collect_metrics:
-    """Gather every measured value of the paper in the long schema; measured seconds apart."""
+rule mend_measure_scores:
+    """Write what one scoring job measured: the mean over the tasks of each setting, seed by seed."""
     input:
-        script="scripts/mend/collect_metrics.py",
-        code=code_of("scripts/mend/collect_metrics.py"),
-        scores=[f"<results>/mend/scores/{run}.csv" for run in mend_runs()],
-        efficiency=f"<results>/mend/efficiency/{MEND['backbone']}.csv",
-        seconds=f"<results>/mend/efficiency/{MEND['backbone']}.run.json",
-        attention=f"<results>/mend/attention/{MEND['backbone']}.csv",
+        script="scripts/mend/measure_scores.py",
+        code=code_of("scripts/mend/measure_scores.py"),
+        scores="<results>/mend/scores/{backbone}/{train_set}/{arms}.csv",
     output:
-        metrics="<results>/mend/metrics.csv",
-        notes="<results>/mend/notes.csv",
-        timing="<results>/mend/timing.csv",
+        measured=f"<results>/mend/measured/{SCORES}/{{backbone}}/{{train_set}}/{{arms}}.csv",
     log:
-        "<logs>/mend/collect_metrics.log",
+        "<logs>/mend/measure_scores/{backbone}/{train_set}/{arms}.log",
     benchmark:
-        "<benchmarks>/mend/collect_metrics.tsv"
+        "<benchmarks>/mend/measure_scores/{backbone}/{train_set}/{arms}.tsv"
+    wildcard_constraints:
+        backbone=one_of(MEND["backbones"]),
+        train_set="[a-z0-9_]+",
+        arms=MEND_JOB_NAMES,
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        runs=mend_runs(),
-        settings=MEND_SETTINGS,
+        settings=mend_score_settings,
     shell:
         "python -m {params.module}"
-        " --runs {params.runs:q} --scores {input.scores:q} --efficiency {input.efficiency:q}"
-        " --seconds {input.seconds:q} --attention {input.attention:q} --settings {params.settings:q}"
-        " --metrics-out {output.metrics:q} --notes-out {output.notes:q} --timing-out {output.timing:q}"
+        " --scores {input.scores:q} --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-rule mend_table_2:
-    """Table 2, the main comparison: every method in every setting, mean and standard deviation over seeds."""
+rule mend_measure_average:
+    """Average the scores of a backbone's methods over all settings."""
     input:
-        script="scripts/mend/tabulate_artifact.py",
-        code=code_of("scripts/mend/tabulate_artifact.py"),
-        metrics="<results>/mend/metrics.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
+        script="scripts/mend/measure_average.py",
+        code=code_of("scripts/mend/measure_average.py"),
+        scores=lambda wildcards: sorted(set(MEND_PLAN.averaged(wildcards.backbone).values())),
     output:
-        **table_files("mend", "table_2"),
+        measured=f"<results>/mend/measured/{AVERAGE}/{{backbone}}.csv",
     log:
-        "<logs>/mend/table_2.log",
+        "<logs>/mend/measure_average/{backbone}.log",
     benchmark:
-        "<benchmarks>/mend/table_2.tsv"
+        "<benchmarks>/mend/measure_average/{backbone}.tsv"
+    wildcard_constraints:
+        backbone=one_of(MEND["backbones"]),
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        artifact=artifact_of,
-        settings=MEND_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-use rule mend_table_2 as mend_table_3 with:
-    """Perturbed demonstrations: without inputs, without labels, with random and with wrong labels."""
-    output:
-        **table_files("mend", "table_3"),
-    log:
-        "<logs>/mend/table_3.log",
-    benchmark:
-        "<benchmarks>/mend/table_3.tsv"
-
-
-use rule mend_table_2 as mend_table_4 with:
-    """Ablation: stages left out, other losses in either stage."""
-    output:
-        **table_files("mend", "table_4"),
-    log:
-        "<logs>/mend/table_4.log",
-    benchmark:
-        "<benchmarks>/mend/table_4.tsv"
-
-
-use rule mend_table_2 as mend_table_5 with:
-    """Hyper-parameters of the runs."""
-    output:
-        **table_files("mend", "table_5"),
-    log:
-        "<logs>/mend/table_5.log",
-    benchmark:
-        "<benchmarks>/mend/table_5.tsv"
-
-
-use rule mend_table_2 as mend_table_efficiency with:
-    """Operations and memory of preparing and of asking, caching on and off, and from how many queries on MEND pays."""
-    output:
-        **table_files("mend", "table_efficiency"),
-    log:
-        "<logs>/mend/table_efficiency.log",
-    benchmark:
-        "<benchmarks>/mend/table_efficiency.tsv"
-
-
-use rule mend_table_2 as mend_table_separators with:
-    """Beyond the paper: other ways of joining demonstrations than the one trained with."""
-    output:
-        **table_files("mend", "table_separators"),
-    log:
-        "<logs>/mend/table_separators.log",
-    benchmark:
-        "<benchmarks>/mend/table_separators.tsv"
-
-
-use rule mend_table_2 as mend_table_unseen_labels with:
-    """Beyond the paper: queries whose label is, or is not, among the demonstrations' labels."""
-    output:
-        **table_files("mend", "table_unseen_labels"),
-    log:
-        "<logs>/mend/table_unseen_labels.log",
-    benchmark:
-        "<benchmarks>/mend/table_unseen_labels.tsv"
-
-
-use rule mend_table_2 as mend_table_paired with:
-    """Beyond the paper: MEND against each other method, paired over the demonstrations' seeds, with 95 % intervals."""
-    output:
-        **table_files("mend", "table_paired"),
-    log:
-        "<logs>/mend/table_paired.log",
-    benchmark:
-        "<benchmarks>/mend/table_paired.tsv"
-
-
-use rule mend_table_2 as mend_table_timing with:
-    """Measured seconds of preparing and of asking; they vary from run to run."""
-    input:
-        script="scripts/mend/tabulate_artifact.py",
-        code=code_of("scripts/mend/tabulate_artifact.py"),
-        metrics="<results>/mend/timing.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
-    output:
-        **table_files("mend", "table_timing"),
-    log:
-        "<logs>/mend/table_timing.log",
-    benchmark:
-        "<benchmarks>/mend/table_timing.tsv"
-
-
-rule mend_figure_3:
-    """Figure 3, efficiency: operations and memory of each method over the number of demonstrations."""
-    input:
-        script="scripts/mend/plot_efficiency.py",
-        code=code_of("scripts/mend/plot_efficiency.py"),
-        metrics="<results>/mend/metrics.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
-    output:
-        **figure_files("mend", "figure_3"),
-    log:
-        "<logs>/mend/figure_3.log",
-    benchmark:
-        "<benchmarks>/mend/figure_3.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=MEND_SETTINGS,
-        tier=config["tier"],
+        scores=lambda wildcards: [
+            f"{name}={mend_folder(path)}" for name, path in MEND_PLAN.averaged(wildcards.backbone).items()
+        ],
+        settings=lambda wildcards: json_text(
+            {
+                "model": MEND_PLAN.model(wildcards.backbone),
+                "settings": {name: MEND_PLAN.test_tasks([name]) for name in MEND["settings"]},
+                "n_demonstrations": MEND["n_demonstrations"],
+            }
+        ),
     shell:
         "python -m {params.module}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
+        " --scores {params.scores:q} --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
-use rule mend_figure_3 as mend_figure_4 with:
-    """Figure 4, score against the demonstration distillation ratio, by demonstrations (a) and by vectors (b)."""
+rule mend_list_missing:
+    """Write down what cannot be measured and why: models and files out of reach."""
     input:
-        script="scripts/mend/plot_ratio.py",
-        code=code_of("scripts/mend/plot_ratio.py"),
-        metrics="<results>/mend/metrics.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
+        script="scripts/mend/list_missing.py",
+        code=code_of("scripts/mend/list_missing.py"),
     output:
-        **figure_files("mend", "figure_4"),
+        measured="<results>/mend/measured/missing.csv",
     log:
-        "<logs>/mend/figure_4.log",
+        "<logs>/mend/list_missing.log",
     benchmark:
-        "<benchmarks>/mend/figure_4.tsv"
-
-
-use rule mend_figure_3 as mend_figure_5 with:
-    """Attention of the language model on distilled vectors, demonstrations and query, layer by layer."""
-    input:
-        script="scripts/mend/plot_attention.py",
-        code=code_of("scripts/mend/plot_attention.py"),
-        metrics="<results>/mend/metrics.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
-    output:
-        **figure_files("mend", "figure_5"),
-    log:
-        "<logs>/mend/figure_5.log",
-    benchmark:
-        "<benchmarks>/mend/figure_5.tsv"
-
-
-use rule mend_figure_3 as mend_figure_lambda with:
-    """Beyond the paper: score against lambda, the weight of distillation in stage 2."""
-    input:
-        script="scripts/mend/plot_lambda.py",
-        code=code_of("scripts/mend/plot_lambda.py"),
-        metrics="<results>/mend/metrics.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
-    output:
-        **figure_files("mend", "figure_lambda"),
-    log:
-        "<logs>/mend/figure_lambda.log",
-    benchmark:
-        "<benchmarks>/mend/figure_lambda.tsv"
-
-
-use rule mend_figure_3 as mend_figure_timing with:
-    """Measured seconds of each method over the number of demonstrations; they vary from run to run."""
-    input:
-        script="scripts/mend/plot_timing.py",
-        code=code_of("scripts/mend/plot_timing.py"),
-        metrics="<results>/mend/timing.csv",
-        notes="<results>/mend/notes.csv",
-        published="config/published/mend.csv",
-    output:
-        **figure_files("mend", "figure_timing"),
-    log:
-        "<logs>/mend/figure_timing.log",
-    benchmark:
-        "<benchmarks>/mend/figure_timing.tsv"
+        "<benchmarks>/mend/list_missing.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        reasons=as_json(MEND_PLAN.reasons()),
+    shell:
+        "python -m {params.module}"
+        " --reasons {params.reasons:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
 
 
 rule mend_tasks:
     """Only the data: every task of the chosen settings as k-shot files."""
     input:
-        mend_task_files(mend_all_tasks()),
-    localrule: True
-
-
-rule mend_all:
-    """Every MEND table and figure."""
-    input:
-        expand("<results>/tables/mend_{table}.{suffix}", table=MEND_TABLES, suffix=["csv", "md", "tex"]),
-        expand("<results>/figures/mend_{figure}.{suffix}", figure=MEND_FIGURES, suffix=["pdf", "png", "csv"]),
+        MEND_PLAN.task_files(MEND_PLAN.all_tasks()),
     localrule: True

@@ -1,5 +1,5 @@
 # Pre-trained models: fetched once, or shipped under resources/mini and rebuilt on demand; how good the shipped ones are.
-include: "mini_world_runs.smk"
+from scripts.mini_world.plan import AUTHORS, IN_CONTEXT, MINI_DISTILLERS, MINI_MODELS
 
 
 rule models_download:
@@ -205,17 +205,19 @@ rule mini_world_describe_distillers:
 
 
 rule mini_world_evaluate_causal:
-    """Measure how good the shipped model is at learning in context and at telling careful from careless authors."""
+    """Measure how good the shipped model is: at learning in context, or at telling careful from careless authors."""
     input:
         script="scripts/mini_world/evaluate_causal.py",
         code=code_of("scripts/mini_world/evaluate_causal.py"),
         model="resources/mini/causal",
     output:
-        metrics="<results>/mini_world/metrics.csv",
+        measured="<results>/mini_world/measured/{experiment}.csv",
     log:
-        "<logs>/mini_world/evaluate_causal.log",
+        "<logs>/mini_world/evaluate_causal/{experiment}.log",
     benchmark:
-        "<benchmarks>/mini_world/evaluate_causal.tsv"
+        "<benchmarks>/mini_world/evaluate_causal/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=one_of([IN_CONTEXT, AUTHORS]),
     conda:
         "../envs/lm.yaml"
     params:
@@ -225,82 +227,8 @@ rule mini_world_evaluate_causal:
     shell:
         "python -m {params.module}"
         " --model {input.model:q} --name mini_causal --settings {params.settings:q} --seed {params.seed} --threads 1"
-        " --metrics-out {output.metrics:q}"
+        " --experiment {wildcards.experiment:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
-
-
-rule mini_world_figure_in_context:
-    """Accuracy of naming hidden labels against the number of demonstrations, and over rounds of 20 classes."""
-    input:
-        script="scripts/mini_world/plot_in_context.py",
-        code=code_of("scripts/mini_world/plot_in_context.py"),
-        metrics="<results>/mini_world/metrics.csv",
-    output:
-        **figure_files("mini_world", "figure_in_context"),
-    log:
-        "<logs>/mini_world/figure_in_context.log",
-    benchmark:
-        "<benchmarks>/mini_world/figure_in_context.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        tier=config["tier"],
-    shell:
-        "python -m {params.module}"
-        " --metrics {input.metrics:q} --tier {params.tier}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-use rule mini_world_figure_in_context as mini_world_figure_authors with:
-    """How well careful and careless authors are told apart, and neutral instructions understood from one example."""
-    input:
-        script="scripts/mini_world/plot_authors.py",
-        code=code_of("scripts/mini_world/plot_authors.py"),
-        metrics="<results>/mini_world/metrics.csv",
-    output:
-        **figure_files("mini_world", "figure_authors"),
-    log:
-        "<logs>/mini_world/figure_authors.log",
-    benchmark:
-        "<benchmarks>/mini_world/figure_authors.tsv"
-
-
-rule mini_world_table_models:
-    """The shipped models: sizes, training, losses, accuracy in context."""
-    input:
-        script="scripts/mini_world/tabulate_models.py",
-        code=code_of("scripts/mini_world/tabulate_models.py"),
-        cards=mini_cards(),
-        metrics="<results>/mini_world/metrics.csv",
-    output:
-        **table_files("mini_world", "table_models"),
-    log:
-        "<logs>/mini_world/table_models.log",
-    benchmark:
-        "<benchmarks>/mini_world/table_models.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        tier=config["tier"],
-    shell:
-        "python -m {params.module}"
-        " --cards {input.cards:q} --metrics {input.metrics:q} --tier {params.tier}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-rule mini_world_all:
-    """How good the mini world is: its measures, figures and table."""
-    input:
-        "<results>/mini_world/metrics.csv",
-        expand("<results>/tables/mini_world_{table}.{suffix}", table=MINI_WORLD_TABLES, suffix=["csv", "md", "tex"]),
-        expand(
-            "<results>/figures/mini_world_{figure}.{suffix}", figure=MINI_WORLD_FIGURES, suffix=["pdf", "png", "csv"]
-        ),
-    localrule: True
 
 
 rule rebuild_mini_models:

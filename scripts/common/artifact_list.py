@@ -54,7 +54,10 @@ class Needs:
 
 
 class Plan(Protocol):
-    """What the rules ask of a paper's plan; it is made by `Plan.of(config)`."""
+    """What the rules ask of a paper's plan; it is made by `Plan.of(config)`.
+
+    A plan may have `downloads() -> list[str]` too: what comes over the network besides registered data and models.
+    """
 
     def needs(self, artifact: str) -> Needs:
         """Return what a table or figure is made from."""

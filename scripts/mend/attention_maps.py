@@ -12,11 +12,11 @@ import logging
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import write_csv
+from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.mend.columns import ATTENTION_COLUMNS
 from scripts.mend.demonstrations import Encoder, Joined, join_for_distiller, join_for_llm, parse_format
+from scripts.mend.experiments import ATTENTION, PAPER
 from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class AttentionSettings:
-    """task_name, shots, seed: whose files; n_demonstrations: shown; n_queries: over how many queries the mean runs."""
+    """model: its registry name; task_name, shots, seed: whose files; n_demonstrations: shown; n_queries: over how many
+    queries the mean runs.
+    """
 
+    model: str
     task_name: str
     shots: int
     seed: int
@@ -45,9 +48,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flags(parser, family="causal")
     parser.add_argument("--distiller", required=True, help="folder of a distiller")
     parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
-    parser.add_argument("--settings", required=True, help="JSON: task, demonstrations, queries")
+    parser.add_argument("--settings", required=True, help="JSON: model's name, task, demonstrations, queries")
     parser.add_argument("--format", required=True, help="JSON: how examples become tokens")
-    parser.add_argument("--attention-out", required=True, help="CSV: reader, layer, part, share")
+    parser.add_argument("--measured-out", required=True, help="measurement file, CSV")
     return parser.parse_args(argv)
 
 
@@ -110,10 +113,11 @@ def distiller_shares(distiller: Distiller, joined: Joined) -> dict[str, list[flo
     return shares(weights, {**demonstration_parts(joined), **vector_parts(distiller.n_vectors, len(joined.ids))})
 
 
-def rows_of(reader: str, found: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-    """Return the table's rows of one reader."""
+def rows_of(reader: str, found: Mapping[str, Sequence[float]], settings: AttentionSettings, n: int) -> list[dict]:
+    """Return one reader's shares by layer in the long schema; n: how many queries they are means over."""
+    key = (settings.model, reader, settings.seed)
     return [
-        {"reader": reader, "layer": layer, "part": part, "share": f"{value:.6g}"}
+        metric_row(PAPER, ATTENTION, f"layer_{layer:02d}", *key, f"share_{part}", float(f"{value:.6g}"), n)
         for part, values in found.items()
         for layer, value in enumerate(values, start=1)
     ]
@@ -122,7 +126,7 @@ def rows_of(reader: str, found: Mapping[str, Sequence[float]]) -> list[dict[str,
 def maps(
     large: LargeModel, distiller: Distiller, encoder: Encoder, settings: AttentionSettings, tasks: str
 ) -> list[dict[str, Any]]:
-    """Return the rows of all three readers."""
+    """Return the rows of all three readers in the long schema."""
     import torch
 
     from scripts.mend.distiller import distil_groups
@@ -139,10 +143,12 @@ def maps(
     with torch.no_grad():
         vectors = distil_groups(distiller, [[short.ids]], large.device)[0].to(large.dtype)
         tokens = large.embed([joined.ids])[0][0]
+    by_icl = model_shares(large, tokens, demonstration_parts(joined), asked)
+    by_mend = model_shares(large, vectors, vector_parts(len(vectors)), asked)
     return [
-        *rows_of("llm_icl", model_shares(large, tokens, demonstration_parts(joined), asked)),
-        *rows_of("llm_mend", model_shares(large, vectors, vector_parts(len(vectors)), asked)),
-        *rows_of("distiller", distiller_shares(distiller, short)),
+        *rows_of("llm_icl", by_icl, settings, len(asked)),
+        *rows_of("llm_mend", by_mend, settings, len(asked)),
+        *rows_of("distiller", distiller_shares(distiller, short), settings, 1),  # it reads no query
     ]
 
 
@@ -159,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     form.check_window(large.window, "of --format")
     distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
     rows = maps(large, distiller.module, Encoder(large.tokenizer, form), settings, args.tasks)
-    write_csv(args.attention_out, rows, ATTENTION_COLUMNS)
+    write_metrics(args.measured_out, rows)
 
 
 if __name__ == "__main__":

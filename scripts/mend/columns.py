@@ -1,4 +1,4 @@
-"""The columns of the CSV files that MEND's measuring steps hand on to the step that collects them."""
+"""The columns of the CSV file that MEND's scoring step hands on to those that average its scores."""
 
 SCORE_COLUMNS = (
     "method",
@@ -14,5 +14,3 @@ SCORE_COLUMNS = (
     "n_vectors",
     "shots",
 )
-EFFICIENCY_COLUMNS = ("method", "n_demonstrations", "phase", "quantity", "value")
-ATTENTION_COLUMNS = ("reader", "layer", "part", "share")

@@ -38,8 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     rows = read_examples(args.demonstrations, "classification")
     from scripts.lm.load import load_model
-    from scripts.mend.distiller import load_distiller_for
-    from scripts.mend.evaluate_methods import distil
+    from scripts.mend.distiller import distil, load_distiller_for
     from scripts.mend.llm import LargeModel
 
     large = LargeModel(load_model(**model_options(args)))

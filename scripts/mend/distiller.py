@@ -270,3 +270,40 @@ def load_distiller_for(
     found = load_distiller(folder, dtype=dtype, device=device, threads=threads)
     check_pair(found.info, large.tokenizer, large.width, large.family, str(folder))
     return found
+
+
+def distiller_of_size(
+    large: LargeModel,
+    folder: PathLike,
+    n_vectors: int,
+    pooler: str | None,
+    *,
+    dtype: str,
+    device: str,
+    threads: int = 1,
+) -> Distiller:
+    """Return a distiller that computes as much as a trained one: its outputs mean nothing, its size is right.
+
+    folder: a saved distiller or a plain model; pooler: as in `Distiller`, None for a saved distiller's own. Raises
+    `UserError` unless it fits the large model.
+    """
+    loading = {"dtype": dtype, "device": device, "threads": threads}
+    if (Path(folder) / DESCRIPTION).is_file():
+        module = load_distiller_for(large, folder, **loading).module
+        if pooler is None:
+            module.resize(n_vectors, torch.Generator().manual_seed(0))
+            return module.eval()
+        module = Distiller(module.body, n_vectors, large.width, pooler)
+    else:
+        shape = {"family": large.family, "n_vectors": n_vectors, "width": large.width, "pooler": pooler or "auto"}
+        module, tokenizer = new_distiller(str(folder), **shape, **loading)
+        info = DistillerInfo(large.family, n_vectors, large.width, module.kind, tokenizer_digest(tokenizer), {}, {})
+        check_pair(info, large.tokenizer, large.width, large.family, str(folder))
+    module.start(torch.Generator().manual_seed(0))
+    return module.to(large.device).eval()
+
+
+def distil(distiller: LoadedDistiller, batches: Sequence[Sequence[int]], device: Any) -> Tensor:
+    """Return the vectors (batches * L, width) of one set of demonstrations."""
+    with torch.no_grad():
+        return distil_groups(distiller.module, [batches], device)[0]

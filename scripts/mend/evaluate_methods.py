@@ -236,6 +236,8 @@ class Evaluation:
         examples = encoder.examples(shown)
         joined = join_for_llm(examples, encoder.form)
         if arm.kind == "distilled":
+            from scripts.mend.distiller import distil
+
             batches = distiller_batches(examples, encoder, arm.groups)
             vectors = distil(self.distillers[arm.source], batches, self.large.device)
             labels = frozenset(row["output"] for row in shown)
@@ -250,16 +252,6 @@ class Evaluation:
         if name not in self.prompts:
             raise UserError(f"--prompts: no soft prompt for task {task}, seed {seed}; train it with train_baselines")
         return self.prompts[name].to(self.large.device, self.large.dtype)
-
-
-def distil(distiller: LoadedDistiller, batches: Sequence[Sequence[int]], device: Any) -> Any:
-    """Return the vectors (batches * L, width) of one set of demonstrations."""
-    import torch
-
-    from scripts.mend.distiller import distil_groups
-
-    with torch.no_grad():
-        return distil_groups(distiller.module, [batches], device)[0]
 
 
 def load_sources(

@@ -2,7 +2,8 @@
 
 Preparation happens once per task: running the demonstrations (in-context learning with a cache) or distilling them and
 running the vectors (MEND). Without a cache every option of every query is run behind the whole prefix again, as the
-release does. FLOPs and bytes are counted, so they are the same everywhere; seconds go to a file of their own.
+release does. FLOPs and bytes are counted, so they are the same everywhere; seconds go to a file of their own. None of
+them depends on what a distiller has learned, so one of the right size does, whether or not it is trained.
 """
 
 from __future__ import annotations
@@ -13,28 +14,32 @@ import logging
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import write_csv, write_json
+from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.settings import parse_settings
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.mend.columns import EFFICIENCY_COLUMNS
 from scripts.mend.demonstrations import Encoder, join_for_llm, parse_format
+from scripts.mend.experiments import COST, PAPER, SECONDS
 from scripts.mend.sampling import distiller_batches
 from scripts.mend.scoring import Queries
 from scripts.mend.task_files import asked_rows, demonstration_rows, test_file
 
 if TYPE_CHECKING:
     from scripts.lm.score import PrefixCache, Scorer
-    from scripts.mend.distiller import LoadedDistiller
+    from scripts.mend.distiller import Distiller
 
 logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class EfficiencySettings:
-    """task_name, shots, seed: whose files; n_demonstrations: numbers of demonstrations to compare; n_queries: queries
-    of the total; repeats: timed runs, their median counts; batch_tokens: tokens per row of the scorer.
+    """model: its registry name; train_seed: under which the values are kept; task_name, shots, seed: whose files;
+    n_demonstrations: numbers of demonstrations to compare; n_queries: queries of the total; repeats: timed runs, their
+    median counts; batch_tokens: tokens per row of the scorer; n_vectors, pooler: of the distiller, pooler as in
+    `scripts.mend.distiller` (None: a saved distiller's own).
     """
 
+    model: str
+    train_seed: int
     task_name: str
     shots: int
     seed: int
@@ -42,10 +47,12 @@ class EfficiencySettings:
     n_queries: int
     repeats: int
     batch_tokens: int
+    n_vectors: int
+    pooler: str | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Procedure:
     """One method: what is done once, what is done for all queries with its result, and sizes.
 
     tokens: positions before each query that the large model attends to.
@@ -62,29 +69,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_flags(parser, family="causal")
-    parser.add_argument("--distiller", required=True, help="folder of a distiller")
+    parser.add_argument("--distiller", required=True, help="folder of a distiller, or of a model to start from")
     parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
-    parser.add_argument("--settings", required=True, help="JSON: task, numbers of demonstrations, repeats")
+    parser.add_argument("--settings", required=True, help="JSON: model's name, task, distiller's size, repeats")
     parser.add_argument("--format", required=True, help="JSON: how examples become tokens")
-    parser.add_argument("--efficiency-out", required=True, help="CSV: FLOPs, bytes, tokens")
-    parser.add_argument("--timing-out", required=True, help="JSON: seconds")
+    parser.add_argument("--measured-out", required=True, help="measurement file, CSV: FLOPs, bytes, tokens")
+    parser.add_argument("--seconds-out", required=True, help="measurement file, CSV: seconds, which vary")
     return parser.parse_args(argv)
 
 
 def plans(
-    scorer: Scorer, distiller: LoadedDistiller, encoder: Encoder, examples: Sequence[Any], queries: Queries
-) -> list[Plan]:
+    scorer: Scorer, distiller: Distiller, encoder: Encoder, examples: Sequence[Any], queries: Queries
+) -> list[Procedure]:
     """Return the methods to compare for one set of demonstrations."""
     from scripts.mend.distiller import distil_groups
 
     device = scorer.device
     own = sum(weight.numel() for weight in scorer.model.parameters())
-    extra = sum(weight.numel() for weight in distiller.module.parameters())
+    extra = sum(weight.numel() for weight in distiller.parameters())
     demonstrations = join_for_llm(examples, encoder.form).ids
     batches = distiller_batches(examples, encoder, 1)
 
     def vectors() -> Any:
-        return distil_groups(distiller.module, [batches], device)[0]
+        return distil_groups(distiller, [batches], device)[0]
 
     def cached(prefix: PrefixCache | None) -> Any:
         return queries.scores(prefix)
@@ -95,13 +102,13 @@ def plans(
     def uncached_vectors(prefix: Any) -> Any:
         return one_by_one(scorer, queries, (), prefix)
 
-    n_vectors = distiller.module.n_vectors
+    n_vectors = distiller.n_vectors
     return [
-        Plan("zero_shot", lambda: None, cached, 0, own),
-        Plan("icl_uncached", lambda: demonstrations, uncached_tokens, len(demonstrations), own),
-        Plan("icl_cached", lambda: scorer.prefill(demonstrations), cached, len(demonstrations), own),
-        Plan("mend_uncached", vectors, uncached_vectors, n_vectors, own + extra),
-        Plan("mend", lambda: scorer.prefill(embeds=vectors()), cached, n_vectors, own + extra),
+        Procedure("zero_shot", lambda: None, cached, 0, own),
+        Procedure("icl_uncached", lambda: demonstrations, uncached_tokens, len(demonstrations), own),
+        Procedure("icl_cached", lambda: scorer.prefill(demonstrations), cached, len(demonstrations), own),
+        Procedure("mend_uncached", vectors, uncached_vectors, n_vectors, own + extra),
+        Procedure("mend", lambda: scorer.prefill(embeds=vectors()), cached, n_vectors, own + extra),
     ]
 
 
@@ -119,7 +126,7 @@ def one_by_one(scorer: Scorer, queries: Queries, ids: Sequence[int], embeds: Any
     return sums
 
 
-def measure(plan: Plan, n_queries: int, repeats: int, device: Any) -> tuple[dict, dict]:
+def measure(plan: Procedure, n_queries: int, repeats: int, device: Any) -> tuple[dict, dict]:
     """Return counted quantities and seconds of one method, each by (phase, quantity)."""
     import torch
 
@@ -154,7 +161,7 @@ def cache_bytes(prefix: Any) -> int:
 
 def compare(
     scorer: Scorer,
-    distiller: LoadedDistiller,
+    distiller: Distiller,
     encoder: Encoder,
     settings: EfficiencySettings,
     tasks: str,
@@ -193,8 +200,32 @@ def compare(
 
 
 def _row(method: str, count: int, phase: str, quantity: str, value: float) -> dict[str, Any]:
-    shown = f"{value:.9g}" if isinstance(value, float) else str(value)
-    return {"method": method, "n_demonstrations": count, "phase": phase, "quantity": quantity, "value": shown}
+    return {"method": method, "setting": f"k_{count}", "metric": f"{phase}_{quantity}", "value": value}
+
+
+def with_saving(counted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return counted rows with one more: by how much MEND lowers the operations at most, if both were counted."""
+    flops = {(row["method"], row["setting"]): row["value"] for row in counted if row["metric"] == "total_flops"}
+    saved = [
+        1 - value / flops["icl_uncached", place]
+        for (method, place), value in flops.items()
+        if method == "mend" and ("icl_uncached", place) in flops
+    ]
+    if not saved:
+        return list(counted)
+    name = "max_flops_reduction_percent"
+    return [*counted, {"method": "mend_vs_vanilla_icl", "setting": "all", "metric": name, "value": 100 * max(saved)}]
+
+
+def in_long_schema(
+    rows: Sequence[dict[str, Any]], experiment: str, settings: EfficiencySettings
+) -> list[dict[str, Any]]:
+    """Return rows as measured values of an experiment."""
+    return [
+        metric_row(PAPER, experiment, row["setting"], settings.model, row["method"], settings.train_seed, row["metric"],
+                   row["value"], settings.n_queries)
+        for row in rows
+    ]  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -204,16 +235,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     form = parse_format(args.format)
     from scripts.lm.load import load_model
     from scripts.lm.score import Scorer
-    from scripts.mend.distiller import load_distiller_for
+    from scripts.mend.distiller import distiller_of_size
     from scripts.mend.llm import LargeModel
 
     large = LargeModel(load_model(**model_options(args)))
     form.check_window(large.window, "of --format")
-    distiller = load_distiller_for(large, args.distiller, dtype=args.dtype, device=args.device, threads=args.threads)
+    loading = {"dtype": args.dtype, "device": args.device, "threads": args.threads}
+    distiller = distiller_of_size(large, args.distiller, settings.n_vectors, settings.pooler, **loading)
     scorer = Scorer(large.model, batch_tokens=settings.batch_tokens)
     counted, timed = compare(scorer, distiller, Encoder(large.tokenizer, form), settings, args.tasks)
-    write_csv(args.efficiency_out, counted, EFFICIENCY_COLUMNS)
-    write_json(args.timing_out, {"rows": timed, "device": str(large.device), "dtype": str(large.dtype)})
+    logger.info("measured on %s in %s", large.device, large.dtype)
+    write_metrics(args.measured_out, in_long_schema(with_saving(counted), COST, settings))
+    write_metrics(args.seconds_out, in_long_schema(timed, SECONDS, settings))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any, Sequence
 
-from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
+from scripts.common.measured import Measured
 from scripts.common.method_styles import method_style
 from scripts.common.plotting import new_figure
-from scripts.mend.figures import parse_figure_args, read_artifact
+from scripts.mend.figures import figure_flags
 
 COLUMNS = ("reader", "layer", "part", "share")
 LINES = (
@@ -26,7 +26,7 @@ LINES = (
 TITLES = {"llm_icl": "Language model on demonstrations", "llm_mend": "Language model on vectors"}
 
 
-def shares(artifact: Artifact) -> list[dict[str, Any]]:
+def shares(measured: Measured) -> list[dict[str, Any]]:
     """Return reader, layer, part and share of every measured value."""
     return [
         {
@@ -35,16 +35,16 @@ def shares(artifact: Artifact) -> list[dict[str, Any]]:
             "part": row["metric"][len("share_") :],
             "share": float(row["value"]),
         }
-        for row in artifact.measured
+        for row in measured.rows
     ]
 
 
-def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str) -> None:
-    """Draw the shares of demonstrations or vectors and of the query by layer."""
+def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str, reason: str) -> None:
+    """Draw the shares of demonstrations or vectors and of the query by layer; reason: why there may be none."""
     parts = {part for name, part, _, _ in LINES if name == reader}
     layers = sorted({row["layer"] for row in rows if row["reader"] == reader and row["part"] in parts})
     if not layers:
-        say_unavailable(axes, "not measured in this run")
+        say_unavailable(axes, reason)
         return
     for name, part, method, dashes in LINES:
         line = sorted((r["layer"], r["share"]) for r in rows if (r["reader"], r["part"]) == (name, part))
@@ -59,15 +59,17 @@ def draw_lines(axes: Any, rows: Sequence[dict[str, Any]], reader: str) -> None:
     axes.legend()
 
 
-def draw_map(figure: Any, axes: Any, rows: Sequence[dict[str, Any]], reader: str, stem: str, title: str) -> None:
-    """Draw the shares of single vectors or demonstrations as a map, layers downwards."""
+def draw_map(
+    figure: Any, axes: Any, rows: Sequence[dict[str, Any]], reader: str, stem: str, title: str, reason: str
+) -> None:
+    """Draw the shares of single vectors or demonstrations as a map, layers downwards; reason: why there may be none."""
     cells = {}
     for row in rows:
         number = re.fullmatch(rf"{stem}_(\d+)", row["part"])
         if row["reader"] == reader and number:
             cells[row["layer"], int(number[1])] = row["share"]
     if not cells:
-        say_unavailable(axes, "not measured in this run")
+        say_unavailable(axes, reason)
         return
     layers, numbers = sorted({key[0] for key in cells}), sorted({key[1] for key in cells})
     grid = [[cells.get((layer, number), 0.0) for number in numbers] for layer in layers]
@@ -85,14 +87,14 @@ def draw_map(figure: Any, axes: Any, rows: Sequence[dict[str, Any]], reader: str
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_figure_args(argv, __doc__)
-    artifact, _ = read_artifact(args, "figure_5")
-    rows = shares(artifact)
+    args, _ = figure_flags(argv, __doc__)
+    rows = shares(args.measured)
+    reason = args.measured.reason() or "not measured in this run"
     figure, grid = new_figure("double", 4.4, nrows=2, ncols=2)
     for axes, reader in zip(grid[0], TITLES):
-        draw_lines(axes, rows, reader)
-    draw_map(figure, grid[1][0], rows, "distiller", "demonstration", "Distiller on demonstrations")
-    draw_map(figure, grid[1][1], rows, "llm_mend", "vector", "Language model on each vector")
+        draw_lines(axes, rows, reader, reason)
+    draw_map(figure, grid[1][0], rows, "distiller", "demonstration", "Distiller on demonstrations", reason)
+    draw_map(figure, grid[1][1], rows, "llm_mend", "vector", "Language model on each vector", reason)
     empty = [{"reader": "", "layer": "", "part": "", "share": ""}]
     save(figure, rows or empty, COLUMNS, args)
 

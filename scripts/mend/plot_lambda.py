@@ -9,17 +9,17 @@ from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread
 from scripts.common.method_styles import method_style
 from scripts.common.plotting import draw_points, new_figure
 from scripts.common.spread import Spread
-from scripts.mend.figures import SCORE_LABEL, parse_figure_args, read_artifact
+from scripts.mend.experiments import SCORE, SCORES
+from scripts.mend.figures import SCORE_LABEL, figure_flags
 
 COLUMNS = ("setting", "lambda", "distiller", *SPREAD_COLUMNS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure: one panel for each setting."""
-    args = parse_figure_args(argv, __doc__)
-    artifact, settings = read_artifact(args, "figure_lambda")
-    weights = {**settings.figure_lambda["distillers"], "inf": settings.figure_lambda["limit"]}
-    names = list(settings.study_settings)
+    args, settings = figure_flags(argv, __doc__)
+    weights = {**settings.show["distillers"], "inf": settings.show["limit"]}
+    names = list(settings.order)
     figure, grid = new_figure(
         "double" if len(names) > 1 else "single", 2.3, ncols=len(names), squeeze=False, sharey=True
     )
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for axes, setting in zip(grid[0], names):
         drawn: list[tuple[int, Spread]] = []
         for place, (value, method) in enumerate(weights.items()):
-            cell = artifact.cell(f"{setting}/lambda_{value}", method, "score_percent", model=settings.model)
+            cell = args.measured.cell(setting, method, SCORE, experiment=SCORES, model=settings.model)
             rows.append({"setting": setting, "lambda": value, "distiller": method, **spread_cells(cell)})
             if isinstance(cell, Spread):
                 drawn.append((place, cell))

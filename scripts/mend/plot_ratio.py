@@ -7,37 +7,40 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from scripts.common.artifacts import Artifact
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
+from scripts.common.measured import Measured
 from scripts.common.plotting import draw_line, draw_points, new_figure, shifts
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.mend.comparison import Comparison
-from scripts.mend.figures import SCORE_LABEL, parse_figure_args, read_artifact
+from scripts.mend.experiments import RATIO, SCORE, USUAL, with_number
+from scripts.mend.figures import SCORE_LABEL, figure_flags
 
 COLUMNS = ("panel", "setting", "method", "demonstrations", "vectors", "ratio", *SPREAD_COLUMNS)
 
 
-def points_of(artifact: Artifact, settings: Comparison, setting: str, part: str) -> list[dict[str, Any]]:
+def points_of(measured: Measured, settings: Comparison, setting: str, part: str) -> list[dict[str, Any]]:
     """Return one row per point of a panel; `value` holds the score's spread, `ratio` the mean ratio.
 
     part: "a" (demonstrations vary) or "b" (vectors vary). In-context learning has no vectors: it stands at the ratio
     that MEND has with as many demonstrations.
     """
-    figure, usual = settings.figure_4, settings.n_demonstrations
+    figure, usual = settings.show, settings.n_demonstrations
     if part == "a":
         cells = [
-            (m, n, settings.finetune["n_vectors"], f"k_{n}")
+            (m, m, "mend", n, settings.n_vectors, with_number(n, usual))
             for m in figure["methods"]
             for n in figure["n_demonstrations"]
         ]
     else:
-        cells = [("mend", usual, int(size), f"vectors_{size}") for size in figure["distillers"]]
+        swept = figure["distillers"].items()
+        cells = [("mend", name, name, usual, int(size), USUAL) for size, name in swept]
     points = []
-    for method, number, vectors, place in cells:
-        value = artifact.cell(f"{setting}/{place}", method, "score_percent", model=settings.model)
-        ratio = artifact.number(f"{setting}/{place}", "mend", "distillation_ratio", model=settings.model)
+    for method, scored, distilled, number, vectors, condition in cells:
+        where = {"experiment": condition.experiment, "model": settings.model}
+        value = measured.cell(condition.setting(setting), scored, SCORE, **where)
+        ratio = measured.number(condition.setting(setting), distilled, RATIO, **where)
         points.append(
             {
                 "panel": part,
@@ -89,14 +92,13 @@ def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure: a row of panels for each setting."""
-    args = parse_figure_args(argv, __doc__)
-    artifact, settings = read_artifact(args, "figure_4")
-    names = list(settings.study_settings)
+    args, settings = figure_flags(argv, __doc__)
+    names = list(settings.order)
     figure, grid = new_figure("double", 2.5 * len(names), nrows=len(names), ncols=2, squeeze=False, sharey="row")
     rows: list[dict[str, Any]] = []
     for line, setting in zip(grid, names):
         for axes, part in zip(line, "ab"):
-            points = points_of(artifact, settings, setting, part)
+            points = points_of(args.measured, settings, setting, part)
             rows += [{**{c: p[c] for c in COLUMNS[:6]}, **spread_cells(p["value"])} for p in points]
             if not any(isinstance(point["value"], Spread) and point["ratio"] != "" for point in points):
                 missing = [point["value"].reason for point in points if isinstance(point["value"], Missing)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from scripts.common.errors import run_step
-from scripts.mend.plot_efficiency import draw_figure
+from scripts.mend.cost_figure import draw_figure
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ("query_seconds", "One query", "milliseconds", 1e-3, "ms"),
         ("prepare_seconds", "Preparing", "milliseconds", 1e-3, "ms"),
     )
-    draw_figure(argv, __doc__, "figure_timing", panels)
+    draw_figure(argv, __doc__, panels)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Measure how good the mini world is: what the shipped causal LM has learned, with 95 % intervals.
 
-Metrics (paper `mini_world`): `in_context_accuracy` (settings trained, held_out, shuffled, shuffled_held_out,
-trained_20_classes, held_out_20_classes; methods demos_0 ...) beside the `guessing_rate`, `author_auc` (methods golden
-and mean_gain; settings all, one a family, one a fault), `right_over_careless_nats` (methods after_careful and
-after_careless; settings one a fault) and `same_instruction_better` (settings all, one a family). Each has `_low`
-and `_high` rows with the ends of its 95 % interval: Wilson's for shares, bootstrap over candidates for the area under
-the curve, Student's over trials for nats.
+Experiments (paper `mini_world`): `labels_in_context` has `in_context_accuracy` (settings trained, held_out, shuffled,
+shuffled_held_out, trained_20_classes, held_out_20_classes; methods demos_0 ...) beside the `guessing_rate`.
+`authors_and_instructions` has `author_auc` (methods golden and mean_gain; settings all, one a family, one a fault),
+`right_over_careless_nats` (methods after_careful and after_careless; settings one a fault) and
+`same_instruction_better` (settings all, one a family). Each has `_low` and `_high` rows with the ends of its 95 %
+interval: Wilson's for shares, bootstrap over candidates for the area under the curve, Student's over trials for nats.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import generator, seed_all
 from scripts.common.settings import parse_settings
 from scripts.common.spread import spread
+from scripts.mini_world.plan import AUTHORS, IN_CONTEXT
 
 if TYPE_CHECKING:
     from scripts.mini_world.measure import Reader
@@ -82,8 +83,8 @@ def load_reader(folder: Path, settings: EvaluateSettings) -> Reader:
 
 def row(model: str, setting: str, method: str, seed: int, metric: str, value: float, n: int) -> dict[str, Any]:
     """Return one row of the long metrics schema."""
-    artifact = "figure_in_context" if metric.startswith(("in_context", "guessing")) else "figure_authors"
-    return metric_row(PAPER, artifact, setting, model, method, seed, metric, value, n)
+    experiment = IN_CONTEXT if metric.startswith(("in_context", "guessing")) else AUTHORS
+    return metric_row(PAPER, experiment, setting, model, method, seed, metric, value, n)
 
 
 def share_rows(model: str, setting: str, method: str, seed: int, metric: str, hits: np.ndarray) -> list[dict[str, Any]]:
@@ -191,14 +192,12 @@ def instruction_rows(reader: Reader, model: str, seed: int, settings: EvaluateSe
     return rows
 
 
-def evaluate(reader: Reader, model: str, seed: int, settings: EvaluateSettings) -> list[dict[str, Any]]:
-    """Return every measure of the mini world as rows of the long metrics schema."""
-    return [
-        *in_context_rows(reader, model, seed, settings),
-        *author_rows(reader, model, seed, settings),
-        *continuation_rows(reader, model, seed, settings),
-        *instruction_rows(reader, model, seed, settings),
-    ]
+def evaluate(
+    reader: Reader, model: str, seed: int, settings: EvaluateSettings, experiment: str
+) -> list[dict[str, Any]]:
+    """Return every measure of an experiment as rows of the long metrics schema."""
+    parts = (in_context_rows,) if experiment == IN_CONTEXT else (author_rows, continuation_rows, instruction_rows)
+    return [row for part in parts for row in part(reader, model, seed, settings)]
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -209,7 +208,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", required=True, help="sizes, one JSON object (EvaluateSettings)")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--threads", required=True, type=int, help="threads of torch")
-    parser.add_argument("--metrics-out", required=True, type=Path, help="long metrics CSV")
+    parser.add_argument("--experiment", required=True, choices=(IN_CONTEXT, AUTHORS), help="what is measured")
+    parser.add_argument("--measured-out", required=True, type=Path, help="measurement file, CSV")
     return parser.parse_args(argv)
 
 
@@ -221,7 +221,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     seed_all(args.seed)
-    write_metrics(args.metrics_out, evaluate(load_reader(args.model, settings), args.name, args.seed, settings))
+    reader = load_reader(args.model, settings)
+    write_metrics(args.measured_out, evaluate(reader, args.name, args.seed, settings, args.experiment))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""What the figures of the mini world share: values with their intervals from metrics.csv, and flags."""
+"""What the figures of the mini world share: measured values with their intervals."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
-from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError
-from scripts.common.metrics import read_metrics
+from scripts.common.measured import Measured
 
 COLUMNS = ("panel", "series", "x", "y", "low", "high", "n")
 
@@ -27,14 +25,12 @@ class Point:
         return dict(zip(COLUMNS, (panel, series, x, self.value, self.low, self.high, self.n)))
 
 
-class Measured:
+class Points:
     """The measured values of the mini world, by setting, method and metric."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        rows = [row for row in read_metrics(path) if row["paper"] == "mini_world"]
+    def __init__(self, measured: Measured) -> None:
         self.values: Mapping[tuple[str, str, str], dict[str, Any]] = {
-            (row["setting"], row["method"], row["metric"]): row for row in rows
+            (row["setting"], row["method"], row["metric"]): row for row in measured.rows
         }
 
     def point(self, setting: str, method: str, metric: str) -> Point:
@@ -42,7 +38,7 @@ class Measured:
         rows = [self.values.get((setting, method, f"{metric}{end}")) for end in ("", "_low", "_high")]
         if None in rows:
             raise UserError(
-                f"{self.path}: no {metric} of {setting}, {method}; rerun the rule mini_world_evaluate_causal"
+                f"--measured: no {metric} of {setting}, {method}; rerun the rule mini_world_evaluate_causal"
             )
         value, low, high = (float(row["value"]) for row in rows)  # type: ignore[index]
         return Point(value, low, high, int(rows[0]["n"]))  # type: ignore[index]
@@ -52,7 +48,7 @@ class Measured:
         for (where, _, name), row in self.values.items():
             if (where, name) == (setting, metric):
                 return float(row["value"])
-        raise UserError(f"{self.path}: no {metric} of {setting}; rerun the rule mini_world_evaluate_causal")
+        raise UserError(f"--measured: no {metric} of {setting}; rerun the rule mini_world_evaluate_causal")
 
     def demonstrations(self, setting: str) -> list[int]:
         """Return the numbers of demonstrations for which accuracy in context was measured, ascending."""
@@ -67,12 +63,3 @@ class Measured:
         """Return the names after `prefix` of the settings in which a metric was measured, sorted."""
         settings = {where for where, _, name in self.values if name == metric and where.startswith(prefix)}
         return sorted(where[len(prefix) :] for where in settings)
-
-
-def parse_figure_args(description: str | None, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the flags of a figure of the mini world."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)

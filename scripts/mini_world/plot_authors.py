@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save
 from scripts.common.method_styles import method_style
 from scripts.common.plotting import FAINT, INK, new_figure
-from scripts.mini_world.figure_data import COLUMNS, Measured, parse_figure_args
+from scripts.mini_world.figure_data import COLUMNS, Points
 
 SCORES = {
     name: (method_style(like).color, method_style(like).marker, label)
@@ -25,7 +26,7 @@ INSTRUCTIONS = {"demos_1": (INK, "s", "neutral instructions")}
 
 
 def draw_parts(
-    axes: Any, measured: Measured, panel: str, settings: Sequence[str], styles: dict[str, tuple[str, str, str]]
+    axes: Any, measured: Points, panel: str, settings: Sequence[str], styles: dict[str, tuple[str, str, str]]
 ) -> list[dict[str, Any]]:
     """Draw a metric in several settings, one row each, with its intervals; return the rows drawn.
 
@@ -50,8 +51,8 @@ def draw_parts(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_figure_args(__doc__, argv)
-    measured = Measured(args.metrics)
+    args = artifact_flags(argv, __doc__, FIGURE)
+    measured = Points(args.measured)
     figure, ((left, middle), (lower, right)) = new_figure("double", 5.4, nrows=2, ncols=2, height_ratios=(1.6, 1))
     panels = (
         (left, "author_auc", "family_", SCORES, "careful authors, by family"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save
 from scripts.common.plotting import FAINT, new_figure
-from scripts.mini_world.figure_data import COLUMNS, Measured, parse_figure_args
+from scripts.mini_world.figure_data import COLUMNS, Points
 
 STYLES = {
     "trained": ("#0072b2", "o", "trained topics"),
@@ -18,7 +19,7 @@ STYLES = {
 """Colour, marker and label of each kind of document."""
 
 
-def draw_curve(axes: Any, measured: Measured, panel: str, setting: str, kind: str) -> list[dict[str, Any]]:
+def draw_curve(axes: Any, measured: Points, panel: str, setting: str, kind: str) -> list[dict[str, Any]]:
     """Draw accuracy against demonstrations with its interval, a single number as a point; return the rows drawn."""
     color, marker, label = STYLES[kind]
     counts = measured.demonstrations(setting)
@@ -35,7 +36,7 @@ def draw_curve(axes: Any, measured: Measured, panel: str, setting: str, kind: st
     return [point.row(panel, setting, k) for k, point in zip(counts, points)]
 
 
-def draw_guess(axes: Any, measured: Measured, panel: str, setting: str) -> list[dict[str, Any]]:
+def draw_guess(axes: Any, measured: Points, panel: str, setting: str) -> list[dict[str, Any]]:
     """Draw the guessing rate among the classes of a document; return its row."""
     rate = measured.number(setting, "guessing_rate")
     axes.axhline(rate, color=FAINT, linewidth=0.8, linestyle=":", label="guessing")
@@ -44,8 +45,8 @@ def draw_guess(axes: Any, measured: Measured, panel: str, setting: str) -> list[
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_figure_args(__doc__, argv)
-    measured = Measured(args.metrics)
+    args = artifact_flags(argv, __doc__, FIGURE)
+    measured = Points(args.measured)
     figure, (left, right) = new_figure("double", 2.75, ncols=2, sharey=True)
     rows = []
     for kind in STYLES:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import Table, add_output_flags, save_table
+from scripts.common.artifacts import TABLE, Table, artifact_flags, save_table
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json
 from scripts.common.tables import Column, Missing
-from scripts.mini_world.figure_data import Measured
+from scripts.mini_world.figure_data import Points
 
 COLUMNS = [
     Column("model", "Model"),
@@ -47,7 +46,7 @@ def other_name(name: str) -> str:
     return "" if name.startswith(("loss", "trained_", "held_out_")) else name.replace("_", " ")
 
 
-def table_row(name: str, card: Mapping[str, Any], measured: Measured) -> dict[str, Any]:
+def table_row(name: str, card: Mapping[str, Any], measured: Points) -> dict[str, Any]:
     """Return a model's row; the main causal model's accuracy is the report's own, the others' their cards'."""
     measures = card["measures"]
     row: dict[str, Any] = {
@@ -70,15 +69,10 @@ def table_row(name: str, card: Mapping[str, Any], measured: Measured) -> dict[st
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cards", required=True, nargs="+", type=Path, help="card.json of each model")
-    parser.add_argument("--metrics", required=True, help="CSV in the long schema: the main causal model's values")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    args = parser.parse_args(argv)
-    measured = Measured(args.metrics)
+    args = artifact_flags(argv, __doc__, TABLE, files={"cards": "card.json of each model"}, several=("cards",))
+    measured = Points(args.measured)
     rows = []
-    for path in args.cards:
+    for path in map(Path, args.cards):
         card = read_json(path)
         if not isinstance(card, dict) or "measures" not in card:
             raise UserError(f"{path}: no model card; rebuild them: snakemake --cores all rebuild_mini_models")

@@ -84,8 +84,9 @@ def test_old_task_files_were_converted(results: Path) -> None:
 
 def test_the_mini_world_has_learnt_what_the_papers_need(results: Path) -> None:
     def measured(metric: str, method: str, setting: str) -> float:
-        figure = "figure_in_context" if metric in ("in_context_accuracy", "guessing_rate") else "figure_authors"
-        (value,) = values(results, "mini_world", figure, metric, method, setting)
+        labels = metric in ("in_context_accuracy", "guessing_rate")
+        experiment = "labels_in_context" if labels else "authors_and_instructions"
+        (value,) = values(results, "mini_world", experiment, metric, method, setting)
         return value
 
     assert measured("in_context_accuracy", "demos_0", "trained") < 0.10

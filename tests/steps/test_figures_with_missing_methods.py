@@ -22,8 +22,7 @@ from scripts.ddg import plot_sensitivity, plot_training
 from scripts.delift import plot_judge_scores, plot_stages, plot_subset_size
 from scripts.head_to_head import plot_costs, plot_times
 from scripts.head_to_head.columns import TIME_COLUMNS
-from scripts.mend import collect_metrics as collect_mend
-from scripts.mend import plot_attention, plot_efficiency, plot_lambda, plot_ratio, plot_timing
+from scripts.mend import cost_figure, plot_attention, plot_efficiency, plot_lambda, plot_ratio, plot_timing
 from scripts.nuggets import benchmarks, plot_anchor_sizes, plot_pairwise
 from scripts.report import plot_overview
 from scripts.step_by_step import figures as step_by_step
@@ -101,11 +100,12 @@ def head_to_head_case(folder: Path, name: str) -> Case:
     return Case(plot_costs.main, inputs, ["--artifact", name, *further], methods)
 
 
-def mend_case(folder: Path, step: Any, name: str, methods: Sequence[str], *, noted: bool = False) -> Case:
-    collect_mend.main(mend_results.written(folder))
-    source = folder / ("timing.csv" if name == "figure_timing" else "metrics.csv")
-    inputs = {"metrics": source, "notes": folder / "notes.csv", "published": header_only(folder)}
-    return Case(step.main, inputs, ["--settings", json.dumps(mend_results.SETTINGS)], methods, noted=noted)
+def mend_case(folder: Path, step: Any, artifact: str, methods: Sequence[str], *, noted: bool = False) -> Case:
+    mend_results.written(folder)
+    write_metrics(folder / "measured.csv", read_merged(mend_results.files_of(folder, artifact)))
+    inputs = {"measured": folder / "measured.csv", "published": header_only(folder)}
+    given = {"artifact": artifact, "settings": mend_results.plan().settings(artifact)}
+    return Case(step.main, inputs, flags(given), methods, noted=noted)
 
 
 SHARES = {"shares": [0.5, 1.0]}
@@ -177,14 +177,14 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "head_to_head/selection": lambda folder: head_to_head_case(folder, "figure_selection"),
     "head_to_head/demonstrations": lambda folder: head_to_head_case(folder, "figure_demonstrations"),
     "head_to_head/times": lambda folder: head_to_head_case(folder, "times"),
-    "mend/efficiency": lambda folder: mend_case(folder, plot_efficiency, "figure_3", list(plot_efficiency.STYLES)),
-    "mend/timing": lambda folder: mend_case(folder, plot_timing, "figure_timing", list(plot_efficiency.STYLES)),
+    "mend/efficiency": lambda folder: mend_case(folder, plot_efficiency, "figure_3", list(cost_figure.STYLES)),
+    "mend/timing": lambda folder: mend_case(folder, plot_timing, "figure_timing", list(cost_figure.STYLES)),
     "mend/ratio": lambda folder: mend_case(
-        folder, plot_ratio, "figure_4", mend_results.SETTINGS["figure_4"]["methods"], noted=True
+        folder, plot_ratio, "figure_4", mend_results.MEND["figure_4"]["methods"], noted=True
     ),
     "mend/attention": lambda folder: mend_case(folder, plot_attention, "figure_5", ["llm_icl", "llm_mend"]),
     "mend/lambda": lambda folder: mend_case(
-        folder, plot_lambda, "figure_lambda", list(mend_results.SETTINGS["figure_lambda"]["distillers"].values()),
+        folder, plot_lambda, "figure_lambda", list(mend_results.MEND["figure_lambda"]["distillers"]),
         noted=True,
     ),
     "report/overview": overview_case,

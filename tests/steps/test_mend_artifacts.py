@@ -7,12 +7,13 @@ import json
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv
-from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics
+from scripts.common.files import read_csv, write_csv
+from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics, write_metrics
 from scripts.common.spread import spread
 from scripts.common.tables import read_markdown_table
 from scripts.mend import (
-    collect_metrics,
+    list_missing,
+    measure_average,
     plot_attention,
     plot_efficiency,
     plot_lambda,
@@ -20,9 +21,10 @@ from scripts.mend import (
     plot_timing,
     tabulate_artifact,
 )
-from tests.unit.mend_results import RUNS, SETTINGS, all_scores, written
+from scripts.mend.columns import SCORE_COLUMNS
+from tests.unit.mend_results import all_scores, artifact_flags, plan, score_settings, written
 
-PUBLISHED = "mend,table_2,table_2,seen,gpt2_large,icl,score_percent,43.5,,paper,somebody's table\n"
+PUBLISHED = "mend,table_2,scores,seen,gpt2_large,icl,score_percent,43.5,,paper,somebody's table\n"
 TABLES = ["table_2", "table_3", "table_4", "table_5", "table_efficiency", "table_separators", "table_unseen_labels"]
 TABLES.append("table_paired")
 FIGURES = {
@@ -36,104 +38,116 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    collect_metrics.main(written(folder))
+    folder = written(tmp_path_factory.mktemp("results"))
     (folder / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n" + PUBLISHED)
     return folder
 
 
+def rows_of(folder):
+    return [row for path in sorted((folder / "mend" / "measured").rglob("*.csv")) for row in read_metrics(path)]
+
+
 def values(folder, **wanted):
-    rows = read_metrics(folder / "metrics.csv")
-    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    found = [row for row in rows_of(folder) if row["value"] and all(row[key] == w for key, w in wanted.items())]
     return {int(row["seed"]): float(row["value"]) for row in found}
 
 
 def test_scores_are_means_over_the_tasks_of_a_setting(results):
-    found = values(results, experiment="table_2", setting="seen", method="icl", metric="score_percent")
+    found = values(results, experiment="scores", setting="seen", method="icl", metric="score_percent")
     assert found == pytest.approx({13: 85.0, 21: 86.0, 42: 87.0})
-    assert values(results, experiment="table_2", setting="unseen", method="icl")[13] == pytest.approx(70.0)
-    average = values(results, experiment="table_2", setting="average", method="icl")
+    assert values(results, experiment="scores", setting="unseen", method="icl")[13] == pytest.approx(70.0)
+    average = values(results, experiment="scores", setting="average", method="icl")
     assert average[13] == pytest.approx((85.0 + 70.0) / 2)
 
 
-def test_each_condition_goes_to_its_artifact(results):
-    assert values(results, experiment="table_3", setting="seen/none", method="mend")[13] == pytest.approx(75.0)
-    assert values(results, experiment="table_3", setting="seen/wrong_label", method="mend")[13] == pytest.approx(45.0)
-    assert values(results, experiment="table_separators", setting="seen/metaicl", method="icl")[13] == pytest.approx(
-        75.0
-    )
-    assert values(results, experiment="table_separators", setting="seen/plain", method="icl")[13] == pytest.approx(85.0)
-    assert values(results, experiment="figure_lambda", setting="seen/lambda_inf", method="kl_only")[
-        13
-    ] == pytest.approx(60)
+def test_each_condition_is_an_experiment_and_the_usual_one_is_measured_once(results):
+    wrong = values(results, experiment="perturbed_demonstrations", setting="seen/wrong_label", method="mend")
+    assert wrong[13] == pytest.approx(45.0)
+    joined = values(results, experiment="formats", setting="seen/metaicl", method="icl", metric="score_percent")
+    assert joined[13] == pytest.approx(75.0)
+    assert values(results, setting="seen", method="kl_only", metric="score_percent")[13] == pytest.approx(60)
+    usual = [row for row in rows_of(results) if (row["setting"], row["method"], row["seed"]) == ("seen", "mend", "13")]
+    assert [row["metric"] for row in usual].count("score_percent") == 1
 
 
 def test_ratio_is_demonstration_tokens_over_vectors(results):
-    found = values(results, experiment="figure_4", setting="seen/k_4", method="mend", metric="distillation_ratio")
-    assert set(found.values()) == {40 / 8}
-    found = values(results, experiment="figure_4", setting="seen/vectors_2", method="mend", metric="distillation_ratio")
+    few = {"experiment": "numbers_of_demonstrations", "setting": "seen/k_4", "metric": "distillation_ratio"}
+    assert set(values(results, method="mend", **few).values()) == {40 / 8}
+    found = values(results, experiment="scores", setting="seen", method="vectors_2", metric="distillation_ratio")
     assert set(found.values()) == {160 / 2}
-    assert not values(results, experiment="figure_4", setting="seen/k_4", method="icl", metric="distillation_ratio")
+    assert not values(results, method="icl", **few)
 
 
 def test_accuracy_on_unseen_labels_counts_queries_not_tasks(results):
-    found = values(
-        results, experiment="table_unseen_labels", setting="seen/k_2", method="icl", metric="accuracy_unseen_labels"
-    )
+    found = values(results, experiment="numbers_of_demonstrations", setting="seen/k_2", method="icl",
+                   metric="accuracy_unseen_labels")  # fmt: skip
     assert found[13] == pytest.approx((0.1 * 10 + 0.3 * 30) / 40)
 
 
-def test_largest_saving_of_operations(results):
-    (saved,) = values(results, experiment="figure_3", method="mend_vs_vanilla_icl").values()
-    assert saved == pytest.approx(100 * (1 - (6 * 16 + 64 * 4.5) / (64 * 160)))
-
-
-def test_attention_counts_the_queries_it_is_a_mean_over(results):
-    rows = [row for row in read_metrics(results / "metrics.csv") if row["experiment"] == "figure_5"]
-    assert {(row["method"], int(row["n"])) for row in rows} == {("llm_icl", 32), ("llm_mend", 32), ("distiller", 1)}
-
-
-def test_seconds_stand_apart(results):
-    assert not [row for row in read_metrics(results / "metrics.csv") if "seconds" in row["metric"]]
-    timing = read_metrics(results / "timing.csv")
-    assert {row["experiment"] for row in timing} == {"table_timing", "figure_timing"}
-
-
-def test_what_was_not_run_has_a_reason(results):
-    notes = read_csv(results / "notes.csv")
-    assert {row["method"] for row in notes if row["artifact"] == "table_4"} == {"hidden_only"}
-    assert all(row["reason"] for row in notes)
+def test_demonstrations_that_show_every_label_are_a_reason(tmp_path):
+    scores = all_scores()
+    kept = [row for row in scores["robustness"] if row["metric"] != "accuracy_unseen_labels"]
+    written(tmp_path, {**scores, "robustness": kept})
+    told = {(r["experiment"], r["setting"], r["metric"], r["reason"]) for r in rows_of(tmp_path) if r["reason"]}
+    reason = "no query of this kind: the demonstrations show every label"
+    assert told == {
+        ("numbers_of_demonstrations", f"{name}/k_2", "accuracy_unseen_labels", reason) for name in ("seen", "unseen")
+    }
+    (tmp_path / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n")
+    rows, _ = table(tmp_path, "table_unseen_labels", tmp_path)
+    assert {row["seen_mean"] for row in rows} == {"0.9"}
+    assert all("the demonstrations show every label" in row["note"] for row in rows)
 
 
 def test_a_seed_without_all_tasks_is_left_out(tmp_path):
     scores = all_scores()
-    main = [row for row in scores[RUNS[0]] if (row["task"], row["seed"], row["method"]) != ("b", 21, "icl")]
-    collect_metrics.main(written(tmp_path, {**scores, RUNS[0]: main}))
-    assert set(values(tmp_path, experiment="table_2", setting="seen", method="icl")) == {13, 42}
-    assert set(values(tmp_path, experiment="table_2", setting="average", method="icl")) == {13, 42}
+    main = [row for row in scores["main"] if (row["task"], row["seed"], row["method"]) != ("b", 21, "icl")]
+    written(tmp_path, {**scores, "main": main})
+    assert set(values(tmp_path, experiment="scores", setting="seen", method="icl")) == {13, 42}
+    assert set(values(tmp_path, experiment="scores", setting="average", method="icl")) == {13, 42}
 
 
-def test_runs_and_files_must_match(tmp_path):
-    flags = written(tmp_path)
-    flags.remove(RUNS[0])
-    with pytest.raises(UserError, match="--scores: 3 files for 2 runs"):
-        collect_metrics.main(flags)
-    flags.insert(flags.index("--runs") + 1, "big_x_main")
-    with pytest.raises(UserError, match="--runs: 'big_x_main' is not of the form backbone/train_set/arms"):
-        collect_metrics.main(flags)
+def test_an_average_asks_for_every_setting(tmp_path):
+    write_csv(tmp_path / "scores.csv", all_scores()["main"], SCORE_COLUMNS)
+    flags = ["--scores", f"icl/seen={tmp_path / 'scores.csv'}", "--settings", score_settings(), "--measured-out", "x"]
+    with pytest.raises(UserError, match="--scores: no file is named icl/unseen"):
+        measure_average.main(flags)
+
+
+def test_what_cannot_be_had_is_shown_with_its_reason(results, tmp_path):
+    absent = plan(absent={"texts/train": "texts is named in data.left_out"})
+    target = str(tmp_path / "missing.csv")
+    list_missing.main(["--reasons", json.dumps(absent.reasons()), "--measured-out", target])
+    (tmp_path / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n")
+    files = [
+        path.replace("<results>/mend/measured/missing.csv", target).replace("<results>", str(results))
+        for path in absent.needs("table_2").measured
+    ]
+    outputs = [part for kind in ("csv", "md", "tex") for part in (f"--{kind}-out", str(tmp_path / f"table.{kind}"))]
+    given = ["--artifact", "table_2", "--measured", *files, "--published", str(tmp_path / "published.csv")]
+    settings = json.dumps(absent.settings("table_2"))
+    main = [row for row in read_metrics(files[0]) if row["method"] != "mend"]
+    write_metrics(tmp_path / "kept.csv", main)  # a job of this plan scores no distiller
+    given[given.index(files[0])] = str(tmp_path / "kept.csv")
+    average = [row for row in read_metrics(files[1]) if row["method"] != "mend"]
+    write_metrics(tmp_path / "average.csv", average)
+    given[given.index(files[1])] = str(tmp_path / "average.csv")
+    tabulate_artifact.main([*given, "--settings", settings, "--tier", "mini", *outputs])
+    rows = read_csv(tmp_path / "table.csv")
+    assert [row["method"] for row in rows if row["note"]] == ["MEND"]
+    assert "Texts is named in data.left_out." in rows[-1]["note"]
+    assert float(rows[0]["average_mean"]) > 0
 
 
 def flags(folder, name, kinds, out):
-    source = "timing" if name.endswith("timing") else "metrics"
-    given = ["--metrics", str(folder / f"{source}.csv"), "--notes", str(folder / "notes.csv")]
-    given += ["--published", str(folder / "published.csv"), "--tier", "mini", "--settings", json.dumps(SETTINGS)]
+    given = [*artifact_flags(folder, name), "--published", str(folder / "published.csv")]
     for kind in kinds:
         given += [f"--{kind}-out", str(out / f"{name}.{kind}")]
     return given
 
 
 def table(folder, name, out):
-    tabulate_artifact.main(["--artifact", name, *flags(folder, name, ("csv", "md", "tex"), out)])
+    tabulate_artifact.main(flags(folder, name, ("csv", "md", "tex"), out))
     return read_csv(out / f"{name}.csv"), read_markdown_table(out / f"{name}.md")
 
 
@@ -150,7 +164,7 @@ def test_main_table(results, tmp_path):
 def test_differences_are_paired_over_seeds(results, tmp_path):
     rows, _ = table(results, "table_paired", tmp_path)
     found = next(row for row in rows if row["difference"] == "in-context learning")
-    scores = [values(results, experiment="table_2", setting="seen", method=name, metric="score_percent")
+    scores = [values(results, experiment="scores", setting="seen", method=name, metric="score_percent")
               for name in ("mend", "icl")]  # fmt: skip
     plain = spread(scores[0][seed] - scores[1][seed] for seed in scores[0])
     assert len(scores[0]) == plain.n > 1
@@ -168,9 +182,9 @@ def test_every_table_is_written_and_the_same_again(results, tmp_path, name):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
-def test_a_missing_distiller_shows_its_reason(results, tmp_path):
+def test_a_distiller_without_scores_is_not_shown_as_a_number(results, tmp_path):
     rows, printed = table(results, "table_4", tmp_path)
-    assert "not run in this tier" in rows[-1]["note"]
+    assert "Not measured in this run." in rows[-1]["note"]
     assert printed.rows[-1][1].startswith("—")
 
 
@@ -207,11 +221,11 @@ def test_lambda_figure_has_every_weight(results, tmp_path):
 
 
 def test_figures_of_nothing_say_so(results, tmp_path):
-    header = (results / "metrics.csv").read_text().splitlines()[0]
-    (tmp_path / "metrics.csv").write_text(header + "\n")
-    (tmp_path / "timing.csv").write_text(header + "\n")
-    for name in ("notes", "published"):
-        (tmp_path / f"{name}.csv").write_text((results / f"{name}.csv").read_text())
+    (tmp_path / "published.csv").write_text((results / "published.csv").read_text())
+    for path in (results / "mend" / "measured").rglob("*.csv"):
+        target = tmp_path / path.relative_to(results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text().splitlines()[0] + "\n")
     for name, step in FIGURES.items():
         step.main(flags(tmp_path, name, ("pdf", "png", "csv"), tmp_path))
         assert read_csv(tmp_path / f"{name}.csv"), name

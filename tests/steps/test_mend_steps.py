@@ -12,6 +12,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_json, read_jsonl, write_jsonl
+from scripts.common.metrics import read_metrics
 from scripts.mend import (
     attention_maps,
     distill_demonstrations,
@@ -264,58 +265,80 @@ def test_soft_prompts_do_not_depend_on_how_many_are_trained_at_once(world: Path)
         assert (table - together[name]).abs().max() < 1e-4
 
 
-def test_costs_and_their_break_even(world: Path) -> None:
-    settings = {"task_name": "easy", "shots": 4, "seed": 13, "n_demonstrations": [2, 5], "n_queries": 6, "repeats": 1,
-                "batch_tokens": 256}  # fmt: skip
-    arguments = [
-        "--model", str(world / "model"), "--distiller", str(world / "distillers" / "mend"),
-        "--tasks", str(world / "tasks"), "--settings", json.dumps(settings), "--format", format_json(),
-        "--timing-out", str(world / "timing.json"), *COMPUTE, "--efficiency-out",
+def efficiency_flags(world: Path, distiller: Path, out: str, **changes: Any) -> list[str]:
+    settings = {"model": "big", "train_seed": 100, "task_name": "easy", "shots": 4, "seed": 13,
+                "n_demonstrations": [2, 5], "n_queries": 6, "repeats": 1, "batch_tokens": 256, "n_vectors": 3,
+                "pooler": None}  # fmt: skip
+    return [
+        "--model", str(world / "model"), "--distiller", str(distiller), "--tasks", str(world / "tasks"),
+        "--settings", json.dumps({**settings, **changes}), "--format", format_json(), *COMPUTE,
+        "--measured-out", str(world / f"{out}.csv"), "--seconds-out", str(world / f"{out}_seconds.csv"),
     ]  # fmt: skip
-    measure_efficiency.main([*arguments, str(world / "cost.csv")])
-    named = {f"{row['phase']}_{row['quantity']}" for row in read_csv(world / "cost.csv")}
-    assert {metric for metric, *_ in tabulate_artifact.EFFICIENCY_PARTS} <= named
-    place = arguments.index("--settings") + 1
-    many = [*arguments[:place], json.dumps({**settings, "n_queries": 99}), *arguments[place + 1 :]]
+
+
+def test_costs_and_their_break_even(world: Path) -> None:
+    trained = world / "distillers" / "mend"
+    measure_efficiency.main(efficiency_flags(world, trained, "cost"))
+    rows = read_metrics(world / "cost.csv")
+    assert {metric for metric, *_ in tabulate_artifact.EFFICIENCY_PARTS} <= {row["metric"] for row in rows}
+    assert {tuple(row[key] for key in ("experiment", "model", "seed", "n")) for row in rows} == {
+        ("cost", "big", "100", "6")
+    }
     with pytest.raises(UserError, match=r"test\.jsonl: 9 rows, but n_queries is 99"):
-        measure_efficiency.main([*many, str(world / "many.csv")])
-    measure_efficiency.main([*arguments, str(world / "cost_again.csv")])
-    assert (world / "cost.csv").read_bytes() == (world / "cost_again.csv").read_bytes()
-    cost = {(row["method"], row["phase"], row["quantity"]): float(row["value"]) for row in read_csv(world / "cost.csv")
-            if row["n_demonstrations"] == "5"}  # fmt: skip
-    assert cost["zero_shot", "prepare", "flops"] == 0
-    assert cost["icl_uncached", "total", "flops"] > cost["icl_cached", "total", "flops"]
-    assert cost["mend", "prepare", "flops"] > 0
-    assert cost["mend", "query", "flops"] < cost["icl_cached", "query", "flops"]
-    assert (
-        cost["mend", "prepare", "cache_bytes"] == 2 * 2 * 3 * 32 * 4
-    )  # keys and values, layers, vectors, width, bytes
-    assert cost["icl_cached", "prepare", "tokens"] == 5 * 6
-    timed = read_json(world / "timing.json")["rows"]
-    assert {row["quantity"] for row in timed} >= {"seconds"}
+        measure_efficiency.main(efficiency_flags(world, trained, "many", n_queries=99))
+    cost = {(row["method"], row["metric"]): float(row["value"]) for row in rows if row["setting"] == "k_5"}
+    assert cost["zero_shot", "prepare_flops"] == 0
+    assert cost["icl_uncached", "total_flops"] > cost["icl_cached", "total_flops"]
+    assert cost["mend", "prepare_flops"] > 0
+    assert cost["mend", "query_flops"] < cost["icl_cached", "query_flops"]
+    assert cost["mend", "prepare_cache_bytes"] == 2 * 2 * 3 * 32 * 4  # keys and values, layers, vectors, width, bytes
+    assert cost["icl_cached", "prepare_tokens"] == 5 * 6
+    (saved,) = [float(row["value"]) for row in rows if row["method"] == "mend_vs_vanilla_icl"]
+    totals = {(r["method"], r["setting"]): float(r["value"]) for r in rows if r["metric"] == "total_flops"}
+    assert saved == pytest.approx(
+        100 * max(1 - totals["mend", k] / totals["icl_uncached", k] for k in ("k_2", "k_5")), rel=1e-8
+    )
+    timed = read_metrics(world / "cost_seconds.csv")
+    assert {row["experiment"] for row in timed} == {"seconds"}
+    assert {row["metric"] for row in timed} >= {"prepare_seconds", "query_seconds", "total_seconds"}
+    assert not [row for row in rows if "seconds" in row["metric"]]
+
+
+def test_a_distiller_that_learned_nothing_costs_as_much(world: Path) -> None:
+    measure_efficiency.main(efficiency_flags(world, world / "distillers" / "mend", "cost"))
+    measure_efficiency.main(efficiency_flags(world, world / "small", "plain", pooler="auto"))
+    assert (world / "plain.csv").read_bytes() == (world / "cost.csv").read_bytes()
+    measure_efficiency.main(efficiency_flags(world, world / "distillers" / "mend", "more", n_vectors=5))
+    prepared = {
+        name: {row["value"] for row in read_metrics(world / f"{name}.csv") if row["method"] == "mend"
+               and row["metric"] == "prepare_tokens"}
+        for name in ("plain", "more")
+    }  # fmt: skip
+    assert prepared == {"plain": {"3"}, "more": {"5"}}
 
 
 def test_attention_adds_up_to_one(world: Path) -> None:
-    settings = {"task_name": "easy", "shots": 4, "seed": 13, "n_demonstrations": 4, "n_queries": 3}
+    settings = {"model": "big", "task_name": "easy", "shots": 4, "seed": 13, "n_demonstrations": 4, "n_queries": 3}
     attention_maps.main(
         [
             "--model", str(world / "model"), "--distiller", str(world / "distillers" / "mend"),
             "--tasks", str(world / "tasks"), "--settings", json.dumps(settings), "--format", format_json(),
-            "--attention-out", str(world / "attention.csv"), *COMPUTE,
+            "--measured-out", str(world / "attention.csv"), *COMPUTE,
         ]
     )  # fmt: skip
-    rows = read_csv(world / "attention.csv")
+    rows = read_metrics(world / "attention.csv")
+    shares = {(row["method"], row["setting"], row["metric"]): float(row["value"]) for row in rows}
     for reader, parts in (("llm_icl", ("demonstrations", "query")), ("llm_mend", ("vectors", "query")),
                           ("distiller", ("demonstrations", "vectors"))):  # fmt: skip
-        for layer in ("1", "2"):
-            found = [
-                float(r["share"]) for r in rows if (r["reader"], r["layer"]) == (reader, layer) and r["part"] in parts
-            ]
-            assert sum(found) == pytest.approx(1.0, abs=1e-4)
-    single = [float(r["share"]) for r in rows if r["reader"] == "llm_icl" and r["part"].startswith("demonstration_")]
-    whole = [float(r["share"]) for r in rows if r["reader"] == "llm_icl" and r["part"] == "demonstrations"]
+        for layer in ("layer_01", "layer_02"):
+            assert sum(shares[reader, layer, f"share_{part}"] for part in parts) == pytest.approx(1.0, abs=1e-4)
+    single = [value for (reader, _, name), value in shares.items()
+              if reader == "llm_icl" and name.startswith("share_demonstration_")]  # fmt: skip
+    whole = [value for (reader, _, name), value in shares.items()
+             if reader == "llm_icl" and name == "share_demonstrations"]  # fmt: skip
     assert len(single) == 8
     assert sum(single) == pytest.approx(sum(whole), abs=1e-4)
+    assert {(row["method"], int(row["n"])) for row in rows} == {("llm_icl", 3), ("llm_mend", 3), ("distiller", 1)}
 
 
 def test_users_distil_their_demonstrations_and_ask(world: Path, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv, write_json
-from scripts.common.metrics import write_metrics
+from scripts.common.files import read_csv, write_csv, write_json
+from scripts.common.metrics import PUBLISHED_COLUMNS, write_metrics
 from scripts.data.synthetic_instructions import FAMILIES, FAULTS
 from scripts.mini_world import plot_authors, plot_in_context, tabulate_models
 from scripts.mini_world.evaluate_causal import ROUNDS, row
@@ -41,10 +41,16 @@ def metrics(tmp_path):
     return tmp_path / "metrics.csv"
 
 
+def given(artifact, metrics):
+    write_csv(metrics.parent / "published.csv", [], PUBLISHED_COLUMNS)
+    published = ["--published", str(metrics.parent / "published.csv")]
+    return ["--artifact", artifact, "--measured", str(metrics), *published, "--settings", "{}", "--tier", "mini"]
+
+
 def draw(step, metrics, folder):
     folder.mkdir()
     outputs = [part for kind in ("pdf", "png", "csv") for part in (f"--{kind}-out", str(folder / f"figure.{kind}"))]
-    step.main(["--metrics", str(metrics), "--tier", "mini", *outputs])
+    step.main([*given("figure_any", metrics), *outputs])
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -74,7 +80,7 @@ def test_figures_come_with_all_they_draw(metrics, tmp_path):
 def test_a_missing_value_is_named_with_what_measures_it(metrics, tmp_path):
     kept = [line for line in metrics.read_text().splitlines() if "after_careless" not in line]
     metrics.write_text("\n".join(kept) + "\n")
-    with pytest.raises(UserError, match=r"metrics\.csv: no right_over_careless_nats of fault_empty, after_careless"):
+    with pytest.raises(UserError, match=r"--measured: no right_over_careless_nats of fault_empty, after_careless"):
         draw(plot_authors, metrics, tmp_path / "one")
 
 
@@ -92,7 +98,7 @@ def test_the_table_reads_cards_and_metrics(metrics, tmp_path):
         write_json(tmp_path / name / "card.json", content)
     outputs = [part for kind in ("csv", "md", "tex") for part in (f"--{kind}-out", str(tmp_path / f"table.{kind}"))]
     paths = [str(tmp_path / name / "card.json") for name in cards]
-    tabulate_models.main(["--cards", *paths, "--metrics", str(metrics), "--tier", "mini", *outputs])
+    tabulate_models.main([*given("table_models", metrics), "--cards", *paths, *outputs])
     causal, small, encoder = read_csv(tmp_path / "table.csv")
     assert float(causal["trained"]) == pytest.approx(0.85)
     assert causal["losses"] == "class 1.250"
@@ -103,4 +109,4 @@ def test_the_table_reads_cards_and_metrics(metrics, tmp_path):
     assert (encoder["losses"], encoder["others"]) == ("loss 1.250", "pair trained 0.500 (0.400 to 0.600)")
     (tmp_path / "small" / "card.json").write_text("[]")
     with pytest.raises(UserError, match=r"card\.json: no model card; rebuild them: snakemake"):
-        tabulate_models.main(["--cards", *paths, "--metrics", str(metrics), "--tier", "mini", *outputs])
+        tabulate_models.main([*given("table_models", metrics), "--cards", *paths, *outputs])

@@ -16,6 +16,7 @@ from scripts.common.metrics import read_metrics
 from scripts.common.settings import parse_settings
 from scripts.mini_world.checkpoints import load_checkpoint
 from scripts.mini_world.evaluate_causal import main as evaluate
+from scripts.mini_world.plan import AUTHORS, IN_CONTEXT
 from scripts.mini_world.train_causal import Trainer, TrainSettings
 from scripts.mini_world.train_causal import main as train
 from scripts.mini_world.training import rate
@@ -145,15 +146,18 @@ def test_the_curve_and_the_card_tell_the_run(trained):
 
 def test_measures_have_intervals_and_equal_bytes(trained, tmp_path):
     folder, _ = trained
-    for name in ("a.csv", "b.csv"):
-        evaluate(
-            [
-                *("--model", str(folder / "model"), "--name", "tiny", "--settings", json.dumps(SIZES)),
-                *("--seed", "3", "--threads", "1", "--metrics-out", str(tmp_path / name)),
-            ]
-        )
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-    rows = read_metrics(tmp_path / "a.csv")
+    for experiment in (IN_CONTEXT, AUTHORS):
+        for name in ("a", "b"):
+            evaluate(
+                [
+                    *("--model", str(folder / "model"), "--name", "tiny", "--settings", json.dumps(SIZES)),
+                    *("--seed", "3", "--threads", "1", "--experiment", experiment),
+                    *("--measured-out", str(tmp_path / f"{name}_{experiment}.csv")),
+                ]
+            )
+        assert (tmp_path / f"a_{experiment}.csv").read_bytes() == (tmp_path / f"b_{experiment}.csv").read_bytes()
+        assert {row["experiment"] for row in read_metrics(tmp_path / f"a_{experiment}.csv")} == {experiment}
+    rows = [row for name in (IN_CONTEXT, AUTHORS) for row in read_metrics(tmp_path / f"a_{name}.csv")]
     found = {(row["setting"], row["method"], row["metric"]): float(row["value"]) for row in rows}
     assert {row["paper"] for row in rows} == {"mini_world"}
     for setting in ("trained", "held_out"):
@@ -173,7 +177,8 @@ def test_measures_have_intervals_and_equal_bytes(trained, tmp_path):
 
 def test_a_missing_model_and_another_world_are_named(trained, tmp_path):
     folder, _ = trained
-    shared = ["--name", "x", "--seed", "1", "--threads", "1", "--metrics-out", str(tmp_path / "m.csv")]
+    shared = ["--name", "x", "--seed", "1", "--threads", "1", "--experiment", AUTHORS]
+    shared += ["--measured-out", str(tmp_path / "m.csv")]
     with pytest.raises(UserError, match=r"no model here \(config\.json is missing\)"):
         evaluate(["--model", str(tmp_path), "--settings", json.dumps(SIZES), *shared])
     with pytest.raises(UserError, match="the tokenizer's words are not those of this world"):

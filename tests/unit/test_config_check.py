@@ -178,6 +178,23 @@ def test_one_fault_gives_exactly_its_line(path, value, line):
     assert faults(changed(path, value)) == [f"config: {line}"]
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("mend/finetune/kl_wait", 1.0, "mend.finetune.kl_wait: unknown key (did you mean 'kl_weight'?)"),
+        ("mend/finetune/temperature", 0, "mend.finetune.temperature: 0 is not above 0"),
+        ("mend/backbone", "minni", "mend.backbone: 'minni' is no key of mend.backbones (did you mean 'mini'?)"),
+        ("mend/backbones/mini/model", "mini_casual", "'mini_casual' is no model of config/models.yaml"),
+        ("mend/table_3/perturbations", ["upside_down"], "mend.table_3.perturbations[0]: 'upside_down' is not allowed"),
+        ("mend/seeds", [], "mend.seeds: is empty; give at least one entry"),
+        ("mend/together", "no", "mend.together: expected true or false"),
+    ],
+)
+def test_a_fault_of_a_papers_settings_is_told_by_its_key(path, value, told):
+    (line,) = faults(changed(path, value))
+    assert told in line
+
+
 def test_methods_and_anchor_sets_must_be_rows_of_their_tables():
     found = faults(changed("nuggets/table_1/methods", ["base", "gt_0.95", "fulll"]))
     known = ", ".join(load("mini")["nuggets"]["methods"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,13 +71,22 @@ def test_imports_never_go_up_or_sideways(script):
     assert beyond == []
 
 
-@pytest.mark.parametrize("folder", ["delift", "head_to_head", "nuggets"])
+@pytest.mark.parametrize("folder", ["delift", "head_to_head", "mend", "nuggets"])
 def test_no_step_imports_another_of_its_paper(folder):
     """What two steps share stands in a module of its own, else editing a flag of one reruns the other."""
     scripts = [path for path in STEPS if Path(path).parts[1] == folder]
     steps = {path for path in scripts if '__name__ == "__main__"' in (ROOT / path).read_text(encoding="utf-8")}
     assert steps
     assert {path: found for path in scripts if (found := steps & set(imports_of(ROOT, path)))} == {}
+
+
+@pytest.mark.parametrize("script", [path for path in STEPS if path.endswith("/plan.py")])
+def test_a_plan_needs_neither_torch_nor_snakemake(script):
+    """The rules import it at every start, and the tables and figures in an environment without either."""
+    module = script.removesuffix(".py").replace("/", ".")
+    asked = f"import sys, {module}; print([name for name in ('torch', 'snakemake', 'pandas') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
 def test_no_top_level_name_hides_a_package():

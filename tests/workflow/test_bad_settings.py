@@ -10,34 +10,8 @@ from tests.workspace import Workspace
 
 SETTINGS = [
     pytest.param("ddg: {table_2: {dpc: 7}}", "ddg.table_2.dpc: 7 is not in ddg.sets.dpcs", id="ddg: size"),
-    pytest.param("mend: {settings: [traned]}", "no setting 'traned' in config/metaicl.yaml", id="mend: setting"),
     pytest.param("mend: {study_settings: [hr_to_lr]}", "'hr_to_lr' is not in mend.settings", id="mend: study setting"),
-    pytest.param("mend: {finetune: {kl_wait: 1.0}}", "did you mean 'kl_weight'?", id="mend: unknown key"),
-    pytest.param("mend: {backbone: minni}", "'minni' is no key of mend.backbones", id="mend: backbone"),
-    pytest.param("mend: {backbones: {mini: {model: mini_casual}}}", "did you mean 'mini_causal'?", id="mend: model"),
-    pytest.param("mend: {table_4: {methods: [mend_long]}}", "no group trains 'mend_long'", id="mend: distiller"),
-    pytest.param(
-        "mend: {groups: {main: [hyper_tuning]}, table_2: {methods: [icl, hyper_tuning]}}",
-        "mend.groups: no group trains 'mend'",
-        id="mend: no mend",
-    ),
-    pytest.param(
-        "mend: {groups: {main: [mend]}, table_2: {methods: [icl, mend]}, table_3: {methods: [hyper_tuning]}}",
-        "mend.table_3.methods: no group trains 'hyper_tuning'",
-        id="mend: distiller of a study",
-    ),
     pytest.param("overview: {mendd: {}}", "overview: 'mendd' is not allowed (did you mean 'mend'?)", id="claim"),
-    pytest.param(
-        "mend: {groups: {main: [mend, kl_only, hyper_tuning]}}", "'kl_only' is in main and in", id="mend: twice"
-    ),
-    pytest.param(
-        "mend: {finetune: {temperature: 0}}", "mend.finetune.temperature: 0 is not above 0", id="mend: temperature"
-    ),
-    pytest.param(
-        "mend: {table_3: {perturbations: [upside_down]}}", "'upside_down' is not allowed", id="mend: perturbation"
-    ),
-    pytest.param("mend: {seeds: []}", "mend.seeds: is empty", id="mend: no seeds"),
-    pytest.param("mend: {tasks: {source: hub}}", "mend.tasks.prepared: is null, but", id="mend: no prepared rows"),
 ]
 
 

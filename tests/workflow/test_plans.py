@@ -104,7 +104,36 @@ DELIFT = {
     "figure_stages": LEARNING - {"collect_similarity", "score_baselines"},
 }
 """Kinds of DELIFT's jobs: scores of the pool by every method's own way, subsets, answers, their measures."""
-KINDS = {"ddg": DDG, "delift": DELIFT, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
+SCORED = {"evaluate_methods", "measure_scores"}
+DISTILLED = SCORED | {"gather_rows", "pretrain_distiller", "train_distiller"}
+TUNED = {"tune_model", "tune_prompts"}
+MEND = {
+    "table_2": DISTILLED | TUNED | {"measure_average"},
+    "table_3": DISTILLED,
+    "table_4": DISTILLED,
+    "table_5": set(),
+    "table_efficiency": {"measure_efficiency"},
+    "table_separators": DISTILLED,
+    "table_unseen_labels": DISTILLED,
+    "table_paired": DISTILLED | TUNED,
+    "table_timing": {"measure_efficiency"},
+    "figure_3": {"measure_efficiency"},
+    "figure_4": DISTILLED,
+    "figure_5": DISTILLED - SCORED | {"measure_attention"},
+    "figure_lambda": DISTILLED,
+    "figure_timing": {"measure_efficiency"},
+}
+"""Kinds of MEND's jobs; cost and seconds are those of a distiller that nobody trained."""
+MINI_WORLD = {name: {"evaluate_causal"} for name in ("table_models", "figure_in_context", "figure_authors")}
+"""Kinds of jobs of the page on the shipped models."""
+KINDS = {
+    "ddg": DDG,
+    "delift": DELIFT,
+    "mend": MEND,
+    "mini_world": MINI_WORLD,
+    "nuggets": NUGGETS,
+    "step_by_step": STEP_BY_STEP,
+}
 BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
 
 
@@ -205,3 +234,22 @@ def test_an_artifact_of_ddg_fetches_its_own_data_and_models(jobs: list[dict[str,
     models = {Path(job["output"].split(", ")[0]).name for job in found if job["rule"] == "models_download"}
     prepared = [job["output"].split(", ")[0] for job in found if job["rule"] == "data_prepare_examples"]
     assert ({Path(path).parent.name.replace("glue_", "") for path in prepared}, models) == FETCHED[artifact]
+
+
+@pytest.mark.parametrize(
+    ("artifact", "trained"),
+    [("table_2", 70), ("table_3", 1), ("table_4", 6), ("figure_4", 5), ("figure_5", 1), ("figure_lambda", 5)],
+)
+def test_only_the_distillers_that_are_shown_are_trained(
+    jobs: list[dict[str, str]], artifact: str, trained: int
+) -> None:
+    """Two for each of five models and seven settings in the main table; one model and one setting elsewhere."""
+    found = [job["output"] for job in behind(jobs, artifact, "mend") if job["rule"] == "mend_train_distiller"]
+    assert len(found) == trained
+    if artifact != "table_2":
+        assert all("/gpt2_large/class_to_class/" in output for output in found)
+
+
+def test_what_is_about_one_task_reads_one_task(jobs: list[dict[str, str]]) -> None:
+    found = [job for job in behind(jobs, "figure_3", "mend") if job["rule"] == "data_rebuild_task"]
+    assert len(found) == 1

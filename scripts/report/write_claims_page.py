@@ -17,9 +17,9 @@ HEAD = """# Do the claims hold?
 Every testable claim of the five papers, in our words, decided by measured values. This page is generated from
 `claims.csv` of the tiers (`snakemake --cores all gallery`); the claims stand in `config/published/claims.yaml`, the
 rule in `scripts/report/claims.py`. In short: differences are paired by seed; `holds` and `contrary` are said only
-where the difference is clear although many claims are asked (Benjamini and Hochberg, 5 %); everything else is `not told
-apart`. Positive numbers speak for the claim; brackets are 95 % intervals. The mini tier is a synthetic stand-in: its verdicts
-say how the methods behave there, not what the papers measured.
+where the difference is clear although many claims are asked (Benjamini and Hochberg, 5 %); everything else is
+`not told apart`. Positive numbers speak for the claim; brackets are 95 % intervals. The mini tier is a synthetic
+stand-in: its verdicts say how the methods behave there, not what the papers measured.
 """
 
 

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.common.metrics import metric_row, reason_row
+from scripts.common.files import read_csv
+from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, reason_row
 from scripts.common.spread import t_chance
 from scripts.common.yaml_files import read_yaml
 from scripts.report.claims import (
@@ -141,3 +142,12 @@ def test_the_claims_of_the_papers_are_well_formed() -> None:
         assert one.where.endswith("papers") or any(word in one.where for word in ("able", "igure", "abstract")), (
             one.name
         )
+
+
+@pytest.mark.parametrize("one", read_claims(read_yaml(CLAIMS), str(CLAIMS)), ids=lambda one: one.name)
+def test_what_a_claim_says_to_be_printed_is_printed(one: Claim) -> None:
+    """A pattern that takes no published value would be an error at the end of a long run."""
+    rows_of_paper = read_csv(REPO_ROOT / "config" / "published" / f"{one.paper}.csv", PUBLISHED_COLUMNS)
+    printed = published_difference(one, [row for row in rows_of_paper if row["origin"] == "paper"])
+    assert (printed is None) == (one.published is None)
+    assert printed is None or printed > 0  # the papers print what they claim

@@ -22,7 +22,7 @@ from scripts.own.flags import (
 from scripts.own.models import OwnModel, find_model
 from scripts.own.planning import say_plan
 from scripts.own.rows import OwnRows, parse_columns, read_own, write_chosen
-from scripts.own.run_folder import ROOT, RunFolder, say
+from scripts.own.run_folder import ROOT, RunFolder, say, shown
 from scripts.own.settings import (
     EMBEDDER,
     GOAL,
@@ -80,7 +80,7 @@ def main(words: Sequence[str]) -> None:
     args = parser().parse(words)
     check_machine(args)
     for found in run(args):
-        say(f"{spoken(found.way)}: {len(found.places)} rows in {found.file}; rank and score in {found.scores}")
+        say(f"{spoken(found.way)}: {len(found.places)} rows in {shown(found.file)}; ranks in {shown(found.scores)}")
 
 
 def choose(pool: str | Path, **flags: Any) -> list[Chosen]:
@@ -124,13 +124,13 @@ def run(args: argparse.Namespace) -> list[Chosen]:
         machine=Machine.here(args.cores, args.profile is not None),
     )
     out = folder_of(args)
-    folder = RunFolder(out / "run", f"thrift choose {args.pool}")
+    folder = RunFolder(out / "run")
     rows = {POOL: pool.rows, **({GOAL: goal.rows} if goal else {})}
     folder.prepare(choosing_settings(task), rows, model_rows(model, embedder))
     targets = targets_of(task)
     if args.config_only:
         command = " ".join(folder.snakemake(list(targets.values()), args.cores, args.profile))
-        say(f"settings: {folder.path / 'own.yaml'}; to run them there: {command}")
+        say(f"settings: {shown(folder.path / 'own.yaml')}; to run them there: {command}")
         return []
     if args.dry_run:
         say_plan(folder, list(targets.values()), args)
@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> list[Chosen]:
     if args.export:
         for one in found:
             file = export_rows(args.export, out / args.export, spoken(one.way), pool.part(one.places))
-            say(f"for {args.export}: {file}")
+            say(f"for {args.export}: {shown(file)}")
     return found
 
 

@@ -25,7 +25,7 @@ from scripts.own.flags import (
 from scripts.own.pages import Page, render
 from scripts.own.planning import say_plan
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
-from scripts.own.run_folder import RunFolder, say
+from scripts.own.run_folder import RunFolder, say, shown
 from scripts.own.settings import GOAL, POOL, TEST, TIER, Machine, Task, comparing_settings, model_rows
 from scripts.own.statistics import Difference, paired_difference, verdict
 from scripts.own.ways import check_ways, help_lines, parse_ways, spoken
@@ -111,12 +111,12 @@ def run(args: argparse.Namespace) -> list[Result]:
         machine=Machine.here(args.cores, args.profile is not None),
     )
     out = folder_of(args)
-    folder = RunFolder(out / "run_compare", f"thrift compare {args.pool}")
+    folder = RunFolder(out / "run_compare")
     parts = {POOL: pool.rows, GOAL: goal.rows, TEST: test.rows}
     folder.prepare(comparing_settings(task, args.epochs), parts, model_rows(model, embedder))
     targets = [f"{RESULTS}/{name}" for name in ("answers.jsonl", "operations.csv", "times.csv")]
     if args.config_only:
-        say(f"settings: {folder.path / 'own.yaml'}")
+        say(f"settings: {shown(folder.path / 'own.yaml')}")
         return []
     if args.dry_run:
         say_plan(folder, targets, args)
@@ -251,7 +251,7 @@ def show(found: Sequence[Result], task: Task, folder: Path, pool: OwnRows, test:
         results=found,
     )
     write_text(folder / "compared.html", render(page))
-    say(f"\n{folder / 'compared.html'} shows it with the figure; {folder / 'compared.csv'} has the numbers")
+    say(f"\nwith the figure: {shown(folder / 'compared.html')}; the numbers: {shown(folder / 'compared.csv')}")
 
 
 def row_of(one: Result) -> dict[str, str]:

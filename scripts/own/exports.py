@@ -52,13 +52,13 @@ def messages(record: Record, row: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _llama_factory(folder: Path, name: str, rows: OwnRows, talks: list[list[dict[str, str]]]) -> Path:
     """Write rows and their entry of dataset_info.json; entries of other rows there stay."""
-    file = f"{name}.json"
+    file = f"{name}.jsonl"
     if any(len(talk) != 2 or talk[0]["role"] != "user" for talk in talks):
         listed = [[{"from": SPEAKERS[one["role"]], "value": one["content"]} for one in talk] for talk in talks]
-        write_json(folder / file, [{"conversations": one} for one in listed])
+        write_jsonl(folder / file, ({"conversations": one} for one in listed))
         entry = {"file_name": file, "formatting": "sharegpt", "columns": {"messages": "conversations"}}
     else:
-        write_json(folder / file, [{key: row[key] for key in ("instruction", "input", "output")} for row in rows.rows])
+        write_jsonl(folder / file, ({key: row[key] for key in ("instruction", "input", "output")} for row in rows.rows))
         columns = {"prompt": "instruction", "query": "input", "response": "output"}
         entry = {"file_name": file, "columns": columns}
     info = folder / "dataset_info.json"

@@ -114,7 +114,8 @@ def read_own(path: Path, flag: str, columns: Mapping[str, str]) -> OwnRows:
         rows = to_rows(kept, find_schema("instruction"), found, faults=faults)
         checked = validate(rows, "instruction", path, [record.place for record in kept], faults)
     except UserError as fault:
-        raise UserError(f"{flag}: {in_flags(str(fault))}") from None
+        told = in_flags(str(fault))
+        raise UserError(told if told.startswith("--") else f"{flag}: {told}") from None
     return OwnRows(path, [records[place] for place in used], checked, form, len(records), len(records) - len(used))
 
 

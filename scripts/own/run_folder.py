@@ -37,10 +37,9 @@ _LEFT = re.compile(r"\d+ of \d+ .*; about .+ left")
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Where a run lives. command: what the user typed, for messages."""
+    """Where a run lives."""
 
     path: Path
-    command: str
 
     def prepare(
         self,
@@ -135,7 +134,7 @@ class RunFolder:
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
-            raise UserError(f"stopped; what is finished stays: the same command goes on ({self.path})") from None
+            raise UserError("stopped; what is finished stays: the same command goes on") from None
         finally:
             watch.close()
         write_text(self.path / "last_run.log", "\n".join(watch.lines) + "\n")
@@ -151,7 +150,7 @@ class RunFolder:
         if any("LockException" in line or "cannot be locked" in line for line in lines):
             return UserError(f"--out: another run works in {self.path}; wait for it, or choose another folder")
         reason = (faults or [line for line in lines if line][-1:] or ["no word"])[0]
-        return UserError(f"the workflow stopped: {reason}; all it said is in {self.path}/last_run.log")
+        return UserError(f"the workflow stopped: {reason}; all it said is in {shown(self.path)}/last_run.log")
 
 
 class _Watch:
@@ -196,6 +195,12 @@ class _Watch:
         """Stop following."""
         self._done.set()
         self._thread.join()
+
+
+def shown(path: Path) -> str:
+    """Return a path as it is told: from where the user stands, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def say(line: str) -> None:

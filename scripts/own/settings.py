@@ -18,6 +18,8 @@ TIER = "own"
 NOT_RUN = "own data"
 DELIFT_ARTIFACTS = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_fft",
                     "table_selection_quality", "figure_subset_size", "figure_laj", "figure_stages")  # fmt: skip
+NARROW = 256
+"""Width of a model's states below which it is a small one of the mini tier's kind."""
 WIDE = 2048
 """Width of a model's states from which on adapters are trained instead of all weights."""
 
@@ -57,12 +59,16 @@ class Task:
         return min(100, math.ceil(100 * self.keep / self.n_pool - 1e-9))
 
 
-def compute_settings(machine: Machine) -> dict[str, Any]:
-    """Return `compute`: threads, batch size and memory of one job."""
+def compute_settings(machine: Machine, model: OwnModel | None) -> dict[str, Any]:
+    """Return `compute`: threads, batch size and memory of one job.
+
+    A narrow model gains nothing by a second thread: its jobs run side by side instead.
+    """
+    narrow = model is not None and model.width is not None and model.width < NARROW
     return {
         "device": "auto",
         "dtype": "auto",
-        "threads": min(machine.cores, 8),
+        "threads": 1 if narrow else min(machine.cores, 8),
         "batch_tokens": 16384 if machine.gpu else 4096,
         "memory_mb": machine.memory_mb,
         "gpus": int(machine.gpu),
@@ -91,7 +97,7 @@ def choosing_settings(task: Task) -> dict[str, Any]:
     return {
         "tier": TIER,
         "papers": ["nuggets", "delift"],
-        "compute": compute_settings(task.machine),
+        "compute": compute_settings(task.machine, task.model),
         "registries": {"datasets": ["own_datasets.yaml"], "models": ["own_models.yaml"]},
         "nuggets": nuggets_settings(task),
         "delift": delift_settings(task),
@@ -196,7 +202,7 @@ def learning_of(model: OwnModel) -> str:
 def learning_settings(model: OwnModel, epochs: float) -> dict[str, Any]:
     """Return how a model learns from each choice. A narrow model takes a higher rate."""
     width = model.width or 4096
-    rate = 5e-4 if width < 256 else 5e-5 if width < 1024 else 2e-5
+    rate = 5e-4 if width < NARROW else 5e-5 if width < 1024 else 2e-5
     shared = {
         "epochs": epochs,
         "max_steps": None,

@@ -18,8 +18,8 @@ from scripts.own.choosing import folder_of
 from scripts.own.flags import OneLineParser, add_machine_flags, check_machine
 from scripts.own.models import OwnModel, find_model
 from scripts.own.planning import say_plan
-from scripts.own.run_folder import ROOT, RunFolder, say
-from scripts.own.settings import EMBEDDER, MODEL, TIER, Machine, compute_settings, model_rows
+from scripts.own.run_folder import ROOT, RunFolder, say, shown
+from scripts.own.settings import EMBEDDER, MODEL, NARROW, TIER, Machine, compute_settings, model_rows
 
 TASK, DATA = "own", "own_texts"
 METHODS = {
@@ -78,18 +78,19 @@ def main(words: Sequence[str]) -> None:
     texts = read_texts(args.pool, args.text, args.label)
     counts = collections.Counter(label for _, label in texts.rows)
     say(f"read {len(texts.rows):,} texts of {len(texts.labels)} classes, {min(counts.values()):,} in the smallest")
-    folder = RunFolder(folder_of(args) / "run_write", f"thrift write {args.pool}")
+    folder = RunFolder(folder_of(args) / "run_write")
     rows = {DATA: [{"input": text, "output": label} for text, label in texts.rows]}
     kind = {"schema": "classification", "labels": list(texts.labels)}
     folder.prepare(writing_settings(args, model, encoder, min(counts.values())), rows, model_rows(model, encoder), kind)
     targets = [f"results/{TIER}/ddg/sets/{TASK}/{args.by}"]
     if args.config_only:
-        say(f"settings: {folder.path / 'own.yaml'}")
+        say(f"settings: {shown(folder.path / 'own.yaml')}")
     elif args.dry_run:
         say_plan(folder, targets, args)
     else:
         folder.run(targets, args.cores, args.profile)
-        say(f"{args.per_class} texts for each of {len(texts.labels)} classes: {write_texts(args, texts, folder.path)}")
+        file = write_texts(args, texts, folder.path)
+        say(f"{args.per_class} texts for each of {len(texts.labels)} classes: {shown(file)}")
 
 
 def read_texts(path: Path, text: str, label: str) -> Texts:
@@ -128,13 +129,13 @@ def read_texts(path: Path, text: str, label: str) -> Texts:
 
 def writing_settings(args: argparse.Namespace, model: OwnModel, encoder: OwnModel, smallest: int) -> dict[str, Any]:
     """Return the overlay by which DDG's rules write texts; a narrow model takes higher rates, as in the mini tier."""
-    narrow = model.width is not None and model.width < 256
+    narrow = model.width is not None and model.width < NARROW
     machine = Machine.here(args.cores, args.profile is not None)
     real = min(200, smallest)
     return {
         "tier": TIER,
         "papers": ["ddg"],
-        "compute": compute_settings(machine),
+        "compute": compute_settings(machine, model),
         "registries": {"datasets": ["own_datasets.yaml"], "models": ["own_models.yaml"]},
         "ddg": {
             "tasks": {

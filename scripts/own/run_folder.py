@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +29,32 @@ DOWNLOADS = "results/downloads"
 SETTINGS = "own.yaml"
 ALWAYS = ("mend",)
 """Papers whose settings the shared rules read whatever is asked (rules/models.smk: the shipped distillers)."""
-INTERRUPTED = 130
+SAID = {
+    "prepare_examples": "reading the rows",
+    "prepare_part": "reading the rows",
+    "join_targets": "reading the rows",
+    "select_anchors": "taking the goal",
+    "embed_prompts": "comparing texts by the model's vectors",
+    "embed_examples": "comparing texts by vectors",
+    "collect_similarity": "comparing texts by vectors",
+    "score_candidates": "NUGGETS: asking the model behind each row",
+    "collect_scores": "NUGGETS: ranking the rows",
+    "score_difficulty": "asking how hard each row is (perplexity, IFD)",
+    "score_utility": "DELIFT: asking the model behind each row",
+    "collect_utility": "DELIFT: putting the utilities together",
+    "score_baselines": "SelectIT, LESS: asking the model about each row",
+    "select_subset": "choosing",
+    "select_scored": "choosing",
+    "evaluate_subsets": "training on a choice and answering the test rows",
+    "score_answers": "measuring the answers",
+    "count_selection": "counting what choosing costs",
+    "collect_times": "counting what choosing costs",
+    "train_generator": "teaching the writer",
+    "match_gradients": "matching gradients",
+    "generate_sets": "writing texts and selecting among them",
+    "models_download": "fetching a model",
+}
+"""Last part of a rule's name -> what its job does."""
 _STARTED = re.compile(r"(?:local)?rule (\w+):")
 _LOG = re.compile(r"    log: ([^,]+)")
 _STEPS = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")
@@ -70,10 +96,12 @@ class RunFolder:
 
     def _link_config(self, papers: Collection[str]) -> None:
         """Link the config of these papers only: the workflow then has no other rules, and starts the sooner."""
-        for folder in ("config/papers", "config/schemas/papers"):
-            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        for folder in ("config", "config/papers", "config/schemas", "config/schemas/papers"):
+            if (self.path / folder).is_symlink():  # what is written below it would be written into its target
+                raise UserError(f"--out: {self.path / folder} is a link; choose another folder")
+            (self.path / folder).mkdir(exist_ok=True)
             for link in (self.path / folder).iterdir():
-                if link.name.partition(".")[0] not in papers:
+                if link.is_symlink() and folder.endswith("papers") and link.name.partition(".")[0] not in papers:
                     link.unlink()
         for source in sorted((ROOT / "config").rglob("*")):
             name = source.relative_to(ROOT).as_posix()
@@ -116,6 +144,7 @@ class RunFolder:
     def run(self, targets: Sequence[str], cores: int, profile: Path | None) -> None:
         """Run the workflow and say how far it is. Raises `UserError` with what went wrong; Ctrl-C stops it."""
         command = self.snakemake(targets, cores, profile)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops it as Ctrl-C does
         process = subprocess.Popen(
             command,
             cwd=self.path,
@@ -132,7 +161,8 @@ class RunFolder:
                 watch.read(line.rstrip("\n"))
             status = process.wait()
         except KeyboardInterrupt:
-            process.terminate()
+            say("stopping ...")
+            os.killpg(process.pid, signal.SIGINT)
             process.wait()
             raise UserError("stopped; what is finished stays: the same command goes on") from None
         finally:
@@ -168,7 +198,7 @@ class _Watch:
         self.lines.append(line)
         started, log, steps = _STARTED.fullmatch(line), _LOG.match(line), _STEPS.fullmatch(line)
         if started:
-            self._job, self._log = started[1].replace("_", " "), ""
+            self._job, self._log = in_words_of_ours(started[1]), ""
         elif log:
             self._log = log[1]
             say(f"  {self._job} ...")
@@ -195,6 +225,11 @@ class _Watch:
         """Stop following."""
         self._done.set()
         self._thread.join()
+
+
+def in_words_of_ours(rule: str) -> str:
+    """Return what the job of a rule does, for somebody who does not know the rules."""
+    return next((said for name, said in SAID.items() if rule.endswith(name)), rule.replace("_", " "))
 
 
 def shown(path: Path) -> str:

@@ -27,7 +27,8 @@ METHODS = {
     "dilm": "gradient matching",
     "vanilla_lm": "writing and selecting alone",
 }
-ENCODERS = ("bert", "roberta")
+INTERVAL = 20
+"""Loops after which the classifier starts anew (`ddg.matching.interval`); states are kept at multiples of it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +77,12 @@ def main(words: Sequence[str]) -> None:
     model = find_model(args.model, "--model", ROOT, MODEL)
     encoder = find_model(args.encoder, "--encoder", ROOT, EMBEDDER, "encoder")
     texts = read_texts(args.pool, args.text, args.label)
-    counts = collections.Counter(label for _, label in texts.rows)
-    say(f"read {len(texts.rows):,} texts of {len(texts.labels)} classes, {min(counts.values()):,} in the smallest")
+    smallest = smallest_class(texts)
+    say(f"read {len(texts.rows):,} texts of {len(texts.labels)} classes, {smallest:,} different in the smallest")
     folder = RunFolder(folder_of(args) / "run_write")
     rows = {DATA: [{"input": text, "output": label} for text, label in texts.rows]}
     kind = {"schema": "classification", "labels": list(texts.labels)}
-    folder.prepare(writing_settings(args, model, encoder, min(counts.values())), rows, model_rows(model, encoder), kind)
+    folder.prepare(writing_settings(args, model, encoder, smallest), rows, model_rows(model, encoder), kind)
     targets = [f"results/{TIER}/ddg/sets/{TASK}/{args.by}"]
     if args.config_only:
         say(f"settings: {shown(folder.path / 'own.yaml')}")
@@ -127,11 +128,16 @@ def read_texts(path: Path, text: str, label: str) -> Texts:
     return Texts(path, rows, labels, (text, label))
 
 
+def smallest_class(texts: Texts) -> int:
+    """Return how many different texts the class has that has the fewest."""
+    return min(collections.Counter(label for _, label in set(texts.rows)).values())
+
+
 def writing_settings(args: argparse.Namespace, model: OwnModel, encoder: OwnModel, smallest: int) -> dict[str, Any]:
     """Return the overlay by which DDG's rules write texts; a narrow model takes higher rates, as in the mini tier."""
     narrow = model.width is not None and model.width < NARROW
     machine = Machine.here(args.cores, args.profile is not None)
-    real = min(200, smallest)
+    distinct = max(2, smallest // 2)  # texts may differ and still be one point to the classifier
     return {
         "tier": TIER,
         "papers": ["ddg"],
@@ -165,12 +171,13 @@ def writing_settings(args: argparse.Namespace, model: OwnModel, encoder: OwnMode
             },
             "matching": {
                 "outer_loops": args.loops,
-                "synthetic_per_class": min(64, real),
-                "real_per_class": real,
-                "clusters": min(64, real),
-                "representative": {"versions": 10, "size": real},
-                "monitor_texts": min(200, real),
-                "save_loops": max(10, args.loops // 10),
+                "synthetic_per_class": min(64, distinct),
+                "real_per_class": min(200, smallest),
+                "clusters": min(64, distinct),
+                "representative": {"versions": 10, "size": min(200, distinct)},
+                "monitor_texts": min(200, smallest),
+                "save_loops": INTERVAL * max(1, args.loops // (10 * INTERVAL)),
+                "interval": INTERVAL,
                 **({"optimizer": {"learning_rate": 3e-4}, "lm_weight": 0.3} if narrow else {}),
                 "learner": {
                     "max_tokens": 4 * args.longest if encoder.window is None else min(encoder.window, 4 * args.longest)

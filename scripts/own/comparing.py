@@ -22,7 +22,7 @@ from scripts.own.flags import (
     check_machine,
     size_kept,
 )
-from scripts.own.pages import Page, render
+from scripts.own.pages import Page, figure, render
 from scripts.own.planning import say_plan
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
 from scripts.own.run_folder import RunFolder, say, shown
@@ -251,6 +251,7 @@ def show(found: Sequence[Result], task: Task, folder: Path, pool: OwnRows, test:
         results=found,
     )
     write_text(folder / "compared.html", render(page))
+    write_text(folder / "compared.svg", figure(found) + "\n")
     say(f"\nwith the figure: {shown(folder / 'compared.html')}; the numbers: {shown(folder / 'compared.csv')}")
 
 

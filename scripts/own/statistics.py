@@ -146,4 +146,5 @@ def verdict(name: str, against: str, difference: Difference, unit: str, digits: 
     trainings = trainings_needed(difference)
     if trainings is not None:
         return f"{start}; more of them would not do, but some {trainings} trainings of each would (--seeds {trainings})"
-    return f"{start}; if there is a difference, it is too small to be found by more rows or trainings"
+    seen = f"{difference.mean:+.{digits}f} {unit}"
+    return f"{start}; the difference seen ({seen}) is too small for any sensible number of rows or trainings"

@@ -104,4 +104,4 @@ def test_verdicts() -> None:
     assert "some 16 trainings of each would (--seeds 16)" in verdict(
         "a", "b", difference(0.05, 0.2, 0, 0.01, 0), "nats"
     )
-    assert "too small to be found" in verdict("a", "b", difference(0.0001, 0.2, 1, 0.01, 0), "nats")
+    assert "too small for any sensible number" in verdict("a", "b", difference(0.0001, 0.2, 1, 0.01, 0), "nats")

@@ -104,6 +104,7 @@ def figure(results: Sequence[Result]) -> str:
         "nats per token better than random (95 % interval)</text>"
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="differences from random, 95 % intervals"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
+        ' aria-label="differences from random, 95 % intervals"'
         f' style="width:100%;font:14px system-ui,sans-serif">{"".join(parts)}</svg>'
     )

@@ -62,8 +62,8 @@ def main(words: Sequence[str]) -> None:
     args = parser().parse(words)
     columns = parse_columns(args.columns)
     model = find_model(args.model, "--model", ROOT, MODEL) if args.model else None
-    pool = read_own(args.pool, "POOL", columns)
-    goal = read_own(args.goal, "--goal", columns) if args.goal else None
+    pool = read_own(args.pool, "POOL", columns, args.turns)
+    goal = read_own(args.goal, "--goal", columns, args.turns) if args.goal else None
     lines = [pool.said, *facts_in_words(facts_of(pool))]
     if model is not None and model.row is not None and model.row.get("local"):
         lines += tokens_in_words(pool, model)

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> list[Chosen]:
     check_ways(ways, goal=args.goal is not None, model=args.model is not None)
     model, embedder = models_of(args, ways)
     columns = parse_columns(args.columns)
-    pool = read_own(args.pool, "POOL", columns)
+    pool = read_own(args.pool, "POOL", columns, args.turns)
     say(pool.said)
     goal = read_goal(args, columns)
     keep = size_kept(args.keep, len(pool))
@@ -164,11 +164,11 @@ def read_goal(args: argparse.Namespace, columns: Mapping[str, str]) -> OwnRows |
     if args.goal is None:
         return None
     try:
-        goal = read_own(args.goal, "--goal", columns)
+        goal = read_own(args.goal, "--goal", columns, args.turns)
     except UserError:
         if not columns:
             raise
-        goal = read_own(args.goal, "--goal", {})
+        goal = read_own(args.goal, "--goal", {}, args.turns)
     say(goal.said)
     return goal
 

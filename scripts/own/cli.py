@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Sequence
@@ -33,6 +34,10 @@ COMMANDS = {
 }
 
 
+SPEAKING = ("check", "choose", "compare", "write", "reproduce")
+"""Commands that say themselves what is read and done; the others are steps, whose log is what they say."""
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that is the first word."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -48,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run() -> None:
     """Entry point of the console command."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if len(sys.argv) > 1 and sys.argv[1] in SPEAKING:
+        logging.basicConfig(level=logging.ERROR)
     run_step(main)
 
 

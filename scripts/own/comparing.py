@@ -140,11 +140,11 @@ def check_flags(args: argparse.Namespace) -> None:
 def read_parts(args: argparse.Namespace) -> tuple[OwnRows, OwnRows, OwnRows]:
     """Return (pool, goal, test): read, or drawn from the pool where they are not given, which is said."""
     columns = parse_columns(args.columns)
-    pool = read_own(args.pool, "POOL", columns)
+    pool = read_own(args.pool, "POOL", columns, args.turns)
     say(pool.said)
     goal = read_goal(args, columns)
     if args.test is not None:
-        test = read_own(args.test, "--test", columns)
+        test = read_own(args.test, "--test", columns, args.turns)
         say(test.said)
     else:
         pool, test = hold_out(pool, HELD_OUT, MOST_HELD_OUT, seed=0)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import NoReturn, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
+from scripts.data.chat import WAYS
 
+ROOT = Path(__file__).resolve().parents[2]
 EXPORTS = ("llama-factory", "axolotl", "trl")
 
 
@@ -55,6 +57,7 @@ def add_data_flags(parser: OneLineParser, pool: str) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("data")
     group.add_argument("pool", type=Path, metavar="POOL", help=f"{pool}: JSON, JSON lines, CSV, TSV, parquet, packed")
     group.add_argument("--columns", metavar="A,B", help="columns of question and answer, if not found by looking")
+    group.add_argument("--turns", choices=WAYS, default="first", help="answer of a conversation that counts")
     return group
 
 
@@ -90,8 +93,12 @@ def check_machine(args: argparse.Namespace) -> None:
     """Raise `UserError` for values of the machine's flags that cannot work."""
     if args.cores < 1:
         raise UserError(f"--cores: {args.cores} is too few; give 1 or more")
+    if args.profile is not None and not args.profile.exists():  # one of the repository's, from wherever one stands
+        args.profile = ROOT / args.profile
     if args.profile is not None and not (args.profile / "config.yaml").is_file():
-        raise UserError(f"--profile: {args.profile} has no config.yaml; name a profile's folder, e.g. profiles/slurm")
+        raise UserError(
+            f"--profile: {args.profile.name} has no config.yaml; name a profile's folder, e.g. profiles/slurm"
+        )
     if args.out is not None and args.out.is_file():
         raise UserError(f"--out: {args.out} is a file; name a folder")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any, Mapping
 
 from scripts.common.errors import UserError, did_you_mean
-from scripts.data.registry import load_registry
+from scripts.data.registry import is_as_it_is, load_registry
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 BYTES_PER_WEIGHT = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -31,8 +32,9 @@ class OwnModel:
 
 
 def find_model(text: str, flag: str, root: Path, name: str, family: str = "causal") -> OwnModel:
-    """Return the model that a flag names. root: the repository; name: what one of one's own is called in the workflow.
+    """Return the model that a flag names.
 
+    root: the repository; name: what a folder of one's own is called in the workflow.
     Raises `UserError` naming the flag for a name that is neither file, folder, registered nor of the form owner/model.
     """
     path = Path(text).expanduser()
@@ -52,7 +54,13 @@ def find_model(text: str, flag: str, root: Path, name: str, family: str = "causa
         raise UserError(
             f"{flag}: '{text}' is no folder, no id on the model hub and no name in config/models.yaml{close}"
         )
-    return OwnModel(name, {"title": text, "hub": text, "family": family}, family)
+    return OwnModel(_name_of(text), {"title": text, "hub": text, "family": family}, family)
+
+
+def _name_of(source: str) -> str:
+    """Return a name for a model that is fetched or converted: all run folders share what is downloaded, by its name."""
+    slug = re.sub(r"[^a-z0-9]+", "_", source.rpartition("/")[2].lower()).strip("_")
+    return f"{slug}_{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
 def _wanted(family: str) -> str:
@@ -63,7 +71,7 @@ def _local(path: Path, flag: str, name: str, family: str) -> OwnModel:
     if path.is_file() and path.suffix != ".gguf":
         raise UserError(f"{flag}: {path} is a file; name the model's folder, or a GGUF file")
     if path.is_file():
-        return OwnModel(name, {"title": path.name, "local": str(path), "family": family}, family)
+        return OwnModel(_name_of(str(path)), {"title": path.name, "local": str(path), "family": family}, family)
     if not (path / "config.json").is_file():
         raise UserError(f"{flag}: {path} holds no config.json; name the folder that a model was saved in")
     try:
@@ -79,6 +87,7 @@ def _local(path: Path, flag: str, name: str, family: str) -> OwnModel:
     )
     row = {"title": _title(path, config), "local": str(path), "family": family}
     window = config.get("max_position_embeddings") or config.get("n_positions")
+    name = name if is_as_it_is(row) else _name_of(str(path))
     return OwnModel(name, row, family, config.get("hidden_size") or config.get("n_embd"), window, chat)
 
 

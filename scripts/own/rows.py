@@ -92,10 +92,11 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return dict(zip(("instruction", "output") if len(parts) == 2 else FIELDS, parts))
 
 
-def read_own(path: Path, flag: str, columns: Mapping[str, str]) -> OwnRows:
+def read_own(path: Path, flag: str, columns: Mapping[str, str], turns: str = "first") -> OwnRows:
     """Return the rows of a file, those without an answer left out and counted.
 
-    flag: what named the file, for messages. Raises `UserError` naming that flag or --columns.
+    flag: what named the file, for messages. turns: which answer of a conversation counts, first or last.
+    Raises `UserError` naming that flag or --columns.
     """
     if not path.exists():
         raise UserError(f"{flag}: {path}: no such file; check the path")
@@ -111,7 +112,7 @@ def read_own(path: Path, flag: str, columns: Mapping[str, str]) -> OwnRows:
             raise UserError(f"{path}: none of {len(records)} rows has an answer; name its column by --columns")
         kept = [Record(records[place].place, {**records[place].values, "id": str(place)}) for place in used]
         faults = Faults(path, len(kept))
-        rows = to_rows(kept, find_schema("instruction"), found, faults=faults)
+        rows = to_rows(kept, find_schema("instruction"), found, turns=turns, faults=faults)
         checked = validate(rows, "instruction", path, [record.place for record in kept], faults)
     except UserError as fault:
         told = in_flags(str(fault))

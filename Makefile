@@ -46,7 +46,7 @@ run: venv
 # Done once for each content of the lock: the copy in .venv is written last, so an interrupted set-up is taken up again.
 # A .venv that works is brought up to date in place and never wiped, as something may be running in it.
 venv:
-	@if ! cmp -s requirements.lock .venv/requirements.lock; then \
+	@if ! cmp -s requirements.lock .venv/requirements.lock || [ ! -e .venv/bin/thrift ]; then \
 	  if ! $(VENV_PYTHON) -c 'import pip' 2> /dev/null; then \
 	    if ! command -v "$(PYTHON)" > /dev/null; then \
 	      echo "error: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; fi; \

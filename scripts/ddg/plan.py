@@ -198,6 +198,9 @@ class Plan:
         """Return why a run cannot be made; an empty text if nothing is in the way."""
         if isinstance(run, LearnerRun) and not self.trainable(run):
             return f"{run.method} makes no sets, so no learner can be trained on them"
+        size = run.size if isinstance(run, LearnerRun) else self.ddg["in_context"]["dpc"]
+        if makes_sets(self.ddg, run.method) and int(size) not in self.ddg["sets"]["dpcs"]:
+            return f"no sets of {size} texts a class are made: ddg.sets.dpcs names other sizes"
         return self.absence(self.materials(run))
 
     def trainable(self, run: LearnerRun) -> bool:

@@ -196,7 +196,7 @@ def test_what_cannot_be_had_leaves_the_rest():
 
 
 def test_a_missing_part_of_released_sets_is_found():
-    given = Plan(paper_settings(), {}, {"dilm_sst2/dpc5": "refused"})
+    given = Plan(paper_settings(), {}, {"dilm_sst2/dpc5_19": "refused"})
     assert given.obstacle(ContextRun("sst2", "gpt2_xl", "dilm", "dilm_released")) == "refused"
     assert given.obstacle(ContextRun("sst2", "gpt2_xl", "dilm", "dilm")) == ""
 

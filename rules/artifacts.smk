@@ -18,7 +18,7 @@ for paper, listed in LISTED.items():
             benchmark:
                 f"<benchmarks>/{paper}/{artifact.name}.tsv"
             conda:
-                "../envs/report.yaml"
+                f"../envs/{artifact.env}.yaml"
             params:
                 module=as_py_module(),
                 artifact=artifact.name,

@@ -19,7 +19,8 @@ class Artifact:
     name: table_... or figure_...; title: what it shows, one sentence, the text of its rule; step: the module below
     `scripts/<paper>/` that builds it; where: its number in the paper, None if the paper has no such thing; certain: the
     number was seen, in the paper or in what its authors published with it, and not inferred from reviews and code;
-    data_alone: its published values can be checked from released data, without a model.
+    data_alone: its published values can be checked from released data, without a model; env: the file below `envs/`
+    with the packages of its step.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Artifact:
     where: str | None = None
     certain: bool = True
     data_alone: bool = False
+    env: str = "report"
 
     def __post_init__(self) -> None:
         if self.kind not in SUFFIXES:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike
 from scripts.data.refusals import refusal
-from scripts.data.registry import packed_or_plain
+from scripts.data.registry import find_row, packed_or_plain
 
 RESULTS = "results"
 DOWNLOADS = f"{RESULTS}/downloads"
@@ -115,6 +115,29 @@ def absences_of(
         mirror=data["mirror"],
         downloads_root=DOWNLOADS,
     )
+
+
+def file_absences(
+    config: Mapping[str, Any], datasets: Mapping[str, Mapping[str, Any]], files: Iterable[tuple[str, str]]
+) -> dict[str, str]:
+    """Return {<dataset>/<split>: why it cannot be had} of single registered files, where not all parts are read.
+
+    config: merged; files: (dataset, split), a part (train_0) for itself. The keys are those of `files`. Raises
+    `UserError` for a data set that is not registered; a split that is not is a reason.
+    """
+    data, found = config["data"], {}
+    folder = os.path.join(DOWNLOADS, "datasets")
+    for name, split in dict.fromkeys(files):
+        row = find_row(datasets, name, "dataset")
+        whole = next((group for group, parts in split_groups(list(row["splits"])).items() if split in parts), None)
+        named = [entry for entry in (name, f"{name}/{split}", f"{name}/{whole}") if entry in data["left_out"]]
+        if whole is None:
+            found[f"{name}/{split}"] = f"the registered data set {name} has no split {split}"
+        elif named:
+            found[f"{name}/{split}"] = f"{named[0]} is named in data.left_out"
+        elif reason := split_absence(row, [split], source=data["source"], mirror=data["mirror"], downloads_root=folder):
+            found[f"{name}/{split}"] = reason
+    return found
 
 
 def unknown_names(

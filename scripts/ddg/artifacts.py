@@ -77,6 +77,7 @@ ARTIFACTS = (
         "tabulate_examples",
         "a table of DDG",
         certain=False,
+        env="data",  # sets may be parquet
     ),
     Artifact(
         "figure_sensitivity",

@@ -20,10 +20,10 @@ from scripts.common.seeding import derive_seed
 from scripts.common.settings import parse_settings
 from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
+from scripts.ddg.flags import add_device_flags
 from scripts.ddg.monitors import distinct_n, distinct_texts
-from scripts.ddg.settings import Reading, Sampling, check_choice, check_whole, nested
+from scripts.ddg.settings import DRAW_SEEDS, Reading, Sampling, check_choice, check_sizes_wanted, check_whole, nested
 from scripts.ddg.texts import Task, read_task
-from scripts.ddg.train_generator import add_device_flags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SELECTIONS = ("k_centers", "none")
-DRAW_SEEDS = ("released", "named")
 RELEASED_SELECTION_SEED = 42
 """K-means' seed where DiLM selects among written texts, in every draw."""
 
@@ -64,24 +63,6 @@ class SetSettings:
         check_whole("over_sample", self.over_sample, 1)
         check_choice("selection", self.selection, SELECTIONS)
         check_choice("draw_seeds", self.draw_seeds, DRAW_SEEDS)
-
-
-def check_sizes_wanted(dpcs: Sequence[int], draws: int) -> None:
-    """Raise `UserError` unless there are different sizes from 1 on and at least one draw."""
-    check_whole("draws", draws, 1)
-    if not dpcs or len(set(dpcs)) != len(dpcs):
-        raise UserError(f"dpcs: {list(dpcs)!r}; give one or more different sizes")
-    for dpc in dpcs:
-        check_whole("dpcs", dpc, 1)
-
-
-def check_draw_seeds(draw_seeds: str, seeds: Sequence[int]) -> None:
-    """Raise `UserError` where several seeds of the pipeline would get the same coresets without a word."""
-    if draw_seeds == "released" and len(seeds) > 1:
-        raise UserError(
-            f"sets.draw_seeds: 'released' draws the same real texts for all of {len(seeds)} seeds; set it to 'named',"
-            " or name one seed and raise draws"
-        )
 
 
 @dataclasses.dataclass(frozen=True)

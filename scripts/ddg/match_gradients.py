@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Sequence
 from scripts.common.errors import run_step
 from scripts.common.seeding import seed_all
 from scripts.common.settings import parse_settings
+from scripts.ddg.flags import add_compute_flags
 from scripts.ddg.match_settings import MatchSettings
 from scripts.ddg.texts import read_task
-from scripts.ddg.train_generator import add_compute_flags
 
 if TYPE_CHECKING:
     from scripts.ddg.generator import Generator

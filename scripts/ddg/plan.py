@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
-from typing import Any, Iterable, Iterator, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Iterable, Mapping, Sequence, Tuple, TypeVar
 
 from scripts.common.artifact_list import Needs, unique
-from scripts.data.absences import absences_of
+from scripts.data.absences import absences_of, file_absences
 from scripts.data.registry import load_registry
 from scripts.ddg.measurements import (
     PAPER,
@@ -74,12 +73,15 @@ class Plan:
         plan = cls(ddg)
         check_tasks(ddg, plan.tasks_read(), datasets)
         shown = [ddg["tasks"][task]["dataset"] for task in ddg["table_examples"]["tasks"]]
+        read = functools.reduce(Materials.__add__, plan.all_materials())
         absent = absences_of(config, datasets, load_registry("models", registries["models"]))
-        mentioned = {name for materials in plan.all_materials() for name in _keys_of(materials)}
         return cls(
             ddg,
             {name: datasets[name]["labels"] for name in shown},
-            {key: why for key, why in absent.items() if key in mentioned},
+            {
+                **file_absences(config, datasets, read.splits),
+                **{name: why for name, why in absent.items() if name in read.models},
+            },
         )
 
     def learner_runs(self, artifact: str) -> list[LearnerRun]:
@@ -192,12 +194,16 @@ class Plan:
 
     def absence(self, materials: Materials) -> str:
         """Return why something that is read cannot be had; an empty text if all of it can."""
-        return next((self.absent[key] for key in _keys_of(materials) if key in self.absent), "")
+        keys = (*(f"{dataset}/{split}" for dataset, split in materials.splits), *materials.models)
+        return next((self.absent[key] for key in keys if key in self.absent), "")
 
     def obstacle(self, run: LearnerRun | ContextRun) -> str:
         """Return why a run cannot be made; an empty text if nothing is in the way."""
         if isinstance(run, LearnerRun) and not self.trainable(run):
             return f"{run.method} makes no sets, so no learner can be trained on them"
+        size = run.size if isinstance(run, LearnerRun) else self.ddg["in_context"]["dpc"]
+        if makes_sets(self.ddg, run.method) and int(size) not in self.ddg["sets"]["dpcs"]:
+            return f"no sets of {size} texts a class are made: ddg.sets.dpcs names other sizes"
         return self.absence(self.materials(run))
 
     def trainable(self, run: LearnerRun) -> bool:
@@ -396,10 +402,3 @@ def _learners(
 
 def _prompts(tasks: Sequence[str], models: Sequence[str], protocol: str, methods: Sequence[str]) -> list[ContextRun]:
     return [ContextRun(task, model, protocol, method) for task in tasks for model in models for method in methods]
-
-
-def _keys_of(materials: Materials) -> Iterator[str]:
-    """Yield the keys under which an absence may stand; dpc5_0, dpc5_1, ... are together the split dpc5."""
-    for dataset, split in materials.splits:
-        yield from (f"{dataset}/{split}", f"{dataset}/{re.sub('_[0-9]+$', '', split)}")
-    yield from materials.models

@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
 from scripts.data.registry import find_row
-from scripts.ddg.run_columns import ZERO_SHOT
+from scripts.ddg.run_columns import FULL, ZERO_SHOT
 
 WITH_METHODS = (
     "table_1",
@@ -19,13 +19,13 @@ WITH_METHODS = (
     "figure_sensitivity",
     "distil",
 )
-WITH_SIZE = ("table_2", "table_7", "table_8", "table_4", "table_ablation", "figure_sensitivity", "in_context")
+WITH_SIZE = ("table_2", "table_7", "table_8")
 WITHOUT_SETS = ("retrieval", "self_written")
 
 
 def makes_sets(ddg: Mapping[str, Any], method: str) -> bool:
     """Return whether a method makes sets, which learners and prompts read; the others serve prompts only."""
-    return method != ZERO_SHOT and ddg["methods"][method]["by"] not in WITHOUT_SETS
+    return method not in (ZERO_SHOT, FULL) and ddg["methods"][method]["by"] not in WITHOUT_SETS
 
 
 def methods_of(ddg: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -61,12 +61,10 @@ def check_methods(ddg: Mapping[str, Any]) -> None:
 
 
 def check_sizes(ddg: Mapping[str, Any]) -> None:
-    """Raise `UserError` for a size in which no set is made."""
-    made = ddg["sets"]["dpcs"]
-    wanted = [("table_1.dpcs", size) for size in ddg["table_1"]["dpcs"]]
-    for place, size in [*wanted, *((f"{part}.dpc", ddg[part]["dpc"]) for part in WITH_SIZE)]:
-        if size not in made:
-            raise UserError(f"config: ddg.{place}: {size} is not in ddg.sets.dpcs; add it there")
+    """Raise `UserError` where other learners are to read sets of a size that Table 1 does not show."""
+    for part in WITH_SIZE:
+        if ddg[part]["dpc"] not in ddg["table_1"]["dpcs"]:
+            raise UserError(f"config: ddg.{part}.dpc: {ddg[part]['dpc']} is not in ddg.table_1.dpcs; add it there")
 
 
 def check_tasks(ddg: Mapping[str, Any], tasks: Sequence[str], datasets: Mapping[str, Mapping[str, Any]]) -> None:

@@ -19,10 +19,9 @@ from scripts.common.seeding import derive_seed, generator
 from scripts.common.settings import parse_settings
 from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
-from scripts.ddg.generate_sets import DRAW_SEEDS, check_draw_seeds, check_sizes_wanted
-from scripts.ddg.settings import Reading, check_choice, nested
+from scripts.ddg.flags import add_device_flags
+from scripts.ddg.settings import DRAW_SEEDS, Reading, check_choice, check_draw_seeds, check_sizes_wanted, nested
 from scripts.ddg.texts import Task, check_sizes, read_task
-from scripts.ddg.train_generator import add_device_flags
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 LOSS_NORMS = ("padded", "tokens")
 POOLINGS = ("model", "first", "mean")
+DRAW_SEEDS = ("released", "named")
 
 
 def nested(kind: Type[T], value: Any, key: str) -> T:
@@ -37,6 +38,24 @@ def check_number(key: str, value: Any, low: float, high: float = float("inf"), *
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or (above and value == low):
         raise UserError(f"{key}: {value!r} is not a number {'above' if above else 'from'} {low:g} up to {high:g}")
+
+
+def check_sizes_wanted(dpcs: Sequence[int], draws: int) -> None:
+    """Raise `UserError` unless there are different sizes from 1 on and at least one draw."""
+    check_whole("draws", draws, 1)
+    if not dpcs or len(set(dpcs)) != len(dpcs):
+        raise UserError(f"dpcs: {list(dpcs)!r}; give one or more different sizes")
+    for dpc in dpcs:
+        check_whole("dpcs", dpc, 1)
+
+
+def check_draw_seeds(draw_seeds: str, seeds: Sequence[int]) -> None:
+    """Raise `UserError` where several seeds of the pipeline would get the same coresets without a word."""
+    if draw_seeds == "released" and len(seeds) > 1:
+        raise UserError(
+            f"sets.draw_seeds: 'released' draws the same real texts for all of {len(seeds)} seeds; set it to 'named',"
+            " or name one seed and raise draws"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from scripts.common.errors import run_step
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
+from scripts.ddg.flags import add_compute_flags
 from scripts.ddg.settings import LOSS_NORMS, Optimizer, check_choice, check_whole, nested
 from scripts.ddg.texts import Task, read_task
 
@@ -105,18 +106,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--generators-out", required=True, help="folder: seed_{n}/, model and tokenizer")
     parser.add_argument("--history-out", required=True, help="JSON: losses by seed")
     return parser.parse_args(argv)
-
-
-def add_compute_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where and how a model computes."""
-    parser.add_argument("--dtype", required=True, help="of matrix products: auto, float32, bfloat16 or float16")
-    add_device_flags(parser)
-
-
-def add_device_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where a model computes, for steps that do so in float32."""
-    parser.add_argument("--device", required=True, help="auto, cpu or cuda")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads of torch")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

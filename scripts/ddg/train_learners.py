@@ -19,12 +19,11 @@ from scripts.common.seeding import derive_seed
 from scripts.common.settings import named_values, parse_settings
 from scripts.data.label_names import check_label_names
 from scripts.ddg.distilled import TextSet, read_set, set_path
-from scripts.ddg.generate_sets import check_sizes_wanted
+from scripts.ddg.flags import add_device_flags
 from scripts.ddg.run_columns import FULL
 from scripts.ddg.run_columns import LEARNER_COLUMNS as RUN_COLUMNS
-from scripts.ddg.settings import POOLINGS, Optimizer, check_choice, check_whole, nested
+from scripts.ddg.settings import POOLINGS, Optimizer, check_choice, check_sizes_wanted, check_whole, nested
 from scripts.ddg.texts import Task, read_task
-from scripts.ddg.train_generator import add_device_flags
 
 if TYPE_CHECKING:
     from scripts.ddg.ensemble import Run

@@ -233,6 +233,38 @@ def test_learners_are_trained_and_paired(folder):
         assert float(one["value"]) == pytest.approx(float(other["value"]), abs=0.1)  # sums in another order
 
 
+def test_all_texts_alone_train_the_same_learners(folder):
+    """A job of all texts without sets has no sizes; what it measures is what a job with sets measures of them."""
+    coresets(folder, "random")
+    few = {"steps": 2, "full_steps": 4}
+    both = [row for row in learned(folder, "both.csv", ["random"], full=True, **few) if row["method"] == "full"]
+    alone = ["--test", str(folder / "test.jsonl"), "--learner", str(folder / "encoder"), *COMPUTE[2:]]
+    alone += ["--settings", json.dumps({**LEARN, **few, "dpcs": []}), "--seeds", "0", "1"]
+    out = ["--runs-out", str(folder / "alone.csv")]
+    train_learners.main([*alone, "--full-examples", str(folder / "train.jsonl"), *out])
+    with open(folder / "alone.csv", encoding="utf-8") as stream:
+        assert list(csv.DictReader(stream)) == both
+    with pytest.raises(UserError, match="--sets: missing; name sets, or rows to train on with --full-examples"):
+        train_learners.main([*alone, *out])
+    with pytest.raises(UserError, match="dpcs is empty; say which sizes of the sets are read"):
+        learned(folder, "none.csv", ["random"], dpcs=[])
+
+
+def test_random_texts_need_no_encoder(folder, tmp_path):
+    coresets(folder, "random")
+    settings = {"text_columns": ["text0"], "dpcs": [2, 4], "draws": 2, "reading": READING, **NAMED}
+
+    def chosen(method):
+        given = ["--examples", str(folder / "train.jsonl"), *COMPUTE[2:], "--seeds", "0", "1"]
+        told = ["--settings", json.dumps({**settings, "method": method}), "--sets-out", str(tmp_path / method)]
+        select_coresets.main([*given, *told])
+
+    chosen("random")
+    assert bytes_of(tmp_path / "random") == bytes_of(folder / "random")
+    with pytest.raises(UserError, match="--encoder: missing; herding compares texts by its embeddings"):
+        chosen("herding")
+
+
 def test_a_class_smaller_than_the_set_is_named(folder):
     with pytest.raises(UserError, match="class 'label0' has 20 examples, dpcs needs 21; lower dpcs"):
         coresets(folder, "random", dpcs=[21])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.data.absences import absences, split_groups
+from scripts.data.absences import absences, file_absences, split_groups
 
 DATASETS: dict[str, dict[str, Any]] = {
     "set": {
@@ -75,3 +75,20 @@ def test_what_the_config_names_is_left_out(tmp_path: Path) -> None:
     }
     with pytest.raises(UserError, match=r"data.left_out: 'sett' is no registered .*did you mean 'set'"):
         found(tmp_path, "hub", ("sett",))
+
+
+def test_parts_are_looked_for_one_by_one(tmp_path):
+    """Of a split in parts those that are read may be there although others are not."""
+    (tmp_path / "a_0.json").write_text("", encoding="utf-8")
+    splits = {f"dpc5_{n}": {"file": f"a_{n}.json"} for n in range(3)}
+    datasets = {"sets": {"origin": "public", "splits": splits}}
+    data = {"source": "mirror", "mirror": str(tmp_path), "left_out": []}
+    asked = [("sets", "dpc5_0"), ("sets", "dpc5_1"), ("sets", "dpc5_7")]
+    assert file_absences({"data": data}, datasets, asked) == {
+        "sets/dpc5_1": "the mirror (data.mirror) has no a_1.json",
+        "sets/dpc5_7": "the registered data set sets has no split dpc5_7",
+    }
+    left_out = {"data": {**data, "left_out": ["sets/dpc5"]}}
+    assert file_absences(left_out, datasets, asked[:1]) == {"sets/dpc5_0": "sets/dpc5 is named in data.left_out"}
+    with pytest.raises(UserError, match="dataset 'stes': not in the registry"):
+        file_absences({"data": data}, datasets, [("stes", "dpc5_0")])

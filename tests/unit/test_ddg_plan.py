@@ -196,9 +196,19 @@ def test_what_cannot_be_had_leaves_the_rest():
 
 
 def test_a_missing_part_of_released_sets_is_found():
-    given = Plan(paper_settings(), {}, {"dilm_sst2/dpc5": "refused"})
+    given = Plan(paper_settings(), {}, {"dilm_sst2/dpc5_19": "refused"})
     assert given.obstacle(ContextRun("sst2", "gpt2_xl", "dilm", "dilm_released")) == "refused"
     assert given.obstacle(ContextRun("sst2", "gpt2_xl", "dilm", "dilm")) == ""
+
+
+def test_a_size_in_which_no_sets_are_made_leaves_the_others():
+    """Who distils own texts in one size need not change what every table shows."""
+    given = plan(sets={**settings()["sets"], "dpcs": [5]})
+    sizes = {run.size for runs in given.learner_jobs.values() for run in runs}
+    assert sizes == {"5", "full"}
+    assert "no sets of 2 texts a class" in given.obstacle(LearnerRun("sst2", "bert_base", "dilm", "2"))
+    asked = plan(sets={**settings()["sets"], "dpcs": [2]}).context_jobs
+    assert {run.method for runs in asked.values() for run in runs} == {"zero_shot"}
 
 
 def test_a_method_without_sets_trains_no_learner():
@@ -231,9 +241,8 @@ def test_what_is_measured_is_what_is_shown():
     [
         ({"table_1": {"tasks": ["sst2"], "methods": ["dilmm"], "dpcs": [5]}}, "ddg.table_1.methods: 'dilmm' is not in"),
         ({"table_paired": {"pairs": [["dilm", "radnom"]]}}, "ddg.table_paired.pairs: 'radnom' is not in ddg.methods"),
-        ({"table_2": {"learners": ["bert_base"], "methods": ["dilm"], "dpc": 7}}, "ddg.table_2.dpc: 7 is not in ddg.s"),
-        ({"table_8": {"dpc": 11}}, "ddg.table_8.dpc: 11 is not in ddg.sets.dpcs; add it there"),
-        ({"table_1": {"tasks": ["sst2"], "methods": ["ddg"], "dpcs": [4]}}, "ddg.table_1.dpcs: 4 is not in ddg.sets"),
+        ({"table_2": {"learners": ["bert_base"], "methods": ["dilm"], "dpc": 7}}, "ddg.table_2.dpc: 7 is not in ddg.t"),
+        ({"table_8": {"dpc": 11}}, "ddg.table_8.dpc: 11 is not in ddg.table_1.dpcs; add it there"),
         ({"table_examples": {"tasks": ["sst2"], "method": "bm25", "n": 1}}, "'bm25' makes no sets of texts"),
         ({"distil": {"tasks": [], "methods": ["zero_shot"]}}, "ddg.distil.methods: 'zero_shot' makes no sets"),
     ],

@@ -82,7 +82,7 @@ def test_imports_never_go_up_or_sideways(script):
     assert beyond == []
 
 
-@pytest.mark.parametrize("folder", ["delift", "head_to_head", "mend", "nuggets"])
+@pytest.mark.parametrize("folder", ["ddg", "delift", "head_to_head", "mend", "nuggets"])
 def test_no_step_imports_another_of_its_paper(folder):
     """What two steps share stands in a module of its own, else editing a flag of one reruns the other."""
     scripts = [path for path in STEPS if Path(path).parts[1] == folder]

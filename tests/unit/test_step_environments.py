@@ -29,7 +29,7 @@ STEPS = sorted(
         and (env := re.search(r'"\.\./envs/(\w+)\.yaml"', text))
     }
     | {
-        (f"scripts/{paper}/{artifact.step}.py", "report")  # as rules/artifacts.smk has it
+        (f"scripts/{paper}/{artifact.step}.py", artifact.env)  # as rules/artifacts.smk has it
         for paper, own in listed_artifacts().items()
         for artifact in own
     }

@@ -9,7 +9,7 @@ import pytest
 from tests.workspace import Workspace
 
 SETTINGS = [
-    pytest.param("ddg: {table_2: {dpc: 7}}", "ddg.table_2.dpc: 7 is not in ddg.sets.dpcs", id="ddg: size"),
+    pytest.param("ddg: {table_2: {dpc: 7}}", "ddg.table_2.dpc: 7 is not in ddg.table_1.dpcs", id="ddg: size"),
     pytest.param("mend: {study_settings: [hr_to_lr]}", "'hr_to_lr' is not in mend.settings", id="mend: study setting"),
     pytest.param("overview: {mendd: {}}", "overview: 'mendd' is not allowed (did you mean 'mend'?)", id="claim"),
 ]

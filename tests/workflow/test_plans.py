@@ -50,12 +50,10 @@ STEP_BY_STEP = {
 }
 """Kinds of Step-by-Step's jobs; what was released says how many rows and which answers there are."""
 LEARNING = {
-    *("prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity", "score_baselines"),
+    *("prepare_registered", "prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity", "score_baselines"),
     *("select_subset", "evaluate_subsets", "score_answers", "list_missing"),
 }
-ALL_METHODS = {"prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity"} | {
-    *("score_baselines", "select_subset")
-}
+ALL_METHODS = LEARNING - {"evaluate_subsets", "score_answers", "list_missing"}
 DELIFT = {
     "table_1": LEARNING,
     "table_2": LEARNING,

@@ -50,7 +50,15 @@ STEP_BY_STEP = {
 }
 """Kinds of Step-by-Step's jobs; what was released says how many rows and which answers there are."""
 LEARNING = {
-    *("prepare_registered", "prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity", "score_baselines"),
+    *(
+        "prepare_registered",
+        "prepare_part",
+        "score_utility",
+        "collect_utility",
+        "embed_examples",
+        "collect_similarity",
+        "score_baselines",
+    ),
     *("select_subset", "evaluate_subsets", "score_answers", "list_missing"),
 }
 ALL_METHODS = LEARNING - {"evaluate_subsets", "score_answers", "list_missing"}
@@ -69,7 +77,23 @@ DELIFT = {
     "figure_stages": LEARNING - {"collect_similarity", "score_baselines"},
 }
 """Kinds of DELIFT's jobs: scores of the pool by every method's own way, subsets, answers, their measures."""
-KINDS = {"delift": DELIFT, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
+CHOOSING = {"join_targets", "count_selection", "measure_choosing"}
+HEAD_TO_HEAD = {
+    "table_selection": CHOOSING | {"select_scored", "measure_choices"},
+    "table_demonstrations": set(),
+    "table_time": {"join_targets", "collect_times"},
+    "table_time_demonstrations": {"collect_times"},
+    "figure_selection": CHOOSING | {"select_scored"},
+    "figure_demonstrations": set(),
+    "figure_time": {"join_targets", "select_scored", "collect_times"},
+}
+"""Kinds of the head-to-head's own jobs; the paper tier leaves demonstrations out."""
+OTHERS = {
+    "table_selection": {"score_candidates", "score_difficulty", "score_baselines", "select_subset", "evaluate_subsets"},
+    "table_time": {"score_candidates", "score_difficulty", "score_baselines", "select_subset", "score_utility"},
+}
+"""Some kinds of jobs of the papers that the head-to-head has them make, with its own pool and goal."""
+KINDS = {"delift": DELIFT, "head_to_head": HEAD_TO_HEAD, "nuggets": NUGGETS, "step_by_step": STEP_BY_STEP}
 BY_HAND = [(paper, artifact) for paper, own in KINDS.items() for artifact in own]
 
 
@@ -123,6 +147,18 @@ def test_one_anchor_set_is_scored_for_what_shows_one(jobs: list[dict[str, str]],
     anchors = {Path(job["output"].split(", ")[0]).parent.name for job in found if job["rule"].endswith("candidates")}
     assert anchors == {"kmeans_100"}
     assert not any("benchmark" in job["rule"] or "mt_bench" in str(job) for job in found)
+
+
+@pytest.mark.parametrize("artifact", OTHERS)
+def test_the_head_to_head_has_the_papers_rules_make_its_files(jobs: list[dict[str, str]], artifact: str) -> None:
+    found = [job for job in behind(jobs, artifact, "head_to_head") if "/head_to_head/" in job["output"]]
+    theirs = {job["rule"].partition("_")[2] for job in found if not job["rule"].startswith("head_to_head_")}
+    assert theirs >= OTHERS[artifact] - {"score_utility"}
+    every = {job["rule"] for job in behind(jobs, artifact, "head_to_head")}
+    assert ("delift_score_utility" in every, "delift_evaluate_subsets" in every) == (
+        True,
+        artifact == "table_selection",
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ include: "delift_files.smk"
 
 
 wildcard_constraints:
+    asker="delift|head_to_head",  # whose methods, sizes, seeds and goal are meant
     pair=one_of(DELIFT["pairs"]),
     part="pool|reference|validation|test",
     learning="icl|peft|fft",
@@ -238,15 +239,15 @@ rule delift_score_baselines:
         script="scripts/delift/score_baselines.py",
         code=code_of("scripts/delift/score_baselines.py"),
         pool="<results>/delift/data/{pair}/pool.jsonl",
-        validation="<results>/delift/data/{pair}/validation.jsonl",
+        validation=delift_goal,
         model=model_folder,
     output:
-        scores="<results>/delift/baselines/{pair}/{model}.csv",
-        run="<results>/delift/baselines/{pair}/{model}.run.json",
+        scores="<results>/{asker}/baselines/{pair}/{model}.csv",
+        run="<results>/{asker}/baselines/{pair}/{model}.run.json",
     log:
-        "<logs>/delift/score_baselines/{pair}/{model}.log",
+        "<logs>/delift/score_baselines/{asker}/{pair}/{model}.log",
     benchmark:
-        "<benchmarks>/delift/score_baselines/{pair}/{model}.tsv"
+        "<benchmarks>/delift/score_baselines/{asker}/{pair}/{model}.tsv"
     priority: 90
     conda:
         "../envs/lm.yaml"
@@ -282,17 +283,19 @@ rule delift_select_subset:
         pool="<results>/delift/data/{pair}/pool.jsonl",
         kernels=branch(delift_needs("utilities", "similarities"), then=delift_kernels),
         embeddings=branch(delift_needs("embeddings"), then="<results>/delift/embeddings/{pair}"),
-        scores=branch(delift_needs("ratings", "gradients", "ifd"), then="<results>/delift/baselines/{pair}/{model}.csv"),
+        scores=branch(
+            delift_needs("ratings", "gradients", "ifd"), then="<results>/{asker}/baselines/{pair}/{model}.csv"
+        ),
         truth=delift_truth("split"),
         reference_truth=delift_truth("reference_split"),
     output:
-        subsets=directory("<results>/delift/subsets/{pair}/{model}/{method}"),
-        measured="<results>/delift/measured/subsets/{pair}/{model}/{method}.csv",
-        run="<results>/delift/subsets/{pair}/{model}/{method}.run.json",
+        subsets=directory("<results>/{asker}/subsets/{pair}/{model}/{method}"),
+        measured="<results>/{asker}/measured/subsets/{pair}/{model}/{method}.csv",
+        run="<results>/{asker}/subsets/{pair}/{model}/{method}.run.json",
     log:
-        "<logs>/delift/select_subset/{pair}/{model}/{method}.log",
+        "<logs>/delift/select_subset/{asker}/{pair}/{model}/{method}.log",
     benchmark:
-        "<benchmarks>/delift/select_subset/{pair}/{model}/{method}.tsv"
+        "<benchmarks>/delift/select_subset/{asker}/{pair}/{model}/{method}.tsv"
     priority: 80
     conda:
         "../envs/lm.yaml"
@@ -308,14 +311,14 @@ rule delift_select_subset:
             *flag("--truth", input.truth),
             *flag("--reference-truth", input.reference_truth),
         ],
-        method=lambda wildcards: json_text(DELIFT["methods"][wildcards.method]),
+        method=lambda wildcards: json_text(delift_choice(wildcards)),
         fractions=delift_fractions,
-        seeds=sorted({seed for seeds in DELIFT["seeds"].values() for seed in seeds}),
+        seeds=lambda wildcards: delift_asker(wildcards).choice_seeds(),
         threads=config["compute"]["threads"],
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q} {params.scores:q}"
-        " {params.truth:q} --paper delift --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " {params.truth:q} --paper {wildcards.asker} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
         " --name {wildcards.method:q} --method {params.method:q}"
         " --fractions {params.fractions} --seeds {params.seeds} --threads {params.threads}"
         " --subsets-out {output.subsets:q} --measured-out {output.measured:q} --run-out {output.run:q}"
@@ -334,12 +337,12 @@ rule delift_evaluate_subsets:
         embeddings=branch(delift_in_context, then="<results>/delift/embeddings/{pair}"),
         model=model_folder,
     output:
-        answers=directory("<results>/delift/answers/{pair}/{model}/{learning}/units_{start}"),
-        run="<results>/delift/answers/{pair}/{model}/{learning}/units_{start}.run.json",
+        answers=directory("<results>/{asker}/answers/{pair}/{model}/{learning}/units_{start}"),
+        run="<results>/{asker}/answers/{pair}/{model}/{learning}/units_{start}.run.json",
     log:
-        "<logs>/delift/evaluate_subsets/{pair}/{model}/{learning}/units_{start}.log",
+        "<logs>/delift/evaluate_subsets/{asker}/{pair}/{model}/{learning}/units_{start}.log",
     benchmark:
-        "<benchmarks>/delift/evaluate_subsets/{pair}/{model}/{learning}/units_{start}.tsv"
+        "<benchmarks>/delift/evaluate_subsets/{asker}/{pair}/{model}/{learning}/units_{start}.tsv"
     priority: 50
     conda:
         "../envs/lm.yaml"
@@ -353,11 +356,11 @@ rule delift_evaluate_subsets:
         compute=model_flags(),
         units=delift_units,
         folders=delift_unit_folders,
-        seeds=lambda wildcards: DELIFT["seeds"][wildcards.learning],
+        seeds=lambda wildcards: delift_asker(wildcards).seeds(wildcards.learning),
         beside=lambda wildcards, input: flag("--beside", input.beside),
         neighbours=delift_neighbour_flags,
         settings=lambda wildcards: json_text(delift_evaluate_settings(wildcards.learning)),
-        checkpoints=f"{RESULTS}/delift/checkpoints",
+        checkpoints=lambda wildcards: f"{RESULTS}/{wildcards.asker}/checkpoints",
     shell:
         "python -m {params.module}"
         " --learning {wildcards.learning} --units {params.units:q} --subsets {params.folders:q} --seeds {params.seeds}"
@@ -372,17 +375,19 @@ rule delift_score_answers:
     input:
         script="scripts/delift/score_answers.py",
         code=code_of("scripts/delift/score_answers.py"),
-        answers=lambda wildcards: DELIFT_PLAN.scored_in(wildcards.pair, wildcards.model, int(wildcards.start)),
+        answers=lambda wildcards: delift_asker(wildcards).scored_in(
+            wildcards.pair, wildcards.model, int(wildcards.start)
+        ),
         test="<results>/delift/data/{pair}/test.jsonl",
         embedder=branch(delift_takes("similarity"), then=delift_embedder),
         judge=branch(delift_takes("grades"), then=delift_judge),
     output:
-        scored="<results>/delift/scores/{pair}/{model}/{kind}/jobs_{start}.jsonl",
-        measured="<results>/delift/measured/answers/{kind}/{pair}/{model}/jobs_{start}.csv",
+        scored="<results>/{asker}/scores/{pair}/{model}/{kind}/jobs_{start}.jsonl",
+        measured="<results>/{asker}/measured/answers/{kind}/{pair}/{model}/jobs_{start}.csv",
     log:
-        "<logs>/delift/score_answers/{pair}/{model}/{kind}/jobs_{start}.log",
+        "<logs>/delift/score_answers/{asker}/{pair}/{model}/{kind}/jobs_{start}.log",
     benchmark:
-        "<benchmarks>/delift/score_answers/{pair}/{model}/{kind}/jobs_{start}.tsv"
+        "<benchmarks>/delift/score_answers/{asker}/{pair}/{model}/{kind}/jobs_{start}.tsv"
     priority: 40
     conda:
         "../envs/lm.yaml"
@@ -400,7 +405,7 @@ rule delift_score_answers:
     shell:
         "python -m {params.module}"
         " --answers {input.answers:q} --test {input.test:q}"
-        " --paper delift --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " --paper {wildcards.asker} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
         " {params.embedder:q} --embedder-family {params.family} {params.compute}"
         " --settings {params.settings:q} --scored-out {output.scored:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"

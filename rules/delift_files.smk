@@ -2,10 +2,26 @@
 from scripts.delift.comparison import KINDS
 from scripts.delift.pairs import parts_of
 from scripts.delift.plan import rows_file
+from scripts.selection.methods import needs
 
 DELIFT = config["delift"]
 DELIFT_PLAN = LISTED["delift"].plan
 DELIFT_VIEWED = DELIFT_PLAN.answered()
+
+
+def delift_asker(wildcards):
+    """Return the plan of whoever asks: DELIFT itself, or the head-to-head, with methods, sizes and a goal of its own."""
+    return LISTED[wildcards.asker].plan
+
+
+def delift_choice(wildcards):
+    """Return how a method chooses, as whoever asks has it."""
+    return delift_asker(wildcards).choice(wildcards.method)
+
+
+def delift_goal(wildcards):
+    """Return the rows for which LESS chooses."""
+    return delift_asker(wildcards).goal(wildcards.pair)
 
 
 def delift_parts(pair):
@@ -63,7 +79,7 @@ def delift_truth(key):
 
 def delift_needs(*materials):
     """Return whether a method's way of choosing needs one of these, as a function of the wildcards."""
-    return lambda wildcards: DELIFT_PLAN.method_needs(wildcards.method, *materials)
+    return lambda wildcards: needs(delift_choice(wildcards)["by"], *materials)
 
 
 def delift_kernels(wildcards):
@@ -85,14 +101,14 @@ def delift_kernel_flags(wildcards, input):
 
 def delift_units(wildcards):
     """Return the subsets that one job learns from, `<method>/percent_<n>`."""
-    return DELIFT_PLAN.job(wildcards.pair, wildcards.model, wildcards.learning, int(wildcards.start))
+    return delift_asker(wildcards).job(wildcards.pair, wildcards.model, wildcards.learning, int(wildcards.start))
 
 
 def delift_unit_folders(wildcards):
     """Return the folder of each unit's subsets; "none" for the model as it is."""
-    stem = f"{RESULTS}/delift/subsets/{wildcards.pair}/{wildcards.model}"
+    asker, stem = delift_asker(wildcards), f"{RESULTS}/{wildcards.asker}"
     methods = [unit.split("/")[0] for unit in delift_units(wildcards)]
-    return ["none" if DELIFT_PLAN.by(method) == "none" else f"{stem}/{method}" for method in methods]
+    return [asker.folder(stem, wildcards.pair, wildcards.model, method) or "none" for method in methods]
 
 
 def delift_original_rows(pair, model):
@@ -113,7 +129,7 @@ def delift_pool(pair):
 
 def delift_fractions(wildcards):
     """Return the sizes of a method's subsets, as shares of the pool."""
-    percents = DELIFT_PLAN.percents(wildcards.pair, wildcards.model, wildcards.method)
+    percents = delift_asker(wildcards).percents(wildcards.pair, wildcards.model, wildcards.method)
     return [percent / 100 for percent in percents]
 
 
@@ -140,10 +156,10 @@ def delift_score_gpus(wildcards):
 
 def delift_score_settings(wildcards):
     """Return the settings of step score_answers for one kind of measures."""
-    measures = DELIFT_PLAN.measures(wildcards.kind)
+    asker = delift_asker(wildcards)
     return {
-        "measures": measures,
-        "known": DELIFT["known"] if DELIFT["known"]["measure"] in measures else None,
+        "measures": asker.measures(wildcards.kind),
+        "known": asker.known(wildcards.kind),
         "likelihood": wildcards.kind == "words",
         "judge": judge_settings(DELIFT["judge"]),
         "embed": {

@@ -1,9 +1,10 @@
 # The head-to-head: the papers' methods and their baselines on the same pool, model, sizes and seeds, result against cost.
-include: "head_to_head_runs.smk"
+# Scores, subsets, trainings and measures are made by the papers' own rules, which ask the plan of whoever asks them.
+include: "head_to_head_files.smk"
 
 
 wildcard_constraints:
-    percent="[0-9]+",
+    half="choosing|answering",
 
 
 rule head_to_head_join_targets:
@@ -11,13 +12,13 @@ rule head_to_head_join_targets:
     input:
         script="scripts/head_to_head/join_targets.py",
         code=code_of("scripts/head_to_head/join_targets.py"),
-        rows=[path for path in (choice_part("reference"), choice_part("validation")) if path],
+        rows=choice_goal_parts,
     output:
-        targets="<results>/head_to_head/targets.jsonl",
+        targets="<results>/head_to_head/goals/{pair}.jsonl",
     log:
-        "<logs>/head_to_head/join_targets.log",
+        "<logs>/head_to_head/join_targets/{pair}.log",
     benchmark:
-        "<benchmarks>/head_to_head/join_targets.tsv"
+        "<benchmarks>/head_to_head/join_targets/{pair}.tsv"
     priority: 100
     conda:
         "../envs/data.yaml"
@@ -27,197 +28,24 @@ rule head_to_head_join_targets:
         "python -m {params.module} --rows {input.rows:q} --targets-out {output.targets:q} > {log:q} 2>&1"
 
 
-rule head_to_head_score_candidates:
-    """NUGGETS: compute the golden scores of one shard of the pool, with those rows as anchors."""
-    input:
-        script="scripts/nuggets/score_candidates.py",
-        code=code_of("scripts/nuggets/score_candidates.py"),
-        pool=choice_part("pool"),
-        anchors="<results>/head_to_head/targets.jsonl",
-        model=choice_model,
-    output:
-        scores="<results>/head_to_head/scores/shard_{start}.jsonl",
-        raw="<results>/head_to_head/scores/shard_{start}.raw.safetensors",
-        run="<results>/head_to_head/scores/shard_{start}.run.json",
-    log:
-        "<logs>/head_to_head/score_candidates/shard_{start}.log",
-    benchmark:
-        "<benchmarks>/head_to_head/score_candidates/shard_{start}.tsv"
-    priority: 100
-    conda:
-        "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
-    resources:
-        gpu=config["compute"]["gpus"],
-        mem_mb=memory,
-        runtime=config["compute"]["runtime"],
-    params:
-        module=as_py_module(),
-        compute=model_flags(),
-        stop=lambda wildcards: int(wildcards.start) + config["nuggets"]["score"]["shard_size"],
-        settings=as_json(
-            {
-                **{key: value for key, value in config["nuggets"]["score"].items() if key != "shard_size"},
-                "prompt": config["prompts"][config["nuggets"]["score"]["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
-    shell:
-        "python -m {params.module}"
-        " --pool {input.pool:q} --anchors {input.anchors:q}"
-        " --model {input.model:q} {params.compute}"
-        " --start {wildcards.start} --stop {params.stop} --settings {params.settings:q}"
-        " --scores-out {output.scores:q} --raw-out {output.raw:q} --run-out {output.run:q}"
-        " > {log:q} 2>&1"
-
-
-rule head_to_head_collect_scores:
-    """Merge the shards of golden scores."""
-    input:
-        script="scripts/nuggets/collect_scores.py",
-        code=code_of("scripts/nuggets/collect_scores.py"),
-        pool=choice_part("pool"),
-        shards=expand("<results>/head_to_head/scores/shard_{start}.jsonl", start=choice_shards()),
-        raws=expand("<results>/head_to_head/scores/shard_{start}.raw.safetensors", start=choice_shards()),
-    output:
-        scores="<results>/head_to_head/scores/scores.csv",
-        raw="<results>/head_to_head/scores/raw.safetensors",
-        sorted_pool="<results>/head_to_head/scores/sorted_pool.jsonl",
-    log:
-        "<logs>/head_to_head/collect_scores.log",
-    benchmark:
-        "<benchmarks>/head_to_head/collect_scores.tsv"
-    priority: 100
-    conda:
-        "../envs/lm.yaml"
-    params:
-        module=as_py_module(),
-    shell:
-        "python -m {params.module}"
-        " --pool {input.pool:q} --shards {input.shards:q} --raws {input.raws:q}"
-        " --scores-out {output.scores:q} --raw-out {output.raw:q} --sorted-out {output.sorted_pool:q}"
-        " > {log:q} 2>&1"
-
-
-rule head_to_head_score_difficulty:
-    """Score the pool by perplexity and instruction-following difficulty (IFD)."""
-    input:
-        script="scripts/nuggets/score_difficulty.py",
-        code=code_of("scripts/nuggets/score_difficulty.py"),
-        pool=choice_part("pool"),
-        model=choice_model,
-    output:
-        difficulty="<results>/head_to_head/difficulty.csv",
-        run="<results>/head_to_head/difficulty.run.json",
-    log:
-        "<logs>/head_to_head/score_difficulty.log",
-    benchmark:
-        "<benchmarks>/head_to_head/score_difficulty.tsv"
-    priority: 90
-    conda:
-        "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
-    resources:
-        gpu=config["compute"]["gpus"],
-        mem_mb=memory,
-        runtime=config["compute"]["runtime"],
-    params:
-        module=as_py_module(),
-        compute=model_flags(),
-        settings=as_json(
-            {
-                "prompt": config["prompts"][config["nuggets"]["score"]["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
-    shell:
-        "python -m {params.module}"
-        " --pool {input.pool:q} --model {input.model:q} {params.compute}"
-        " --settings {params.settings:q} --difficulty-out {output.difficulty:q} --run-out {output.run:q}"
-        " > {log:q} 2>&1"
-
-
-use rule delift_score_baselines as head_to_head_score_baselines with:
-    """Score the pool by SelectIT and LESS, with all rows for which is chosen as LESS' validation set."""
-    input:
-        script="scripts/delift/score_baselines.py",
-        code=code_of("scripts/delift/score_baselines.py"),
-        pool=choice_part("pool"),
-        validation="<results>/head_to_head/targets.jsonl",
-        model=choice_model,
-    output:
-        scores="<results>/head_to_head/baselines.csv",
-        run="<results>/head_to_head/baselines.run.json",
-    log:
-        "<logs>/head_to_head/score_baselines.log",
-    benchmark:
-        "<benchmarks>/head_to_head/score_baselines.tsv"
-
-
-rule head_to_head_select_subset:
-    """Choose the subsets of one method by DELIFT's command, for every size and seed."""
-    input:
-        script="scripts/delift/select_subset.py",
-        code=code_of("scripts/delift/select_subset.py"),
-        pool=choice_part("pool"),
-        kernels=branch(choice_needs("utilities", "similarities"), then=choice_kernel),
-        embeddings=branch(choice_needs("embeddings"), then=f"<results>/delift/embeddings/{CHOICES['pair']}"),
-        scores=branch(choice_needs("ratings", "gradients"), then="<results>/head_to_head/baselines.csv"),
-    output:
-        subsets=directory("<results>/head_to_head/subsets/{method}"),
-        measured="<results>/head_to_head/subsets/{method}.measured.csv",
-        run="<results>/head_to_head/subsets/{method}.run.json",
-    log:
-        "<logs>/head_to_head/select_subset/{method}.log",
-    benchmark:
-        "<benchmarks>/head_to_head/select_subset/{method}.tsv"
-    wildcard_constraints:
-        method=one_of([*choices_of("delift"), "full"]),
-    priority: 80
-    conda:
-        "../envs/lm.yaml"
-    params:
-        module=as_py_module(),
-        pair=CHOICES["pair"],
-        model=CHOICES["model"],
-        stage=DELIFT["pairs"][CHOICES["pair"]]["stage"],
-        kernels=choice_kernel_flags,
-        embeddings=lambda wildcards, input: (
-            ["--embeddings", f"{input.embeddings}/pool.safetensors"] if input.embeddings else []
-        ),
-        scores=lambda wildcards, input: flag("--scores", input.scores),
-        method=lambda wildcards: json_text(choice_settings(wildcards.method)),
-        fractions=lambda wildcards: (
-            [1.0] if wildcards.method == "full" else [percent / 100 for percent in CHOICES["percents"]]
-        ),
-        seeds=CHOICES["seeds"],
-        threads=config["compute"]["threads"],
-    shell:
-        "python -m {params.module}"
-        " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q} {params.scores:q}"
-        " --paper head_to_head --pair {params.pair:q} --model-name {params.model:q}"
-        " --name {wildcards.method:q} --method {params.method:q}"
-        " --fractions {params.fractions} --seeds {params.seeds} --threads {params.threads}"
-        " --subsets-out {output.subsets:q} --measured-out {output.measured:q} --run-out {output.run:q}"
-        " > {log:q} 2>&1"
-
-
 rule head_to_head_select_scored:
-    """Choose the subsets of one method by NUGGETS' command, for every size and seed."""
+    """Choose the subsets of one method by NUGGETS' command, for every size and seed; its own rule knows one size."""
     input:
         script="scripts/nuggets/select_subset.py",
         code=code_of("scripts/nuggets/select_subset.py"),
-        pool=choice_part("pool"),
-        scores=branch(choice_needs("golden_scores"), then="<results>/head_to_head/scores/scores.csv"),
-        difficulty=branch(choice_needs("difficulty", "ifd"), then="<results>/head_to_head/difficulty.csv"),
+        pool="<results>/delift/data/{pair}/pool.jsonl",
+        scores=branch(
+            choice_needs("golden_scores"), then="<results>/head_to_head/scores/{pair}/{model}/goal/scores.csv"
+        ),
+        difficulty=branch(
+            choice_needs("difficulty", "ifd"), then="<results>/head_to_head/difficulty/{pair}/{model}.csv"
+        ),
     output:
-        subsets=directory("<results>/head_to_head/subsets/{method}"),
+        subsets=directory("<results>/head_to_head/scored_subsets/{pair}/{model}/{method}"),
     log:
-        "<logs>/head_to_head/select_scored/{method}.log",
+        "<logs>/head_to_head/select_scored/{pair}/{model}/{method}.log",
     benchmark:
-        "<benchmarks>/head_to_head/select_scored/{method}.tsv"
-    wildcard_constraints:
-        method=one_of(choices_of("nuggets")),
+        "<benchmarks>/head_to_head/select_scored/{pair}/{model}/{method}.tsv"
     priority: 80
     conda:
         "../envs/lm.yaml"
@@ -225,7 +53,7 @@ rule head_to_head_select_scored:
         module=as_py_module(),
         scores=lambda wildcards, input: flag("--scores", input.scores),
         difficulty=lambda wildcards, input: flag("--difficulty", input.difficulty),
-        method=lambda wildcards: json_text(choice_settings(wildcards.method)),
+        method=lambda wildcards: json_text(HEAD_PLAN.choice(wildcards.method)),
         percents=CHOICES["percents"],
         seeds=CHOICES["seeds"],
     shell:
@@ -237,89 +65,29 @@ rule head_to_head_select_scored:
         " > {log:q} 2>&1"
 
 
-rule head_to_head_evaluate_subsets:
-    """Let the model learn from some subsets, for every seed, and answer the test set."""
+rule head_to_head_measure_choices:
+    """Measure the subsets that NUGGETS' command has chosen: sizes, and the share of right rows where that is known."""
     input:
-        script="scripts/delift/evaluate_subsets.py",
-        code=code_of("scripts/delift/evaluate_subsets.py"),
-        subsets=lambda wildcards: sorted(set(choice_folders(wildcards)) - {"none"}),
-        test=choice_part("test"),
-        beside=choice_beside(),
-        model=choice_model,
+        script="scripts/head_to_head/measure_choices.py",
+        code=code_of("scripts/head_to_head/measure_choices.py"),
+        subsets="<results>/head_to_head/scored_subsets/{pair}/{model}/{method}",
+        truth=delift_truth("split"),
     output:
-        answers=directory("<results>/head_to_head/answers/units_{start}"),
-        run="<results>/head_to_head/answers/units_{start}.run.json",
+        measured="<results>/head_to_head/measured/scored_subsets/{pair}/{model}/{method}.csv",
     log:
-        "<logs>/head_to_head/evaluate_subsets/units_{start}.log",
+        "<logs>/head_to_head/measure_choices/{pair}/{model}/{method}.log",
     benchmark:
-        "<benchmarks>/head_to_head/evaluate_subsets/units_{start}.tsv"
-    priority: 50
+        "<benchmarks>/head_to_head/measure_choices/{pair}/{model}/{method}.tsv"
     conda:
-        "../envs/lm.yaml"
-    threads: config["compute"]["threads"]
-    resources:
-        gpu=config["compute"]["gpus"],
-        mem_mb=memory,
-        runtime=config["compute"]["runtime"],
+        "../envs/report.yaml"
     params:
         module=as_py_module(),
-        compute=model_flags(),
-        learning=CHOICES["learning"],
-        units=choice_job_units,
-        folders=choice_folders,
-        seeds=CHOICES["seeds"],
-        beside=lambda wildcards, input: flag("--beside", input.beside),
-        settings=as_json(delift_evaluate_settings(CHOICES["learning"])),
-        checkpoints=f"{RESULTS}/head_to_head/checkpoints",
+        truth=lambda wildcards, input: flag("--truth", input.truth),
     shell:
         "python -m {params.module}"
-        " --learning {params.learning} --units {params.units:q} --subsets {params.folders:q} --seeds {params.seeds}"
-        " --test {input.test:q} {params.beside:q} --model {input.model:q} {params.compute}"
-        " --settings {params.settings:q}"
-        " --checkpoints {params.checkpoints:q} --answers-out {output.answers:q} --run-out {output.run:q}"
-        " > {log:q} 2>&1"
-
-
-rule head_to_head_score_answers:
-    """Measure all answers: agreement with the reference, its likelihood."""
-    input:
-        script="scripts/delift/score_answers.py",
-        code=code_of("scripts/delift/score_answers.py"),
-        answers=choice_answers(),
-        test=choice_part("test"),
-        embedder=delift_embedder,
-        judge=[model_path(name) for name in judge_models(DELIFT["judge"])],
-    output:
-        scored="<results>/head_to_head/answers.jsonl",
-        measured="<results>/head_to_head/answers.csv",
-    log:
-        "<logs>/head_to_head/score_answers.log",
-    benchmark:
-        "<benchmarks>/head_to_head/score_answers.tsv"
-    priority: 40
-    conda:
-        "../envs/lm.yaml"
-    params:
-        module=as_py_module(),
-        pair=CHOICES["pair"],
-        model=CHOICES["model"],
-        compute=model_flags(),
-        family=MODELS[DELIFT["embed"]["model"]]["family"],
-        settings=as_json(
-            {
-                "measures": CHOICES["measures"],
-                "known": {"measure": CHOICES["measures"][0], "threshold": 1.0},
-                "likelihood": True,
-                "judge": judge_settings(DELIFT["judge"]),
-                "embed": {"pooling": DELIFT["embed"]["pooling"]},
-            }
-        ),
-    shell:
-        "python -m {params.module}"
-        " --answers {input.answers:q} --test {input.test:q}"
-        " --paper head_to_head --pair {params.pair:q} --model-name {params.model:q}"
-        " --embedder {input.embedder:q} --embedder-family {params.family} {params.compute}"
-        " --settings {params.settings:q} --scored-out {output.scored:q} --measured-out {output.measured:q}"
+        " --subsets {input.subsets:q} {params.truth:q}"
+        " --pair {wildcards.pair:q} --model-name {wildcards.model:q} --name {wildcards.method:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
@@ -328,18 +96,18 @@ rule head_to_head_count_selection:
     input:
         script="scripts/head_to_head/count_selection.py",
         code=code_of("scripts/head_to_head/count_selection.py"),
-        pool=choice_part("pool"),
-        reference=choice_part("reference"),
-        targets=choice_targets(),
-        goal="<results>/head_to_head/targets.jsonl",
-        model=choice_model,
+        pool="<results>/delift/data/{pair}/pool.jsonl",
+        reference=delift_reference,
+        targets=delift_targets,
+        goal="<results>/head_to_head/goals/{pair}.jsonl",
+        model=model_folder,
         embedder=delift_embedder,
     output:
-        operations="<results>/head_to_head/operations.csv",
+        operations="<results>/head_to_head/operations/{pair}/{model}.csv",
     log:
-        "<logs>/head_to_head/count_selection.log",
+        "<logs>/head_to_head/count_selection/{pair}/{model}.log",
     benchmark:
-        "<benchmarks>/head_to_head/count_selection.tsv"
+        "<benchmarks>/head_to_head/count_selection/{pair}/{model}.tsv"
     conda:
         "../envs/lm.yaml"
     params:
@@ -351,6 +119,30 @@ rule head_to_head_count_selection:
         " --pool {input.pool:q} {params.reference:q} --targets {input.targets:q} --goal {input.goal:q}"
         " --model {input.model:q} --embedder {input.embedder:q}"
         " --settings {params.settings:q} --operations-out {output.operations:q}"
+        " > {log:q} 2>&1"
+
+
+rule head_to_head_measure_choosing:
+    """Write what choosing costs each method, and one training, as measured values."""
+    input:
+        script="scripts/head_to_head/measure_choosing.py",
+        code=code_of("scripts/head_to_head/measure_choosing.py"),
+        operations="<results>/head_to_head/operations/{pair}/{model}.csv",
+    output:
+        measured="<results>/head_to_head/measured/choosing/{pair}/{model}.csv",
+    log:
+        "<logs>/head_to_head/measure_choosing/{pair}/{model}.log",
+    benchmark:
+        "<benchmarks>/head_to_head/measure_choosing/{pair}/{model}.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        methods=as_json({method: HEAD_PLAN.by(method) for method in CHOICES["methods"]}),
+    shell:
+        "python -m {params.module}"
+        " --operations {input.operations:q} --methods {params.methods:q} --model-name {wildcards.model:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
@@ -405,13 +197,15 @@ rule head_to_head_evaluate_sets:
     params:
         module=as_py_module(),
         compute=model_flags(),
-        family=MODELS[shown_backbone()["model"]]["family"],
+        family=MODELS[HEAD_PLAN.backbone["model"]]["family"],
         distiller=lambda wildcards: f"mend={shown_distiller(wildcards)[1]}",
         arms=as_json(
             [{"method": "prompt", "kind": "icl"}, {"method": "vectors", "kind": "distilled", "source": "mend"}]
         ),
         settings=as_json(shown_evaluate_settings()),
-        formats=as_json({**config["mend"]["formats"], "default": config["mend"]["formats"][shown_backbone()["format"]]}),
+        formats=as_json(
+            {**config["mend"]["formats"], "default": config["mend"]["formats"][HEAD_PLAN.backbone["format"]]}
+        ),
     shell:
         "python -m {params.module}"
         " --model {input.model:q} --family {params.family} --tasks {input.tasks:q} {params.compute}"
@@ -511,217 +305,73 @@ rule head_to_head_count_demonstrations:
         " > {log:q} 2>&1"
 
 
-rule head_to_head_collect_metrics:
-    """Gather every measured value of the head-to-head in the long schema."""
+rule head_to_head_measure_demonstrations:
+    """Write what each way to show demonstrations reaches and costs as measured values."""
     input:
-        script="scripts/head_to_head/collect_metrics.py",
-        code=code_of("scripts/head_to_head/collect_metrics.py"),
-        scores=[] if CHOICES["not_run"] else "<results>/head_to_head/answers.csv",
-        subsets=[] if CHOICES["not_run"] else [f"<results>/head_to_head/subsets/{name}" for name in CHOICES["methods"]],
-        operations=[] if CHOICES["not_run"] else "<results>/head_to_head/operations.csv",
-        truth=[] if CHOICES["not_run"] else choice_truth,
-        prompted=[] if SHOWN["not_run"] else "<results>/head_to_head/demonstrations/sets.csv",
-        retrieved=[] if SHOWN["not_run"] else "<results>/head_to_head/demonstrations/retrieved.csv",
-        showing=[] if SHOWN["not_run"] else "<results>/head_to_head/demonstrations/operations.csv",
+        script="scripts/head_to_head/measure_demonstrations.py",
+        code=code_of("scripts/head_to_head/measure_demonstrations.py"),
+        prompted="<results>/head_to_head/demonstrations/sets.csv",
+        retrieved="<results>/head_to_head/demonstrations/retrieved.csv",
+        operations="<results>/head_to_head/demonstrations/operations.csv",
     output:
-        metrics="<results>/head_to_head/metrics.csv",
-        notes="<results>/head_to_head/notes.csv",
+        measured="<results>/head_to_head/measured/demonstrations.csv",
     log:
-        "<logs>/head_to_head/collect_metrics.log",
+        "<logs>/head_to_head/measure_demonstrations.log",
     benchmark:
-        "<benchmarks>/head_to_head/collect_metrics.tsv"
+        "<benchmarks>/head_to_head/measure_demonstrations.tsv"
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        scores=lambda wildcards, input: flag("--scores", input.scores),
-        operations=lambda wildcards, input: flag("--operations", input.operations),
-        truth=lambda wildcards, input: flag("--truth", input.truth),
-        shown=lambda wildcards, input: [
-            *flag("--prompted", input.prompted),
-            *flag("--retrieved", input.retrieved),
-            *flag("--showing", input.showing),
-        ],
-        settings=HEAD_TO_HEAD_SETTINGS,
+        methods=["zero_shot", *SHOWN["retrieval"]],
+        model=HEAD_PLAN.backbone["model"],
     shell:
-        "python -m {params.module} {params.scores:q} {params.operations:q} {params.truth:q} {params.shown:q}"
-        " --subsets {input.subsets:q}"
-        " --settings {params.settings:q} --metrics-out {output.metrics:q} --notes-out {output.notes:q}"
+        "python -m {params.module}"
+        " --prompted {input.prompted:q} --retrieved {input.retrieved:q} --operations {input.operations:q}"
+        " --methods {params.methods:q} --model-name {params.model:q} --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
+
+
+rule head_to_head_list_missing:
+    """Write down what is not measured and why: what the tier leaves out, data and models out of reach."""
+    input:
+        script="scripts/head_to_head/list_missing.py",
+        code=code_of("scripts/head_to_head/list_missing.py"),
+    output:
+        measured="<results>/head_to_head/measured/missing.csv",
+    log:
+        "<logs>/head_to_head/list_missing.log",
+    benchmark:
+        "<benchmarks>/head_to_head/list_missing.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json({"reasons": HEAD_PLAN.reasons()}),
+    shell:
+        "python -m {params.module}"
+        " --settings {params.settings:q}"
+        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 
 rule head_to_head_collect_times:
-    """Gather the seconds that choosing and answering took in this run; they are no metrics."""
+    """Gather the seconds that choosing, or answering, took in this run; they are no metrics."""
     input:
         script="scripts/head_to_head/collect_times.py",
         code=code_of("scripts/head_to_head/collect_times.py"),
-        runs=[path for path, _ in choice_times() + shown_times()],
+        runs=lambda wildcards: [path for path, _ in HEAD_PLAN.times(wildcards.half)],
     output:
-        times="<results>/head_to_head/times.csv",
+        times="<results>/head_to_head/times_{half}.csv",
     log:
-        "<logs>/head_to_head/collect_times.log",
+        "<logs>/head_to_head/collect_times/{half}.log",
     benchmark:
-        "<benchmarks>/head_to_head/collect_times.tsv"
+        "<benchmarks>/head_to_head/collect_times/{half}.tsv"
     conda:
         "../envs/report.yaml"
     params:
         module=as_py_module(),
-        parts=[part for _, part in choice_times() + shown_times()],
+        parts=lambda wildcards: [part for _, part in HEAD_PLAN.times(wildcards.half)],
     shell:
         "python -m {params.module} --runs {input.runs:q} --parts {params.parts:q} --times-out {output.times:q}"
         " > {log:q} 2>&1"
-
-
-rule head_to_head_table_selection:
-    """Methods that choose training data: what each reaches at each size, and the operations of choosing."""
-    input:
-        script="scripts/head_to_head/tabulate_artifact.py",
-        code=code_of("scripts/head_to_head/tabulate_artifact.py"),
-        metrics="<results>/head_to_head/metrics.csv",
-        notes="<results>/head_to_head/notes.csv",
-        published="config/published/head_to_head.csv",
-    output:
-        **table_files("head_to_head", "table_selection"),
-    log:
-        "<logs>/head_to_head/table_selection.log",
-    benchmark:
-        "<benchmarks>/head_to_head/table_selection.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=HEAD_TO_HEAD_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-use rule head_to_head_table_selection as head_to_head_table_demonstrations with:
-    """Ways to show a model demonstrations: accuracy, and the operations of training, preparing and asking."""
-    output:
-        **table_files("head_to_head", "table_demonstrations"),
-    log:
-        "<logs>/head_to_head/table_demonstrations.log",
-    benchmark:
-        "<benchmarks>/head_to_head/table_demonstrations.tsv"
-
-
-rule head_to_head_table_time:
-    """Seconds of choosing, by method, as measured in this run."""
-    input:
-        script="scripts/head_to_head/tabulate_time.py",
-        code=code_of("scripts/head_to_head/tabulate_time.py"),
-        times="<results>/head_to_head/times.csv",
-    output:
-        **table_files("head_to_head", "table_time"),
-    log:
-        "<logs>/head_to_head/table_time.log",
-    benchmark:
-        "<benchmarks>/head_to_head/table_time.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=HEAD_TO_HEAD_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact} --times {input.times:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --csv-out {output.csv:q} --md-out {output.md:q} --tex-out {output.tex:q}"
-        " > {log:q} 2>&1"
-
-
-use rule head_to_head_table_time as head_to_head_table_time_demonstrations with:
-    """Seconds of answering behind each kind of demonstrations, as measured in this run."""
-    output:
-        **table_files("head_to_head", "table_time_demonstrations"),
-    log:
-        "<logs>/head_to_head/table_time_demonstrations.log",
-    benchmark:
-        "<benchmarks>/head_to_head/table_time_demonstrations.tsv"
-
-
-rule head_to_head_figure_selection:
-    """Methods that choose training data: result against the operations of choosing, a panel for each size."""
-    input:
-        script="scripts/head_to_head/plot_costs.py",
-        code=code_of("scripts/head_to_head/plot_costs.py"),
-        metrics="<results>/head_to_head/metrics.csv",
-        notes="<results>/head_to_head/notes.csv",
-        published="config/published/head_to_head.csv",
-    output:
-        **figure_files("head_to_head", "figure_selection"),
-    log:
-        "<logs>/head_to_head/figure_selection.log",
-    benchmark:
-        "<benchmarks>/head_to_head/figure_selection.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        artifact=artifact_of,
-        settings=HEAD_TO_HEAD_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --artifact {params.artifact}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-use rule head_to_head_figure_selection as head_to_head_figure_demonstrations with:
-    """Ways to show a model demonstrations: accuracy against the operations of a question, and of all with training."""
-    output:
-        **figure_files("head_to_head", "figure_demonstrations"),
-    log:
-        "<logs>/head_to_head/figure_demonstrations.log",
-    benchmark:
-        "<benchmarks>/head_to_head/figure_demonstrations.tsv"
-
-
-rule head_to_head_figure_time:
-    """Both halves of the head-to-head against the seconds measured in this run."""
-    input:
-        script="scripts/head_to_head/plot_times.py",
-        code=code_of("scripts/head_to_head/plot_times.py"),
-        times="<results>/head_to_head/times.csv",
-        metrics="<results>/head_to_head/metrics.csv",
-        notes="<results>/head_to_head/notes.csv",
-        published="config/published/head_to_head.csv",
-    output:
-        **figure_files("head_to_head", "figure_time"),
-    log:
-        "<logs>/head_to_head/figure_time.log",
-    benchmark:
-        "<benchmarks>/head_to_head/figure_time.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=HEAD_TO_HEAD_SETTINGS,
-        tier=config["tier"],
-    shell:
-        "python -m {params.module} --times {input.times:q}"
-        " --metrics {input.metrics:q} --notes {input.notes:q} --published {input.published:q}"
-        " --tier {params.tier} --settings {params.settings:q}"
-        " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
-        " > {log:q} 2>&1"
-
-
-rule head_to_head_all:
-    """Every table and figure of the head-to-head."""
-    input:
-        expand("<results>/tables/head_to_head_{table}.{suffix}", table=HEAD_TO_HEAD_TABLES, suffix=["csv", "md", "tex"]),
-        expand(
-            "<results>/figures/head_to_head_{figure}.{suffix}",
-            figure=HEAD_TO_HEAD_FIGURES,
-            suffix=["pdf", "png", "csv"],
-        ),
-    localrule: True

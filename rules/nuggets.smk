@@ -1,13 +1,10 @@
 # NUGGETS (ACL 2024): choose instruction data by how much each example helps as one shot.
-from scripts.common.artifact_list import unique
-from scripts.nuggets.benchmarks import BENCHMARK_OF, UNSCORED
-
-NUGGETS = config["nuggets"]
-NUGGETS_PLAN = LISTED["nuggets"].plan
+include: "nuggets_files.smk"
 
 
 wildcard_constraints:
-    anchors=one_of([*NUGGETS["anchor_sets"], UNSCORED]),
+    scorer="nuggets|head_to_head",  # whose pool and goal are meant
+    anchors=one_of([*NUGGETS["anchor_sets"], UNSCORED, GOAL]),
     benchmark=one_of(NUGGETS["benchmarks"]),
     mode=one_of(BENCHMARK_OF),
 
@@ -86,16 +83,19 @@ rule nuggets_score_candidates:
     input:
         script="scripts/nuggets/score_candidates.py",
         code=code_of("scripts/nuggets/score_candidates.py"),
-        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
-        anchors="<results>/nuggets/anchors/{dataset}/{model}/{anchors}.jsonl",
+        pool=nuggets_pool,
+        anchors=nuggets_anchors,
         model=model_folder,
     output:
-        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/shard_{start}.jsonl",
-        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/shard_{start}.raw.safetensors",
+        scores="<results>/{scorer}/scores/{dataset}/{model}/{anchors}/shard_{start}.jsonl",
+        raw="<results>/{scorer}/scores/{dataset}/{model}/{anchors}/shard_{start}.raw.safetensors",
+        run="<results>/{scorer}/scores/{dataset}/{model}/{anchors}/shard_{start}.run.json",
     log:
-        "<logs>/nuggets/score_candidates/{dataset}/{model}/{anchors}/shard_{start}.log",
+        "<logs>/nuggets/score_candidates/{scorer}/{dataset}/{model}/{anchors}/shard_{start}.log",
     benchmark:
-        "<benchmarks>/nuggets/score_candidates/{dataset}/{model}/{anchors}/shard_{start}.tsv"
+        "<benchmarks>/nuggets/score_candidates/{scorer}/{dataset}/{model}/{anchors}/shard_{start}.tsv"
+    wildcard_constraints:
+        dataset=POOLS,
     priority: 100
     conda:
         "../envs/lm.yaml"
@@ -120,7 +120,7 @@ rule nuggets_score_candidates:
         " --pool {input.pool:q} --anchors {input.anchors:q}"
         " --model {input.model:q} {params.compute}"
         " --start {wildcards.start} --stop {params.stop} --settings {params.settings:q}"
-        " --scores-out {output.scores:q} --raw-out {output.raw:q}"
+        " --scores-out {output.scores:q} --raw-out {output.raw:q} --run-out {output.run:q}"
         " > {log:q} 2>&1"
 
 
@@ -129,23 +129,19 @@ rule nuggets_collect_scores:
     input:
         script="scripts/nuggets/collect_scores.py",
         code=code_of("scripts/nuggets/collect_scores.py"),
-        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
-        shards=lambda wildcards: [
-            f"<results>/nuggets/scores/{wildcards.dataset}/{wildcards.model}/{wildcards.anchors}/shard_{start}.jsonl"
-            for start in NUGGETS_PLAN.shards(wildcards.dataset)
-        ],
-        raws=lambda wildcards: [
-            f"<results>/nuggets/scores/{wildcards.dataset}/{wildcards.model}/{wildcards.anchors}/shard_{start}.raw.safetensors"
-            for start in NUGGETS_PLAN.shards(wildcards.dataset)
-        ],
+        pool=nuggets_pool,
+        shards=nuggets_shards("jsonl"),
+        raws=nuggets_shards("raw.safetensors"),
     output:
-        scores="<results>/nuggets/scores/{dataset}/{model}/{anchors}/scores.csv",
-        raw="<results>/nuggets/scores/{dataset}/{model}/{anchors}/raw.safetensors",
-        sorted_pool="<results>/nuggets/scores/{dataset}/{model}/{anchors}/sorted_pool.jsonl",
+        scores="<results>/{scorer}/scores/{dataset}/{model}/{anchors}/scores.csv",
+        raw="<results>/{scorer}/scores/{dataset}/{model}/{anchors}/raw.safetensors",
+        sorted_pool="<results>/{scorer}/scores/{dataset}/{model}/{anchors}/sorted_pool.jsonl",
     log:
-        "<logs>/nuggets/collect_scores/{dataset}/{model}/{anchors}.log",
+        "<logs>/nuggets/collect_scores/{scorer}/{dataset}/{model}/{anchors}.log",
     benchmark:
-        "<benchmarks>/nuggets/collect_scores/{dataset}/{model}/{anchors}.tsv"
+        "<benchmarks>/nuggets/collect_scores/{scorer}/{dataset}/{model}/{anchors}.tsv"
+    wildcard_constraints:
+        dataset=POOLS,
     priority: 100
     conda:
         "../envs/lm.yaml"
@@ -163,14 +159,17 @@ rule nuggets_score_difficulty:
     input:
         script="scripts/nuggets/score_difficulty.py",
         code=code_of("scripts/nuggets/score_difficulty.py"),
-        pool=lambda wildcards: NUGGETS_PLAN.pool(wildcards.dataset).examples,
+        pool=nuggets_pool,
         model=model_folder,
     output:
-        difficulty="<results>/nuggets/difficulty/{dataset}/{model}.csv",
+        difficulty="<results>/{scorer}/difficulty/{dataset}/{model}.csv",
+        run="<results>/{scorer}/difficulty/{dataset}/{model}.run.json",
     log:
-        "<logs>/nuggets/score_difficulty/{dataset}/{model}.log",
+        "<logs>/nuggets/score_difficulty/{scorer}/{dataset}/{model}.log",
     benchmark:
-        "<benchmarks>/nuggets/score_difficulty/{dataset}/{model}.tsv"
+        "<benchmarks>/nuggets/score_difficulty/{scorer}/{dataset}/{model}.tsv"
+    wildcard_constraints:
+        dataset=POOLS,
     priority: 90
     conda:
         "../envs/lm.yaml"
@@ -191,7 +190,7 @@ rule nuggets_score_difficulty:
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --model {input.model:q} {params.compute}"
-        " --settings {params.settings:q} --difficulty-out {output.difficulty:q}"
+        " --settings {params.settings:q} --difficulty-out {output.difficulty:q} --run-out {output.run:q}"
         " > {log:q} 2>&1"
 
 

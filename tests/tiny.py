@@ -16,6 +16,7 @@ RUN_FACTS = (
     "report.html",
     "*.run.json",
     "*/times.csv",
+    "*/times_*.csv",
     "*/timing.csv",
     "*/*_table_time.*",
     "*/mend_*_timing.*",

@@ -125,6 +125,26 @@ class Plan:
         """Return what a method chooses by, e.g. utility."""
         return self.delift["methods"][method]["by"]
 
+    def choice(self, method: str) -> Mapping[str, Any]:
+        """Return how a method chooses."""
+        return self.delift["methods"][method]
+
+    def goal(self, pair: str) -> str:
+        """Return the rows for which LESS chooses."""
+        return f"{RESULTS}/data/{pair}/validation.jsonl"
+
+    def seeds(self, learning: str) -> list[int]:
+        """Return the seeds of a way of learning."""
+        return list(self.delift["seeds"][learning])
+
+    def choice_seeds(self) -> list[int]:
+        """Return the seeds of all ways of learning, for each of which is chosen."""
+        return sorted({seed for seeds in self.delift["seeds"].values() for seed in seeds})
+
+    def folder(self, stem: str, pair: str, model: str, method: str) -> str:
+        """Return the folder, below stem, of a method's subsets; an empty text for the model as it is."""
+        return "" if self.by(method) == "none" else f"{stem}/subsets/{pair}/{model}/{method}"
+
     def method_needs(self, method: str, *materials: str) -> bool:
         """Return whether a method's way of choosing needs one of these materials (`scripts.selection.methods`)."""
         return needs(self.by(method), *materials)
@@ -218,6 +238,11 @@ class Plan:
         """Return the measures of a kind that are taken, in the config's order."""
         return [name for name in self.delift["measures"] if kind_of(name) == kind]
 
+    def known(self, kind: str) -> Mapping[str, Any] | None:
+        """Return from when on an answer is known, None where what says so is of another kind."""
+        known = self.delift["known"]
+        return known if known["measure"] in self.measures(kind) else None
+
     def kind_shown(self, metric: str) -> str:
         """Return the kind of measures with which a metric comes; that an answer is known, with what says so."""
         return kind_of(self.delift["known"]["measure"] if metric == "known_share" else metric)
@@ -270,15 +295,15 @@ class Plan:
         files = [MISSING]
         if artifact in LEARNT:
             kinds = [kind for kind in self.kinds() if kind in map(self.kind_shown, self.metrics(artifact))]
-            files += [self._of_unit(kind, unit) for unit in self.learnt(artifact) for kind in kinds]
+            files += [self.measured_unit(kind, *unit) for unit in self.learnt(artifact) for kind in kinds]
         if artifact in TABLES or artifact == QUALITY:
             files += self._of_choices("subsets", artifact)
         if artifact == QUALITY and any(self.method_needs(method, "utilities") for method, _ in self.choices(QUALITY)):
             files += self._of_choices("objectives", artifact)
         return Needs(tuple(unique(files)))
 
-    def _of_unit(self, kind: str, unit: tuple[str, str, str, str, int]) -> str:
-        pair, model, learning, method, percent = unit
+    def measured_unit(self, kind: str, pair: str, model: str, learning: str, method: str, percent: int) -> str:
+        """Return the file with the means over the answers of a unit, of one kind of measures."""
         place = self.units(pair, model, learning).index(f"{method}/percent_{percent}")
         job = self.answer_jobs(pair, model).index((learning, place - place % self._per_job))
         return f"{MEASURED}/answers/{kind}/{pair}/{model}/jobs_{job - job % self.delift['answers_per_job']}.csv"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Mapping, Sequence
 
+from scripts.common.measured import Measured
 from scripts.common.settings import settings_of
 from scripts.selection.methods import way_of
 
-LEVELS = ("initial", "full")
-"""Beside the methods: the model as it is, and the model that has learnt from the whole pool."""
+PAPER = "head_to_head"
+ANSWERS, CHOICES, SHOWING = "answers", "choices", "demonstrations"
+"""Experiments: answers of a model that has learnt from a subset; what was chosen; what demonstrations are worth."""
 PARTS = ("training", "preparing", "asking")
 """Of what demonstrations cost: once for good, once for a task, for every question."""
 CHOOSING = "choosing"
 TRAINING = "training"
-"""The settings under which the operations of choosing, and of one training run, stand in the metrics."""
+"""The settings under which the operations of choosing, and of one training run, stand; the experiment is CHOOSING."""
+ANSWERING = "answers"
+"""The setting under which the accuracies behind demonstrations stand."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,24 @@ class Selection:
     def __post_init__(self) -> None:
         for method, by in self.by.items():
             way_of(by, f"selection: by: {method}")
+
+    def answers_of(self, measured: Measured) -> Measured:
+        """Return the values of our seeds: DELIFT's run may have more. The model as it is has a seed of its own."""
+        seeds = set(map(str, self.seeds))
+        kept = [
+            row
+            for row in measured.rows
+            if row["experiment"] != ANSWERS or row["method"] == "initial" or row["seed"] in seeds
+        ]
+        return Measured([*kept, *measured.reasons], measured.published)
+
+    def setting(self, percent: int) -> str:
+        """Return the setting of the answers after learning from subsets of a size."""
+        return f"{self.pair}/{self.learning}/percent_{percent}"
+
+    def choice_setting(self, percent: int) -> str:
+        """Return the setting of what was chosen at a size."""
+        return f"{self.pair}/percent_{percent}"
 
     def sizes(self, method: str) -> list[int]:
         """Return the sizes of a method's subsets in percent of the pool."""
@@ -61,10 +83,10 @@ class Demonstrations:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Both halves of the head-to-head."""
+    """The halves of the head-to-head that a table or figure shows, one or both."""
 
-    selection: Mapping[str, Any]
-    demonstrations: Mapping[str, Any]
+    selection: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    demonstrations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def choices(self) -> Selection:
@@ -91,8 +113,3 @@ def seconds_of_answering(times: Mapping[tuple[str, str], float], shown: Demonstr
     if seconds is None or method not in (*shown.sets, *map(vectors_of, shown.sets)):
         return seconds
     return seconds / (shown.n_sets * len(shown.sets))
-
-
-def setting_of(percent: int) -> str:
-    """Return the `setting` of a result in the long schema."""
-    return f"percent_{percent}"

@@ -10,13 +10,13 @@ import dataclasses
 import math
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import Artifact
 from scripts.common.figures import SPREAD_COLUMNS, say_unavailable, spread_cells
+from scripts.common.measured import Measured
 from scripts.common.plotting import FAINT, draw_points
 from scripts.common.point_labels import label_points
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.head_to_head.comparison import Selection, setting_of
+from scripts.head_to_head.comparison import ANSWERS, Selection
 from scripts.selection.methods import method_label, method_style
 
 NO_COST = "what it costs is not known in this run"
@@ -47,7 +47,7 @@ class Panel:
 
 
 def selection_panel(
-    artifact: Artifact,
+    measured: Measured,
     selection: Selection,
     percent: int,
     measure: str,
@@ -56,14 +56,16 @@ def selection_panel(
     unit: str,
 ) -> Panel:
     """Return the panel of one size of the subsets; costs: of every method."""
-    setting = setting_of(percent)
+    measured, setting = selection.answers_of(measured), selection.setting(percent)
     points = [
-        (method, costs[method], artifact.cell(setting, method, measure))
+        (method, costs[method], measured.cell(setting, method, measure, experiment=ANSWERS))
         for method in selection.methods
         if method in costs
     ]
-    levels = [("initial", artifact.cell("percent_0", "initial", measure))]
-    levels.append(("full", artifact.cell("percent_100", "full", measure)))
+    levels = [
+        (level, measured.cell(selection.setting(selection.sizes(level)[0]), level, measure, experiment=ANSWERS))
+        for level in ("initial", "full")
+    ]
     left_out = [(method, NO_COST) for method in selection.methods if method not in costs]
     return Panel(f"{percent} % of the pool", points, levels, mark, unit, left_out)
 

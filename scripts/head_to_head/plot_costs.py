@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
+from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Missing
-from scripts.head_to_head.comparison import CHOOSING, PARTS, TRAINING, Comparison, Demonstrations, Selection
+from scripts.head_to_head.comparison import (
+    ANSWERING,
+    CHOOSING,
+    PARTS,
+    SHOWING,
+    TRAINING,
+    Comparison,
+    Demonstrations,
+    Selection,
+)
 from scripts.head_to_head.cost_panels import (
     COLUMNS,
     NO_COST,
@@ -28,23 +37,23 @@ UNIT = "GFLOP"
 PANEL_HEIGHT = 2.3  # inches
 
 
-def selection_panels(artifact: Artifact, selection: Selection, measure: str) -> list[Panel]:
+def selection_panels(measured: Measured, selection: Selection, measure: str) -> list[Panel]:
     """Return a panel for each size of the subsets, against the operations of choosing."""
-    flops = {method: artifact.number(CHOOSING, method, "flops") for method in selection.methods}
+    flops = {method: measured.number(CHOOSING, method, "flops", experiment=CHOOSING) for method in selection.methods}
     costs = {method: value / GIGA for method, value in flops.items() if not isinstance(value, Missing)}
-    training = artifact.number(TRAINING, "finetune", "flops")
+    training = measured.number(TRAINING, "finetune", "flops", experiment=CHOOSING)
     mark = None if isinstance(training, Missing) else ("one training run", training / GIGA)
-    return [selection_panel(artifact, selection, size, measure, costs, mark, UNIT) for size in selection.percents]
+    return [selection_panel(measured, selection, size, measure, costs, mark, UNIT) for size in selection.percents]
 
 
-def demonstration_panels(artifact: Artifact, shown: Demonstrations, measure: str) -> list[Panel]:
+def demonstration_panels(measured: Measured, shown: Demonstrations, measure: str) -> list[Panel]:
     """Return two panels: the operations of one question, and of all of them with preparing and training."""
-    n = artifact.count("answers", measure)
+    n = measured.count(ANSWERING, measure)
     found: tuple[list[Any], list[Any]] = ([], [])
     left_out = []
     for method in shown.methods:
-        value = artifact.cell("answers", method, measure)
-        costs = [artifact.number(part, method, "flops") for part in PARTS]
+        value = measured.cell(ANSWERING, method, measure, experiment=SHOWING)
+        costs = [measured.number(part, method, "flops", experiment=SHOWING) for part in PARTS]
         known = [cost for cost in costs if not isinstance(cost, Missing)]
         if n and len(known) == len(PARTS):
             training, preparing, asking = known
@@ -76,33 +85,22 @@ def draw_figure(grid: Any, panels: Mapping[str, Sequence[Panel]], cost: str) -> 
     return rows
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=("figure_selection", "figure_demonstrations"))
-    add_input_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: what is compared")
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
-    compared = parse_settings(Comparison, args.settings)
-    source = args.artifact.replace("figure", "table")  # both show the same values
-    artifact = Artifact(source, args.metrics, args.notes, args.published)
-    if not artifact.measured:
+    args = artifact_flags(argv, __doc__, FIGURE, names=("figure_selection", "figure_demonstrations"))
+    compared, measured = parse_settings(Comparison, args.settings), args.measured
+    if not measured.rows:
+        half = compared.choices if args.artifact == "figure_selection" else compared.shown
+        reason = f"not run: {half.not_run}" if half.not_run else NOT_MEASURED
         figure, axes = new_figure("single", 1.5)
-        reason = artifact.notes[0]["reason"] if artifact.notes else "not measured in this run"
         say_unavailable(axes, reason)
         save(figure, [{**dict.fromkeys(COLUMNS, ""), "note": reason}], COLUMNS, args)
         return
     if args.artifact == "figure_selection":
-        panels = {name: selection_panels(artifact, compared.choices, name) for name in compared.choices.shown}
+        panels = {name: selection_panels(measured, compared.choices, name) for name in compared.choices.shown}
         cost = "operations of choosing (GFLOP)"
     else:
-        panels = {"accuracy": demonstration_panels(artifact, compared.shown, "accuracy")}
+        panels = {"accuracy": demonstration_panels(measured, compared.shown, "accuracy")}
         cost = "operations (GFLOP)"
     n_columns = len(next(iter(panels.values())))
     height = PANEL_HEIGHT * len(panels) + 0.2

@@ -5,18 +5,25 @@ Times are measured where the workflow ran, jobs beside each other included: an o
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from typing import Any, Mapping, Sequence
 
-from scripts.common.artifacts import Artifact, add_input_flags, add_output_flags
+from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
+from scripts.common.measured import Measured
 from scripts.common.plotting import new_figure
 from scripts.common.settings import parse_settings
 from scripts.head_to_head.columns import TIME_COLUMNS
-from scripts.head_to_head.comparison import Comparison, Demonstrations, Selection, seconds_of_answering
+from scripts.head_to_head.comparison import (
+    ANSWERING,
+    SHOWING,
+    Comparison,
+    Demonstrations,
+    Selection,
+    seconds_of_answering,
+)
 from scripts.head_to_head.cost_panels import (
     COLUMNS,
     NO_COST,
@@ -31,11 +38,12 @@ from scripts.head_to_head.measures import MEASURES
 
 UNIT = "s"
 HEIGHT = 2.5  # inches
+TIMES = {"choosing-times": "CSV of collect_times", "answering-times": "the same of answering"}
 
 Times = Mapping[tuple[str, str], float]
 
 
-def choosing_panel(artifact: Artifact, selection: Selection, times: Times) -> tuple[Panel, str, str]:
+def choosing_panel(measured: Measured, selection: Selection, times: Times) -> tuple[Panel, str, str]:
     """Return the panel of the smallest subsets with its measure and axis: seconds of scoring and choosing together."""
     costs: dict[str, float] = {}
     for (method, part), seconds in times.items():
@@ -43,48 +51,39 @@ def choosing_panel(artifact: Artifact, selection: Selection, times: Times) -> tu
             costs[method] = costs.get(method, 0.0) + seconds
     measure = selection.shown[0]
     smallest = min(selection.percents)
-    panel = selection_panel(artifact, selection, smallest, measure, costs, None, UNIT)
+    panel = selection_panel(measured, selection, smallest, measure, costs, None, UNIT)
     panel = dataclasses.replace(panel, title=f"Choosing {smallest} % of the pool")
     return panel, measure, "seconds of choosing"
 
 
-def answering_panel(artifact: Artifact, shown: Demonstrations, times: Times) -> tuple[Panel, str, str]:
+def answering_panel(measured: Measured, shown: Demonstrations, times: Times) -> tuple[Panel, str, str]:
     """Return the panel of the demonstrations with its measure and axis: seconds of preparing and of all questions."""
     points, left_out = [], []
     for method in shown.methods:
         seconds = seconds_of_answering(times, shown, method)
         if seconds is not None:
-            points.append((method, seconds, artifact.cell("answers", method, "accuracy")))
+            points.append((method, seconds, measured.cell(ANSWERING, method, "accuracy", experiment=SHOWING)))
         else:
             left_out.append((method, NO_COST))
-    n = artifact.count("answers", "accuracy")
+    n = measured.count(ANSWERING, "accuracy")
     panel = Panel("Showing demonstrations", points, [], None, UNIT, left_out)
     return panel, "accuracy", f"seconds of answering {n} questions"
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", required=True, help="CSV of collect_times")
-    add_input_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: what is compared")
-    add_output_flags(parser, ("pdf", "png", "csv"))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the figure."""
-    args = parse_args(argv)
+    args = artifact_flags(argv, __doc__, FIGURE, files=TIMES)
     compared = parse_settings(Comparison, args.settings)
-    times = {(row["method"], row["part"]): float(row["seconds"]) for row in read_csv(args.times, TIME_COLUMNS)}
-    selection, demonstrations = (
-        Artifact(name, args.metrics, args.notes, args.published) for name in ("table_selection", "table_demonstrations")
-    )
+    times = {
+        (row["method"], row["part"]): float(row["seconds"])
+        for path in (args.choosing_times, args.answering_times)
+        for row in read_csv(path, TIME_COLUMNS)
+    }
     found = []
-    if selection.measured:
-        found.append(choosing_panel(selection, compared.choices, times))
-    if demonstrations.measured:
-        found.append(answering_panel(demonstrations, compared.shown, times))
+    if not compared.choices.not_run:
+        found.append(choosing_panel(args.measured, compared.choices, times))
+    if not compared.shown.not_run:
+        found.append(answering_panel(args.measured, compared.shown, times))
     figure, grid = new_figure("double", HEIGHT, 1, max(1, len(found)), squeeze=False)
     rows: list[dict[str, Any]] = []
     for axes, (panel, measure, cost) in zip(grid[0], found):

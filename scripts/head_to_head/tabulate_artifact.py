@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import Callable, Sequence
 
-from scripts.common.artifacts import Artifact, Table, tabulate
+from scripts.common.artifacts import Table, table_step
 from scripts.common.errors import run_step
+from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.tables import Cell, Column, Missing
-from scripts.head_to_head.comparison import CHOOSING, PARTS, TRAINING, Comparison, setting_of
+from scripts.head_to_head.comparison import ANSWERING, ANSWERS, CHOICES, CHOOSING, PARTS, SHOWING, TRAINING, Comparison
 from scripts.head_to_head.measures import GIGA, MEASURES
 from scripts.selection.methods import method_label
 
 NOTHING_CHOSEN = Missing("Nothing is chosen.")
 
 
-def selection_table(artifact: Artifact, compared: Comparison) -> Table:
+def left_out(reason: str | None) -> str:
+    """Return what a cell says that has no value. reason: why a half is not run, None if it is."""
+    return f"Not run: {reason}." if reason else NOT_MEASURED
+
+
+def selection_table(measured: Measured, compared: Comparison) -> Table:
     """Return the table of the methods that choose training data."""
     selection = compared.choices
+    measured, otherwise = selection.answers_of(measured), left_out(selection.not_run)
+    costs = {"experiment": CHOOSING, "otherwise": otherwise}
     columns = [Column("method", "Method"), Column("gflops", "Choosing", "number", unit="GFLOP", decimals=2)]
     columns.append(Column("runs", "of a training run", "number", decimals=2))
-    known = any(row["metric"] == "share_good" for row in artifact.measured)
+    known = any(row["metric"] == "share_good" for row in measured.rows)
     for percent in selection.percents:
         for measure in selection.shown:
             header, unit, decimals = MEASURES[measure]
@@ -28,22 +36,25 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
             )
         if known:
             columns.append(Column(f"good_{percent}", f"right, {percent} %", "number", decimals=2))
-    training = artifact.number(TRAINING, "finetune", "flops")
+    training = measured.number(TRAINING, "finetune", "flops", **costs)
     rows: list[dict[str, Cell]] = []
     for method in ("initial", *selection.methods, "full"):
         is_level = method in ("initial", "full")
-        flops = NOTHING_CHOSEN if is_level else artifact.number(CHOOSING, method, "flops")
+        flops = NOTHING_CHOSEN if is_level else measured.number(CHOOSING, method, "flops", **costs)
         row: dict[str, Cell] = {"method": method_label(method)}
         row["gflops"] = flops if isinstance(flops, Missing) else flops / GIGA
         failed = [value for value in (flops, training) if isinstance(value, Missing)]
         row["runs"] = failed[0] if failed else flops / training  # type: ignore[operator]
         for percent in selection.percents:
-            setting = setting_of(selection.sizes(method)[0] if is_level else percent)
+            setting = selection.setting(selection.sizes(method)[0] if is_level else percent)
             for measure in selection.shown:
-                row[f"{measure}_{percent}"] = artifact.cell(setting, method, measure)
+                row[f"{measure}_{percent}"] = measured.cell(
+                    setting, method, measure, experiment=ANSWERS, otherwise=otherwise
+                )
             if known:
-                share = NOTHING_CHOSEN if is_level else artifact.number(setting, method, "share_good")
-                row[f"good_{percent}"] = share
+                place = selection.choice_setting(percent)
+                share = measured.number(place, method, "share_good", experiment=CHOICES, otherwise=otherwise)
+                row[f"good_{percent}"] = NOTHING_CHOSEN if is_level else share
         rows.append(row)
     caption = f"Methods that choose training data, on one pool ({selection.pair.replace('_', ' ')}, {selection.model})"
     notes = [
@@ -54,13 +65,14 @@ def selection_table(artifact: Artifact, compared: Comparison) -> Table:
     ]
     if known:
         notes.append("Right: share of the chosen examples whose answer is right.")
-    return Table(rows, columns, caption, notes if artifact.measured else [])
+    return Table(rows, columns, caption, notes if measured.rows else [])
 
 
-def demonstration_table(artifact: Artifact, compared: Comparison) -> Table:
+def demonstration_table(measured: Measured, compared: Comparison) -> Table:
     """Return the table of the ways to show a model demonstrations."""
     shown = compared.shown
-    n = artifact.count("answers", "accuracy")
+    about = {"experiment": SHOWING, "otherwise": left_out(shown.not_run)}
+    n = measured.count(ANSWERING, "accuracy")
     columns = [
         Column("method", "Method"),
         Column("accuracy", "Accuracy", "spread", decimals=3),
@@ -71,10 +83,10 @@ def demonstration_table(artifact: Artifact, compared: Comparison) -> Table:
     rows: list[dict[str, Cell]] = []
     for method in shown.methods:
         row: dict[str, Cell] = {"method": method_label(method)}
-        row["accuracy"] = artifact.cell("answers", method, "accuracy")
-        row["tokens"] = artifact.number("answers", method, "tokens_before")
+        row["accuracy"] = measured.cell(ANSWERING, method, "accuracy", **about)
+        row["tokens"] = measured.number(ANSWERING, method, "tokens_before", **about)
         for part in PARTS:
-            flops = artifact.number(part, method, "flops")
+            flops = measured.number(part, method, "flops", **about)
             row[part] = flops if isinstance(flops, Missing) else flops / GIGA
         rows.append(row)
     caption = f"Ways to show a model demonstrations, on one task ({shown.task.replace('_', ' ')}, {shown.model})"
@@ -85,10 +97,10 @@ def demonstration_table(artifact: Artifact, compared: Comparison) -> Table:
         " (docs/head_to_head.md). Training: MEND's distiller once for all tasks, DDG's generator for each task. Asking:"
         " behind what was prepared and kept; retrieved demonstrations are read for each question anew.",
     ]
-    return Table(rows, columns, caption, notes if artifact.measured else [])
+    return Table(rows, columns, caption, notes if measured.rows else [])
 
 
-BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
+BUILDERS: dict[str, Callable[[Measured, Comparison], Table]] = {
     "table_selection": selection_table,
     "table_demonstrations": demonstration_table,
 }
@@ -96,7 +108,7 @@ BUILDERS: dict[str, Callable[[Artifact, Comparison], Table]] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write one table."""
-    tabulate(argv, __doc__, BUILDERS, Comparison)
+    table_step(argv, __doc__, BUILDERS, Comparison)
 
 
 if __name__ == "__main__":

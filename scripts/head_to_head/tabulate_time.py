@@ -5,11 +5,10 @@ Times are measured where the workflow ran, jobs beside each other included: an o
 
 from __future__ import annotations
 
-import argparse
 from typing import Callable, Mapping, Sequence
 
-from scripts.common.artifacts import Table, add_output_flags, save_table
-from scripts.common.errors import run_step
+from scripts.common.artifacts import TABLE, Table, artifact_flags, save_table
+from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Cell, Column, Missing
@@ -62,24 +61,23 @@ def answering_table(times: Mapping[tuple[str, str], float], compared: Comparison
     return Table(rows, columns, "Seconds of answering, by demonstrations", [] if shown.not_run else notes)
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[tuple[str, str], float], Comparison], Table]] = {
-    "table_time": time_table,
-    "table_time_demonstrations": answering_table,
+BUILDERS: Mapping[str, tuple[str, Callable[[Mapping[tuple[str, str], float], Comparison], Table]]] = {
+    "table_time": ("choosing", time_table),
+    "table_time_demonstrations": ("answering", answering_table),
 }
+"""Of each table: the half whose seconds it shows, and what makes it."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", required=True, choices=sorted(BUILDERS))
-    parser.add_argument("--times", required=True, help="CSV of collect_times")
-    parser.add_argument("--settings", required=True, help="JSON: what is compared")
-    parser.add_argument("--tier", required=True)
-    add_output_flags(parser, ("csv", "md", "tex"))
-    args = parser.parse_args(argv)
-    rows = read_csv(args.times, TIME_COLUMNS)
-    times = {(row["method"], row["part"]): float(row["seconds"]) for row in rows}
-    save_table(BUILDERS[args.artifact](times, parse_settings(Comparison, args.settings)), args)
+    files = {f"{half}-times": "CSV of collect_times" for half, _ in BUILDERS.values()}
+    args = artifact_flags(argv, __doc__, TABLE, files=files, optional=list(files), names=sorted(BUILDERS))
+    half, build = BUILDERS[args.artifact]
+    path = getattr(args, f"{half}_times")
+    if path is None:
+        raise UserError(f"--{half}-times: {args.artifact} needs it; give the file")
+    times = {(row["method"], row["part"]): float(row["seconds"]) for row in read_csv(path, TIME_COLUMNS)}
+    save_table(build(times, parse_settings(Comparison, args.settings)), args)
 
 
 if __name__ == "__main__":

@@ -12,24 +12,26 @@ METHODS = ("random", "k_center", "deft_ucs", "perplexity", "ifd", "selectit", "l
 LOGLIK, MATCH = "reference_loglik_nats_per_token", "exact_match"
 
 
-def values(results: Path, artifact: str, setting: str, method: str, metric: str) -> list[float]:
-    """Return one metric's values over seeds."""
-    asked = ("head_to_head", artifact, setting, method, metric)
-    return [
-        float(row["value"])
+def values(results: Path, experiment: str, setting: str, method: str, metric: str) -> list[float]:
+    """Return one metric's values over seeds: our own, else those of DELIFT's run, from which they are taken over."""
+    asked = (experiment, setting, method, metric)
+    rows = [
+        row
         for row in read_metrics(results / "metrics.csv")
-        if (row["paper"], row["experiment"], row["setting"], row["method"], row["metric"]) == asked
+        if (row["experiment"], row["setting"], row["method"], row["metric"]) == asked
     ]
+    own = [row for row in rows if row["paper"] == "head_to_head"]
+    return [float(row["value"]) for row in own or rows if row["paper"] in ("head_to_head", "delift")]
 
 
 def learnt(results: Path, method: str, percent: int, metric: str) -> Spread:
     """Return what the model reaches after learning from a subset, with its 95 % interval."""
-    return spread(values(results, "table_selection", f"percent_{percent}", method, metric))
+    return spread(values(results, "answers", f"mini_stage_2/fft/percent_{percent}", method, metric))
 
 
 def flops(results: Path, method: str) -> float:
     """Return the operations of choosing."""
-    (value,) = values(results, "table_selection", "choosing", method, "flops")
+    (value,) = values(results, "choosing", "choosing", method, "flops")
     return value
 
 
@@ -66,12 +68,12 @@ def test_costs_stand_in_the_order_of_what_is_read(results: Path) -> None:
 
 def shown(results: Path, method: str) -> Spread:
     """Return the accuracy behind one kind of demonstrations, with its 95 % interval over sets."""
-    return spread(values(results, "table_demonstrations", "answers", method, "accuracy"))
+    return spread(values(results, "demonstrations", "answers", method, "accuracy"))
 
 
 def cost(results: Path, method: str, part: str) -> float:
     """Return the operations of training, preparing or asking."""
-    (value,) = values(results, "table_demonstrations", part, method, "flops")
+    (value,) = values(results, "demonstrations", part, method, "flops")
     return value
 
 
@@ -99,5 +101,5 @@ def test_both_ways_to_ask_the_same_question_agree(results: Path) -> None:
         if (row["protocol"], row["scorer"], row["method"], row["round"], row["draw"])
         == ("longicl", "labels", "ddg", "5", "0")
     ]
-    ours = values(results, "table_demonstrations", "answers", "ddg", "accuracy")
+    ours = values(results, "demonstrations", "answers", "ddg", "accuracy")
     assert abs(spread(theirs).mean - spread(ours).mean) < 0.1

@@ -86,16 +86,19 @@ def ddg_case(folder: Path) -> Case:
 
 def head_to_head_case(folder: Path, name: str) -> Case:
     helper = head_to_head_small
-    given = helper.both_halves()
-    helper.collect(folder, [*helper.make_run(folder), *helper.make_demonstrations(folder)], given)
-    inputs = {name: folder / f"{name}.csv" for name in ("metrics", "notes")} | {"published": header_only(folder)}
-    further = ["--settings", json.dumps(given)]
+    measured = read_merged([*helper.make_run(folder), *helper.make_demonstrations(folder)])
+    write_metrics(folder / "measured.csv", measured)
+    inputs = {"measured": folder / "measured.csv", "published": header_only(folder)}
+    further = ["--settings", json.dumps(helper.both_halves())]
     shown = ["zero_shot", "random", "ddg", "bm25", "mend_random", "mend_ddg"]
     if name == "times":
         seconds = [(method, "choosing", 1.0) for method in helper.METHODS]
-        rows = [dict(zip(TIME_COLUMNS, row)) for row in [*seconds, *((m, "answering", 2.0) for m in shown)]]
+        rows = [dict(zip(TIME_COLUMNS, row)) for row in seconds]
         write_csv(folder / "times.csv", rows, TIME_COLUMNS)
-        return Case(plot_times.main, {**inputs, "times": folder / "times.csv"}, further, helper.METHODS)
+        rows = [dict(zip(TIME_COLUMNS, (method, "answering", 2.0))) for method in shown]
+        write_csv(folder / "answering.csv", rows, TIME_COLUMNS)
+        times = {"choosing-times": folder / "times.csv", "answering-times": folder / "answering.csv"}
+        return Case(plot_times.main, {**inputs, **times}, ["--artifact", "figure_time", *further], helper.METHODS)
     methods = helper.METHODS if name == "figure_selection" else shown
     return Case(plot_costs.main, inputs, ["--artifact", name, *further], methods)
 
@@ -249,7 +252,7 @@ def drawn_figure(case: Case, folder: Path, dropped: Sequence[str], monkeypatch: 
     for flag, path in case.inputs.items():
         rows = read_csv(path)
         kept[flag] = folder / f"kept_{flag}.csv"
-        with_methods = flag in ("measured", "metrics", "times", "roc")
+        with_methods = flag in ("measured", "metrics", "roc", "choosing-times", "answering-times")
         columns = path.read_text(encoding="utf-8").splitlines()[0].split(",")
         write_csv(kept[flag], [r for r in rows if not (with_methods and r["method"] in dropped)], columns)
     found: list[tuple[Any, list[dict[str, Any]]]] = []

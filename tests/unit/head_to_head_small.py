@@ -1,4 +1,4 @@
-"""A small head-to-head for the tests of its last steps: three methods, two sizes, made-up results."""
+"""A small head-to-head for the tests of its measures and last steps: three methods, two sizes, made-up results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.common.files import write_csv, write_jsonl
 from scripts.common.metrics import metric_row, write_metrics
-from scripts.head_to_head import collect_metrics
+from scripts.head_to_head import measure_choices, measure_choosing, measure_demonstrations
 from scripts.head_to_head.columns import CONTEXT_COLUMNS, OPERATION_COLUMNS, PROMPT_COLUMNS
 from scripts.head_to_head.comparison import PARTS
 
@@ -50,7 +50,7 @@ def both_halves() -> dict[str, Any]:
 
 
 def make_demonstrations(folder: Path) -> list[str]:
-    """Write what the collecting step reads of the half about demonstrations and return its flags."""
+    """Write and measure the half about demonstrations; return the file of measured values."""
     prompted = [
         dict(zip(PROMPT_COLUMNS, (kind, task, seed, metric, f"{value + seed / 100:.9g}", 50, 40, 8)))
         for kind, task, value in (
@@ -73,9 +73,12 @@ def make_demonstrations(folder: Path) -> list[str]:
         for part, value in zip(PARTS, values)
     ]
     write_csv(folder / "showing.csv", rows, OPERATION_COLUMNS)
-    return [
-        text for name in ("prompted", "retrieved", "showing") for text in (f"--{name}", str(folder / f"{name}.csv"))
+    inputs = [
+        *("--prompted", str(folder / "prompted.csv"), "--retrieved", str(folder / "retrieved.csv")),
+        *("--operations", str(folder / "showing.csv"), "--methods", "zero_shot", "bm25", "--model-name", "tiny"),
     ]
+    measure_demonstrations.main([*inputs, "--measured-out", str(folder / "demonstrations.csv")])
+    return [str(folder / "demonstrations.csv")]
 
 
 def exact_match(method: str, percent: int, seed: int) -> float:
@@ -84,8 +87,8 @@ def exact_match(method: str, percent: int, seed: int) -> float:
     return base + percent / 1000 + seed / 100
 
 
-def make_run(folder: Path) -> list[str]:
-    """Write what the collecting step reads and return its flags."""
+def make_run(folder: Path, *, truth_known: bool = True) -> list[str]:
+    """Write and measure the half about selection; return the files of measured values."""
     scores = []
     sizes = {"initial": [0], "full": [100]}
     for method in ("initial", *METHODS, "full"):
@@ -93,7 +96,8 @@ def make_run(folder: Path) -> list[str]:
             for seed in (0,) if method == "initial" else (*SEEDS, 9):  # a seed that is not asked for
                 value = exact_match(method, percent, seed)
                 for metric, number in (("exact_match", value), ("reference_loglik_nats_per_token", value - 1)):
-                    about = ("head_to_head", "answers", f"pair_one/fft/percent_{percent}", "tiny", method)
+                    paper = "delift" if percent in (0, 100) else "head_to_head"  # taken over from DELIFT's run
+                    about = (paper, "answers", f"pair_one/fft/percent_{percent}", "tiny", method)
                     scores.append(metric_row(*about, seed, metric, number, 200))
     write_metrics(folder / "answers.csv", scores)
     truth = [{"id": str(i), "good": i % 4 != 0, "family": "copy", "fault": "", "duplicate_of": ""} for i in range(40)]
@@ -112,16 +116,24 @@ def make_run(folder: Path) -> list[str]:
     write_csv(
         folder / "operations.csv", [dict(zip(OPERATION_COLUMNS, row)) for row in counted.items()], OPERATION_COLUMNS
     )
-    return ["--scores", str(folder / "answers.csv"), "--operations", str(folder / "operations.csv")] + [
-        "--subsets", *(str(folder / "subsets" / method) for method in METHODS)
-    ]  # fmt: skip
+    measure_choosing.main(
+        ["--operations", str(folder / "operations.csv"), "--methods", json.dumps(settings()["selection"]["by"])]
+        + ["--model-name", "tiny", "--measured-out", str(folder / "choosing.csv")]
+    )
+    files = [str(folder / "answers.csv"), str(folder / "choosing.csv")]
+    for method in METHODS:
+        files.append(str(folder / f"choice_{method}.csv"))
+        known = ["--truth", str(folder / "truth.jsonl")] if truth_known else []
+        measure_choices.main(
+            ["--subsets", str(folder / "subsets" / method), *known, "--pair", "pair_one", "--model-name", "tiny"]
+            + ["--name", method, "--measured-out", files[-1]]
+        )
+    return files
 
 
-def collect(folder: Path, flags: list[str], given: dict[str, Any] | None = None, **changes: Any) -> list[str]:
-    """Collect the metrics and return the flags of the steps that show them."""
-    metrics, notes = folder / "metrics.csv", folder / "notes.csv"
+def step_flags(measured: list[str], given: dict[str, Any] | None = None, **changes: Any) -> list[str]:
+    """Return the flags of a table's or figure's step but for its name and outputs."""
     asked = json.dumps(given or settings(**changes))
-    collect_metrics.main([*flags, "--settings", asked, "--metrics-out", str(metrics), "--notes-out", str(notes)])
-    return ["--metrics", str(metrics), "--notes", str(notes), "--tier", "mini", "--settings", asked] + [
+    return ["--measured", *measured, "--tier", "mini", "--settings", asked] + [
         "--published", "config/published/head_to_head.csv"
     ]  # fmt: skip

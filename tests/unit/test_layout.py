@@ -26,7 +26,7 @@ FLOORS = {
     "report": {"common", "selection"},
     "mini_world": {"common", "data", "lm"},
     "bench": {"common", "data", "lm", "selection", *PAPERS},
-    "head_to_head": {"common", "data", "lm", "selection"},
+    "head_to_head": {"common", "data", "lm", "selection", "delift"},  # its plan asks DELIFT's
     "own": {"common", "data", "lm", "selection", "report", *PAPERS, "head_to_head"},
     **{paper: {"common", "data", "lm", "selection"} for paper in PAPERS},
 }

@@ -83,12 +83,18 @@ FETCHED = {
 }
 """What some of DDG's artifacts fetch: data sets (without the collection's name) and models."""
 LEARNING = {
-    *("prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity", "score_baselines"),
+    *(
+        "prepare_registered",
+        "prepare_part",
+        "score_utility",
+        "collect_utility",
+        "embed_examples",
+        "collect_similarity",
+        "score_baselines",
+    ),
     *("select_subset", "evaluate_subsets", "score_answers", "list_missing"),
 }
-ALL_METHODS = {"prepare_part", "score_utility", "collect_utility", "embed_examples", "collect_similarity"} | {
-    *("score_baselines", "select_subset")
-}
+ALL_METHODS = LEARNING - {"evaluate_subsets", "score_answers", "list_missing"}
 DELIFT = {
     "table_1": LEARNING,
     "table_2": LEARNING,
@@ -126,9 +132,26 @@ MEND = {
 """Kinds of MEND's jobs; cost and seconds are those of a distiller that nobody trained."""
 MINI_WORLD = {name: {"evaluate_causal"} for name in ("table_models", "figure_in_context", "figure_authors")}
 """Kinds of jobs of the page on the shipped models."""
+CHOOSING = {"join_targets", "count_selection", "measure_choosing"}
+HEAD_TO_HEAD = {
+    "table_selection": CHOOSING | {"select_scored", "measure_choices"},
+    "table_demonstrations": set(),
+    "table_time": {"join_targets", "collect_times"},
+    "table_time_demonstrations": {"collect_times"},
+    "figure_selection": CHOOSING | {"select_scored"},
+    "figure_demonstrations": set(),
+    "figure_time": {"join_targets", "select_scored", "collect_times"},
+}
+"""Kinds of the head-to-head's own jobs; the paper tier leaves demonstrations out."""
+OTHERS = {
+    "table_selection": {"score_candidates", "score_difficulty", "score_baselines", "select_subset", "evaluate_subsets"},
+    "table_time": {"score_candidates", "score_difficulty", "score_baselines", "select_subset", "score_utility"},
+}
+"""Some kinds of jobs of the papers that the head-to-head has them make, with its own pool and goal."""
 KINDS = {
     "ddg": DDG,
     "delift": DELIFT,
+    "head_to_head": HEAD_TO_HEAD,
     "mend": MEND,
     "mini_world": MINI_WORLD,
     "nuggets": NUGGETS,
@@ -187,6 +210,18 @@ def test_one_anchor_set_is_scored_for_what_shows_one(jobs: list[dict[str, str]],
     anchors = {Path(job["output"].split(", ")[0]).parent.name for job in found if job["rule"].endswith("candidates")}
     assert anchors == {"kmeans_100"}
     assert not any("benchmark" in job["rule"] or "mt_bench" in str(job) for job in found)
+
+
+@pytest.mark.parametrize("artifact", OTHERS)
+def test_the_head_to_head_has_the_papers_rules_make_its_files(jobs: list[dict[str, str]], artifact: str) -> None:
+    found = [job for job in behind(jobs, artifact, "head_to_head") if "/head_to_head/" in job["output"]]
+    theirs = {job["rule"].partition("_")[2] for job in found if not job["rule"].startswith("head_to_head_")}
+    assert theirs >= OTHERS[artifact] - {"score_utility"}
+    every = {job["rule"] for job in behind(jobs, artifact, "head_to_head")}
+    assert ("delift_score_utility" in every, "delift_evaluate_subsets" in every) == (
+        True,
+        artifact == "table_selection",
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,8 @@ def listed_paper(paper):
     return listed
 
 
-# The papers that list their tables and figures, and the page on the shipped models; the others have rules of their own
-# for them, and <paper>_runs.smk.
-LISTED = {
-    paper: listed_paper(paper)
-    for paper in [*PAPERS, "mini_world"]
-    if Path(f"scripts/{paper}/artifacts.py").is_file()
-}
+# The lists and plans of the papers, and of the page on the shipped models.
+LISTED = {paper: listed_paper(paper) for paper in [*PAPERS, "mini_world"]}
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
@@ -271,19 +266,12 @@ def model_folder(wildcards):
 
 def artifact_names(paper, kind):
     """Return the names of a paper's tables or figures."""
-    if paper in LISTED:
-        return [artifact.name for artifact in LISTED[paper].artifacts if artifact.kind == kind]
-    return globals().get(f"{paper.upper()}_{kind.upper()}S", [])
+    return [artifact.name for artifact in LISTED[paper].artifacts if artifact.kind == kind]
 
 
 def paper_files(paper):
     """Return the raw data and the models that a paper reads and that come over the network."""
-    if paper in LISTED:
-        plan = LISTED[paper].plan
-        raw, models = plan.raw_files(DATASETS), [name for name in plan.models() if name in MODELS]
-        more = LISTED[paper].downloads()
-    else:
-        raw, models = globals()[f"{paper}_raw_files"](), globals()[f"{paper.upper()}_MODELS"]
-        more = globals().get(f"{paper}_downloads", list)()
+    plan = LISTED[paper].plan
+    models = [name for name in plan.models() if name in MODELS]
     fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not is_as_it_is(MODELS[model])]
-    return [*raw_files(raw), *fetched, *more]
+    return [*raw_files(plan.raw_files(DATASETS)), *fetched, *LISTED[paper].downloads()]

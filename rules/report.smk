@@ -21,7 +21,6 @@ WITH_CLAIM = [paper for paper in config["papers"] if paper in config["overview"]
 WITHOUT_GPU = [
     (paper, artifact.name)
     for paper in config["papers"]
-    if paper in LISTED
     for artifact in LISTED[paper].artifacts
     if artifact.data_alone
 ]

@@ -6,9 +6,10 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Sequence
 
-from scripts.common.artifacts import NOT_MEASURED, add_output_flags
+from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
+from scripts.common.measured import NOT_MEASURED
 from scripts.common.metrics import read_metrics, with_value
 from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_json, settings_of

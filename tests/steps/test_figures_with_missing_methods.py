@@ -16,14 +16,14 @@ from typing import Any, Callable, Sequence
 import pytest
 
 from scripts.common import figures
-from scripts.common.files import read_csv, write_csv
+from scripts.common.files import read_csv, write_csv, write_jsonl
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, read_merged, read_metrics, write_metrics
 from scripts.ddg import plot_sensitivity, plot_training
 from scripts.delift import plot_judge_scores, plot_stages, plot_subset_size
 from scripts.head_to_head import plot_costs, plot_times
 from scripts.head_to_head.columns import TIME_COLUMNS
 from scripts.mend import cost_figure, plot_attention, plot_efficiency, plot_lambda, plot_ratio, plot_timing
-from scripts.nuggets import benchmarks, plot_anchor_sizes, plot_pairwise
+from scripts.nuggets import plot_anchor_sizes, plot_pairwise, plot_released, plot_selection_quality
 from scripts.report import plot_overview
 from scripts.step_by_step import figures as step_by_step
 from scripts.step_by_step import plot_minimum, plot_shares, plot_sizes
@@ -34,7 +34,7 @@ from tests.unit import ddg_results, delift_small, head_to_head_small, mend_resul
 from tests.unit.nuggets_eval import flags
 from tests.unit.nuggets_eval import plan as nuggets_plan
 
-OUTCOMES, SCORES = list(plot_pairwise.OUTCOMES), list(benchmarks.SCORES)
+OUTCOMES, SCORES = list(plot_pairwise.OUTCOMES), list(plot_selection_quality.SCORES)
 SUBSETS = ["base", "full", "gt_0.9"]
 
 
@@ -169,7 +169,37 @@ def overview_case(folder: Path) -> Case:
     return Case(plot_overview.main, {"metrics": folder / "metrics.csv"}, further, methods)
 
 
+def released_case(folder: Path) -> Case:
+    """Return the figure of our scores beside released ones: four rows, of which two have a released score."""
+    name, about = "released/kmeans_4", ("nuggets", "released/kmeans_4")
+    rows = [
+        metric_row(*about, setting, "tiny", score, 0, metric, value, 4)
+        for setting in ("label", "equal_length")
+        for score in SCORES
+        if (setting, score) != ("equal_length", "length")
+        for metric, value in (("auc", 0.7), ("auc_low", 0.6), ("auc_high", 0.8))
+    ]
+    rows += [
+        metric_row(*about, f"n_anchors_{size}", "tiny", "golden_score", draw, "auc", 0.5 + size / 20, 4)
+        for size in (2, 4)
+        for draw in range(2)
+    ]
+    assert {row["experiment"] for row in rows} == {name}
+    write_metrics(folder / "released.csv", rows)
+    write_csv(folder / "nothing_published.csv", [], PUBLISHED_COLUMNS)
+    scored = [{"id": f"p{i}", "golden_score": i / 4, "mean_gain_nats": 0} for i in range(4)]
+    write_csv(folder / "scored.csv", scored, ("id", "golden_score", "mean_gain_nats"))
+    truth = [{"id": f"p{i}", "good": i > 1, "family": "unknown", "fault": ""} for i in range(4)]
+    write_jsonl(folder / "listed.jsonl", truth)
+    write_jsonl(folder / "given.jsonl", [{"id": "p0", "score": 0.1}, {"id": "p1", "score": 0.4}])
+    files = {"scores": folder / "scored.csv", "truth": folder / "listed.jsonl", "released": folder / "given.jsonl"}
+    given = flags({"artifact": "figure_released", "settings": nuggets_plan().settings("figure_released"), **files})
+    inputs = {"measured": folder / "released.csv", "published": folder / "nothing_published.csv"}
+    return Case(plot_released.main, inputs, given, SCORES, noted=False)
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
+    "nuggets/released": released_case,
     "nuggets/pairwise": lambda folder: nuggets_case(folder, "pairwise", ["base", "gt_0.5"], OUTCOMES),
     "nuggets/selection_quality": lambda folder: nuggets_case(folder, "selection_quality", ["base", "full"]),
     "nuggets/selection_quality_scores": lambda folder: nuggets_case(folder, "selection_quality", SCORES),
@@ -311,7 +341,7 @@ def test_every_figure_that_compares_methods_is_here():
     steps = {f"{path.parent.name}.{path.stem}" for path in Path("scripts").glob("*/plot_*.py")}
     without_methods = {
         "nuggets.plot_scores", "nuggets.plot_cases", "mini_world.plot_authors", "mini_world.plot_in_context",
-        "report.plot_contact_sheet",
+        "report.plot_contact_sheet", "report.plot_claims",
     }  # fmt: skip
     here = {
         f"{module.__name__.split('.')[1]}.{module.__name__.split('.')[2]}"

@@ -318,7 +318,7 @@ rule delift_select_subset:
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q} {params.scores:q}"
-        " {params.truth:q} --paper {wildcards.asker} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " {params.truth:q} --paper {wildcards.asker:q} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
         " --name {wildcards.method:q} --method {params.method:q}"
         " --fractions {params.fractions} --seeds {params.seeds} --threads {params.threads}"
         " --subsets-out {output.subsets:q} --measured-out {output.measured:q} --run-out {output.run:q}"
@@ -405,7 +405,7 @@ rule delift_score_answers:
     shell:
         "python -m {params.module}"
         " --answers {input.answers:q} --test {input.test:q}"
-        " --paper {wildcards.asker} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
+        " --paper {wildcards.asker:q} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
         " {params.embedder:q} --embedder-family {params.family} {params.compute}"
         " --settings {params.settings:q} --scored-out {output.scored:q} --measured-out {output.measured:q}"
         " > {log:q} 2>&1"

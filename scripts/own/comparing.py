@@ -23,7 +23,7 @@ from scripts.own.flags import (
     size_kept,
 )
 from scripts.own.pages import Page, figure, render
-from scripts.own.planning import say_plan
+from scripts.own.planning import Work, say_plan, tokens_of
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
 from scripts.own.run_folder import RunFolder, say, shown
 from scripts.own.settings import GOAL, POOL, TEST, TIER, Machine, Task, comparing_settings, model_rows
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> list[Result]:
         say(f"settings: {shown(folder.path / 'own.yaml')}")
         return []
     if args.dry_run:
-        say_plan(folder, targets, args)
+        say_plan(folder, targets, args, Work(task, tokens_of(pool.rows), len(test), args.epochs))
         return []
     folder.run(targets, args.cores, args.profile)
     found = results_of(task, folder.path, len(test))

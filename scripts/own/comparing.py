@@ -152,7 +152,7 @@ def read_parts(args: argparse.Namespace) -> tuple[OwnRows, OwnRows, OwnRows]:
     if len(test) < 2:
         raise UserError("--test: one row says nothing; give at least some dozens")
     if goal is None:
-        goal = hold_out(pool, 0.2, STAND_IN, seed=1)[1]
+        goal = hold_out(pool, HELD_OUT, STAND_IN, seed=1, flag="--goal")[1]
         say(f"no --goal: {len(goal):,} rows of the pool, drawn by chance, stand for what is to be learnt")
     seen = {(row["instruction"], row["input"]) for row in pool.rows}
     asked = sum((row["instruction"], row["input"]) in seen for row in test.rows)

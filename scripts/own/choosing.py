@@ -20,7 +20,7 @@ from scripts.own.flags import (
     size_kept,
 )
 from scripts.own.models import OwnModel, find_model
-from scripts.own.planning import say_plan
+from scripts.own.planning import Work, say_plan, tokens_of
 from scripts.own.rows import OwnRows, parse_columns, read_own, write_chosen
 from scripts.own.run_folder import ROOT, RunFolder, say, shown
 from scripts.own.settings import (
@@ -133,14 +133,13 @@ def run(args: argparse.Namespace) -> list[Chosen]:
         say(f"settings: {shown(folder.path / 'own.yaml')}; to run them there: {command}")
         return []
     if args.dry_run:
-        say_plan(folder, list(targets.values()), args)
+        say_plan(folder, list(targets.values()), args, Work(task, tokens_of(pool.rows)))
         return []
     folder.run(list(targets.values()), args.cores, args.profile)
     found = [write_way(way, folder.path / targets[way], task, pool, out, folder.path) for way in ways]
     if args.export:
-        for one in found:
-            file = export_rows(args.export, out / args.export, spoken(one.way), pool.part(one.places))
-            say(f"for {args.export}: {shown(file)}")
+        files = [export_rows(args.export, out / args.export, spoken(one.way), pool.part(one.places)) for one in found]
+        say(f"for {args.export}: {', '.join(dict.fromkeys(map(shown, files)))}")
     return found
 
 

@@ -23,7 +23,7 @@ from scripts.own.flags import (
     size_kept,
 )
 from scripts.own.pages import Page, figure, render
-from scripts.own.planning import say_plan
+from scripts.own.planning import Work, say_plan, tokens_of
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
 from scripts.own.run_folder import RunFolder, say, shown
 from scripts.own.settings import GOAL, POOL, TEST, TIER, Machine, Task, comparing_settings, model_rows
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> list[Result]:
         say(f"settings: {shown(folder.path / 'own.yaml')}")
         return []
     if args.dry_run:
-        say_plan(folder, targets, args)
+        say_plan(folder, targets, args, Work(task, tokens_of(pool.rows), len(test), args.epochs))
         return []
     folder.run(targets, args.cores, args.profile)
     found = results_of(task, folder.path, len(test))
@@ -152,7 +152,7 @@ def read_parts(args: argparse.Namespace) -> tuple[OwnRows, OwnRows, OwnRows]:
     if len(test) < 2:
         raise UserError("--test: one row says nothing; give at least some dozens")
     if goal is None:
-        goal = hold_out(pool, 0.2, STAND_IN, seed=1)[1]
+        goal = hold_out(pool, HELD_OUT, STAND_IN, seed=1, flag="--goal")[1]
         say(f"no --goal: {len(goal):,} rows of the pool, drawn by chance, stand for what is to be learnt")
     seen = {(row["instruction"], row["input"]) for row in pool.rows}
     asked = sum((row["instruction"], row["input"]) in seen for row in test.rows)

@@ -68,6 +68,8 @@ def _wanted(family: str) -> str:
 
 
 def _local(path: Path, flag: str, name: str, family: str) -> OwnModel:
+    if "{" in str(path) or "}" in str(path):
+        raise UserError(f"{flag}: {path} holds a brace, which the workflow reads as a wildcard; rename it")
     if path.is_file() and path.suffix != ".gguf":
         raise UserError(f"{flag}: {path} is a file; name the model's folder, or a GGUF file")
     if path.is_file():

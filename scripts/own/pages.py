@@ -14,7 +14,8 @@ BETTER, WORSE, OPEN = "#0072b2", "#d55e00", "#666666"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
+th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { white-space: normal; }
 th:first-child, td:first-child { text-align: left; }
 ul.verdicts { padding-left: 1.2rem; } p.facts { color: #555; }
 @media (prefers-color-scheme: dark) { body { background: #fff; } }
@@ -84,7 +85,10 @@ def figure(results: Sequence[Result]) -> str:
     def x(value: float) -> float:
         return round(LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT), 1)
 
-    parts = [f'<line x1="{x(0)}" x2="{x(0)}" y1="10" y2="{height - 40}" stroke="#999" stroke-dasharray="4 3"/>']
+    parts = [
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
+        f'<line x1="{x(0)}" x2="{x(0)}" y1="10" y2="{height - 40}" stroke="#999" stroke-dasharray="4 3"/>'
+    ]
     for number, one in enumerate(drawn):
         difference, y = one.difference, ROW * number + ROW // 2 + 6
         assert difference is not None
@@ -97,7 +101,9 @@ def figure(results: Sequence[Result]) -> str:
         )
     marks = [low + margin, 0.0, high - margin] if low < -margin and high > margin else [low + margin, high - margin]
     for value in dict.fromkeys(round(mark, 3) for mark in marks):
-        parts.append(f'<text x="{x(value)}" y="{height - 22}" text-anchor="middle">{value:+.2f}</text>')
+        parts.append(
+            f'<text x="{x(value)}" y="{height - 22}" text-anchor="middle">{f"{value:+.2f}" if value else "0"}</text>'
+        )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
         f'<text x="{middle}" y="{height - 4}" text-anchor="middle">'

@@ -174,10 +174,11 @@ def _unanswered(record: Record, columns: Mapping[str, str]) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def hold_out(pool: OwnRows, share: float, most: int, seed: int) -> tuple[OwnRows, OwnRows]:
+def hold_out(pool: OwnRows, share: float, most: int, seed: int, flag: str = "--test") -> tuple[OwnRows, OwnRows]:
     """Return (what stays, what is held out): a share of the rows, at least one and at most `most`, drawn at random.
 
     Rows that ask the same question are held out together or not at all, else the test would ask what was trained on.
+    flag: what could be given instead, for the message.
     """
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(pool.rows):
@@ -192,7 +193,7 @@ def hold_out(pool: OwnRows, share: float, most: int, seed: int) -> tuple[OwnRows
             out += order[number]
     taken = set(out)
     if not out or len(taken) == len(pool):
-        raise UserError("--test: the pool is too small or too uniform to hold rows out; give a file of test rows")
+        raise UserError(f"{flag}: the pool is too small or too uniform to draw rows from it; give a file of them")
     return pool.part([i for i in range(len(pool)) if i not in taken]), pool.part(sorted(out))
 
 

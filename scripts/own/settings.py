@@ -18,6 +18,8 @@ TIER = "own"
 NOT_RUN = "own data"
 DELIFT_ARTIFACTS = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_fft",
                     "table_selection_quality", "figure_subset_size", "figure_laj", "figure_stages")  # fmt: skip
+WRITTEN = 48
+"""Tokens of an answer in a comparison."""
 NARROW = 256
 """Width of a model's states below which it is a small one of the mini tier's kind."""
 WIDE = 2048
@@ -104,9 +106,14 @@ def choosing_settings(task: Task) -> dict[str, Any]:
     }
 
 
+def anchors_without_goal(n_pool: int) -> int:
+    """Return how many anchors NUGGETS takes of a pool: 100 as published, a fifth of a smaller one."""
+    return min(100, max(1, n_pool // 5))
+
+
 def nuggets_settings(task: Task) -> dict[str, Any]:
     """Return what NUGGETS' rules are told. Without a goal its anchors are the pool's K-means centres, as published."""
-    anchors = {"by": "given", "n": None} if task.n_goal else {"by": "kmeans", "n": min(100, max(1, task.n_pool // 5))}
+    anchors = {"by": "given", "n": None} if task.n_goal else {"by": "kmeans", "n": anchors_without_goal(task.n_pool)}
     prompt = {"prompt": task.prompt} if task.prompt else {}
     return {
         "dataset": POOL,
@@ -237,7 +244,7 @@ def comparing_settings(task: Task, epochs: float) -> dict[str, Any]:
             "table_time": {**delift["table_time"], "not_run": NOT_RUN},
             "finetune": {**prompt, **learning_settings(model, epochs)},
             "shots": {"max_tokens": windowed(1024, model)},
-            "generate": {"max_new_tokens": 48, "temperature": 0.0, "min_p": 0.0, "batch_size": 32},
+            "generate": {"max_new_tokens": WRITTEN, "temperature": 0.0, "min_p": 0.0, "batch_size": 32},
         },
         "head_to_head": {
             "methods": {f"own_{way}": compared_row(way) for way in task.ways},

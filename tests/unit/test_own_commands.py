@@ -108,6 +108,13 @@ def test_a_model_that_is_converted_has_a_name_of_its_own(tmp_path: Path) -> None
     assert "own_model" not in names
 
 
+def test_the_catalogue_of_workflows_is_told_how_to_run_this_one() -> None:
+    told = yaml.safe_load((REPO_ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    assert told["software-stack-deployment"] == {"conda": True, "apptainer": True, "apptainer+conda": True}
+    assert told["report"] is True
+    assert told["mandatory-flags"]["flags"] == ""
+
+
 def settings() -> dict[str, object]:
     return {"tier": "own", "papers": ["nuggets"], "registries": {"datasets": ["own_datasets.yaml"], "models": []}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,22 @@ def test_two_test_rows_are_the_least(tmp_path: Path) -> None:
     (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
     with pytest.raises(UserError, match="--test: fewer than 2 rows"):
         results_of(task(["random", "ifd"]), tmp_path, 2)
+
+
+def test_no_embedder_and_no_judge_is_loaded_that_nobody_asks_for() -> None:
+    settings = comparing_settings(task(["random", "k_center"]), 3)
+    assert settings["delift"]["embed"]["model"] == "mini_causal"
+    assert settings["delift"]["judge"] == {"backend": "reference", "model": "reference"}
+    encoder = OwnModel("own_embedder", None, "encoder", width=96, window=128)
+    named = choosing_settings(dataclasses.replace(task(["k_center"]), embedder=encoder))["delift"]["embed"]
+    assert named == {"model": "own_embedder", "pooling": "first", "max_tokens": 128}
+
+
+def test_a_narrow_model_takes_one_thread_and_learns_with_all_its_weights() -> None:
+    wide = dataclasses.replace(MODEL, width=4096, window=32768)
+    narrow = comparing_settings(task(["random"]), 3)
+    large = comparing_settings(task(["random"], model=wide), 3)
+    assert (narrow["compute"]["threads"], large["compute"]["threads"]) == (1, 2)
+    learning = [one["head_to_head"]["selection"]["learning"] for one in (narrow, large)]
+    assert learning == ["fft", "peft"]
+    assert large["delift"]["finetune"]["peft"]["max_tokens"] == 1024

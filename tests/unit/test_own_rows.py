@@ -142,3 +142,23 @@ def test_trl_and_axolotl_get_messages(tmp_path: Path, kind: str) -> None:
         {"role": "user", "content": asked},
         {"role": "assistant", "content": first["output"]},
     ]
+
+
+def test_parquet_and_packed_files_are_read_and_written(tmp_path: Path) -> None:
+    import gzip
+
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_pylist([{**row, "score": number / 2} for number, row in enumerate(rows(20))])
+    parquet.write_table(table, tmp_path / "pool.parquet")
+    pool = read_own(tmp_path / "pool.parquet", "POOL", {})
+    written = parquet.read_table(write_chosen(tmp_path, "best", pool, [9, 4]))
+    assert written.schema == table.schema
+    assert written["score"].to_pylist() == [4.5, 2.0]
+    packed = tmp_path / "pool.json.gz"
+    packed.write_bytes(gzip.compress(write_pool(tmp_path).read_bytes()))
+    pool = read_own(packed, "POOL", {})
+    assert pool.said.endswith("pool.json.gz as Alpaca")
+    chosen = write_chosen(tmp_path, "top", pool, [3])
+    assert (chosen.name, len(json.loads(chosen.read_text(encoding="utf-8")))) == ("top.json", 1)

@@ -47,6 +47,7 @@ WRONG = {
         r"--model: mini_encoder is of the family encoder",
     ),
     "a folder without model": ("choose pool.json --by ifd --model folder", r"--model: .*folder holds no config.json"),
+    "a brace in the model's name": ("choose pool.json --by ifd --model {model}", r"--model: .* holds a brace"),
     "an embedder for nothing": (
         "choose pool.json --by random --embedder mini_encoder",
         r"--embedder: no way of --by compares",
@@ -95,6 +96,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_pool(tmp_path)
     write_questions(tmp_path)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "{model}").mkdir()
     (tmp_path / "broken.json").write_text('[{"instruction": "a", "output": }]', encoding="utf-8")
     (tmp_path / "empty.json").write_text("[]", encoding="utf-8")
     (tmp_path / "odd.json").write_text(json.dumps([{"a": "x", "b": "y"}] * 3), encoding="utf-8")

@@ -9,6 +9,7 @@
 #
 # PYTHON=python3.12   the interpreter to set up with (3.11 or newer)
 # CORES=4             cores for Snakemake (default: all)
+# TIER=laptop         settings of config/tiers (default: mini); MIRROR=folder   where the tier's data lie, without network
 # TARGET="nuggets_table_1 report"   what to build (default: everything)
 # AUDIT_IGNORE="PYSEC-2026-1"   vulnerabilities that do not concern us
 # PYTEST_ARGS="tests/unit -k score"  which tests (default: all)
@@ -20,6 +21,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 CORES ?= all
+TIER ?= mini
+MIRROR ?=
 TARGET ?=
 PYTEST_ARGS ?=
 AUDIT_IGNORE ?=
@@ -36,12 +39,16 @@ PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --quiet --disable-pip-versi
 ACTIVATE := export PATH="$$PWD/.venv/bin:$$PATH" VIRTUAL_ENV="$$PWD/.venv"; unset PYTHONHOME PYTHONPATH; \
   mkdir -p "$${XDG_CACHE_HOME:-$$HOME/.cache}" 2> /dev/null || export XDG_CACHE_HOME="$$PWD/.snakemake/cache";
 
+COMMA := ,
+TIER_FLAGS = $(if $(filter-out mini,$(TIER)),--configfile config/tiers/$(TIER).yaml) \
+  $(if $(MIRROR),--config data='{source: mirror$(COMMA) mirror: $(MIRROR)}')
+
 run: venv
-	@$(ACTIVATE) python -m snakemake --cores $(CORES) $(TARGET)
+	@$(ACTIVATE) python -m snakemake --cores $(CORES) $(TARGET) $(TIER_FLAGS)
 	@echo
-	@echo "Report:  results/mini/report.html"
-	@echo "Tables:  results/mini/tables    Figures:  results/mini/figures"
-	@echo "Numbers: results/mini/metrics.csv    Beside the published ones: results/mini/comparison.csv"
+	@echo "Report:  results/$(TIER)/report.html"
+	@echo "Tables:  results/$(TIER)/tables    Figures:  results/$(TIER)/figures"
+	@echo "Numbers: results/$(TIER)/metrics.csv    Beside the published ones: results/$(TIER)/comparison.csv"
 
 # Done once for each content of the lock: the copy in .venv is written last, so an interrupted set-up is taken up again.
 # A .venv that works is brought up to date in place and never wiped, as something may be running in it.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from scripts.common.files import read_csv
+from scripts.common.yaml_files import read_yaml
+from scripts.report.claims import CLAIM_COLUMNS
 from tests.workspace import REPO_ROOT, artifact_rules
 
 PAGE = REPO_ROOT / "docs" / "artifacts.md"
@@ -34,3 +37,20 @@ def test_the_readme_shows_the_overview_and_leads_to_the_page():
     text = (REPO_ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"!\[[^\]]+\]\(docs/figures/overview\.png\)", text)
     assert "](docs/artifacts.md)" in text
+
+
+def test_the_page_of_claims_is_about_every_claim():
+    text = (REPO_ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    claims = read_yaml(REPO_ROOT / "config" / "published" / "claims.yaml")
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", text, flags=re.M)
+    assert {(row["claim"], row["where"]) for row in claims.values()} <= set(rows), AGAIN
+    kept = {row["claim"] for row in read_csv(REPO_ROOT / "docs" / "claims" / "mini.csv", CLAIM_COLUMNS)}
+    assert kept == set(claims), AGAIN
+
+
+def test_the_readme_counts_the_verdicts_as_the_page_of_claims_does():
+    text = (REPO_ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    table = text[text.index("| paper | tier |") :].partition("\n\n")[0]
+    assert table in (REPO_ROOT / "README.md").read_text(encoding="utf-8"), (
+        f"{AGAIN}; put its first table into README.md"
+    )

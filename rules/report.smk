@@ -191,7 +191,7 @@ rule report_plot_claims:
         tier=config["tier"],
     shell:
         "python -m {params.module}"
-        " --claims {input.claims:q} --paper {wildcards.paper} --tier {params.tier}"
+        " --claims {input.claims:q} --paper {wildcards.paper:q} --tier {params.tier}"
         " --pdf-out {output.pdf:q} --png-out {output.png:q} --csv-out {output.csv:q}"
         " > {log:q} 2>&1"
 

@@ -26,7 +26,7 @@ from scripts.own.pages import Page, figure, render
 from scripts.own.planning import Work, say_plan, tokens_of
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
 from scripts.own.run_folder import RunFolder, say, shown
-from scripts.own.settings import GOAL, POOL, TEST, TIER, Machine, Task, comparing_settings, model_rows
+from scripts.own.settings import GOAL, PAIR, POOL, TEST, TIER, Machine, Task, comparing_settings, model_of, model_rows
 from scripts.own.statistics import Difference, paired_difference, verdict
 from scripts.own.ways import check_ways, help_lines, parse_ways, spoken
 from scripts.selection.methods import WAYS
@@ -37,6 +37,22 @@ STAND_IN = 100
 RESULTS = f"results/{TIER}/head_to_head"
 COLUMNS = ("method", "loglik_nats_per_token", "rouge_1", "against_random", "low", "high", "verdict", "choosing_gflops",
            "choosing_in_trainings", "choosing_seconds")  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What the workflow is asked for: answers of each subset's models, counted operations, seconds of choosing."""
+
+    answers: Sequence[str]
+    operations: str
+    times: str
+
+    @classmethod
+    def of(cls, task: Task) -> Files:
+        """Return the files of a comparison: a job for the model as it is, one for the whole pool, one for each way."""
+        place = f"{PAIR}/{model_of(task)}"
+        jobs = [f"{RESULTS}/scores/{place}/words/jobs_{number}.jsonl" for number in range(2 + len(task.ways))]
+        return cls(jobs, f"{RESULTS}/operations/{place}.csv", f"{RESULTS}/times_choosing.csv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +130,8 @@ def run(args: argparse.Namespace) -> list[Result]:
     folder = RunFolder(out / "run_compare")
     parts = {POOL: pool.rows, GOAL: goal.rows, TEST: test.rows}
     folder.prepare(comparing_settings(task, args.epochs), parts, model_rows(model, embedder))
-    targets = [f"{RESULTS}/{name}" for name in ("answers.jsonl", "operations.csv", "times.csv")]
+    files = Files.of(task)
+    targets = [*files.answers, files.operations, files.times]
     if args.config_only:
         say(f"settings: {shown(folder.path / 'own.yaml')}")
         return []
@@ -174,16 +191,17 @@ def whole_percent(keep: int, n_pool: int, text: str) -> int:
 
 def results_of(task: Task, folder: Path, n_test: int) -> list[Result]:
     """Return what each choice reached: base model, random, the ways, the whole pool."""
-    answers = read_jsonl(folder / RESULTS / "answers.jsonl")
+    files = Files.of(task)
+    answers = [row for path in files.answers for row in read_jsonl(folder / path)]
     loglik, rouge = per_row(answers)
     if loglik["own_random"].shape[1] < 2:
         raise UserError("--test: fewer than 2 rows have an answer that fits the model's window; give shorter ones")
     dropped = n_test - loglik["own_random"].shape[1]
     if dropped:
         say(f"note: {dropped} of {n_test} test rows do not fit the model's window and are left out")
-    flops = {row["what"]: float(row["flops"]) for row in read_csv(folder / RESULTS / "operations.csv")}
+    flops = {row["what"]: float(row["flops"]) for row in read_csv(folder / files.operations)}
     seconds: dict[str, float] = collections.Counter()
-    for row in read_csv(folder / RESULTS / "times.csv"):
+    for row in read_csv(folder / files.times):
         seconds[row["method"]] += float(row["seconds"])
     random = loglik["own_random"]
     found = []

@@ -129,7 +129,7 @@ def nuggets_settings(task: Task) -> dict[str, Any]:
         "score": {"too_long": "truncate", "pad_word": False, "shard_size": min(1000, task.n_pool), **prompt},
         "subset_fraction": task.keep / task.n_pool,
         "seeds": list(task.seeds),
-        "table_released": {"dataset": None},
+        "table_released_counts": {"dataset": None},
     }
 
 

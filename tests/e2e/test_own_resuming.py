@@ -18,7 +18,7 @@ from tests.workspace import REPO_ROOT, environment
 
 COMMAND = "compare pool.json --goal good.json --model MODEL --by ifd --keep 20% --epochs 1 --cores 2"
 WRITTEN = "results/own/head_to_head"
-TIMED = ("times.csv", ".run.json")
+TIMED = ("times_choosing.csv", ".run.json")
 """Ends of files that hold seconds."""
 
 

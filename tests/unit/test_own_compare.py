@@ -14,6 +14,7 @@ import yaml
 
 from scripts.common.config_check import config_faults
 from scripts.common.errors import UserError
+from scripts.common.files import write_text
 from scripts.own import comparing
 from scripts.own.comparing import Result, per_row, results_of, row_of, table_lines, whole_percent
 from scripts.own.models import OwnModel
@@ -116,13 +117,20 @@ def test_answers_become_tables_of_trainings_and_rows() -> None:
     assert rouge["full"].shape == (2, 2)
 
 
+def write_run(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write what the workflow leaves: the answers of each job, operations and seconds."""
+    files = comparing.Files.of(task(["random", "ifd"]))
+    assert len(files.answers) == 4
+    for path, method in zip(files.answers, ("full", "initial", "own_ifd", "own_random")):
+        own = [json.dumps(row) + "\n" for row in rows if row["method"] == method]
+        write_text(folder / path, "".join(own))
+    write_text(folder / files.operations, "what,flops\nifd,3e9\nfinetune,6e9\n")
+    write_text(folder / files.times, "method,part,seconds\nown_ifd,scoring,2\nown_ifd,choosing,1\n")
+
+
 @pytest.fixture
 def results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[Result]:
-    folder = tmp_path / comparing.RESULTS
-    folder.mkdir(parents=True)
-    (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers()), encoding="utf-8")
-    (folder / "operations.csv").write_text("what,flops\nifd,3e9\nfinetune,6e9\n", encoding="utf-8")
-    (folder / "times.csv").write_text("method,part,seconds\nown_ifd,scoring,2\nown_ifd,choosing,1\n", encoding="utf-8")
+    write_run(tmp_path, answers())
     found = results_of(task(["random", "ifd"]), tmp_path, 3)
     assert "1 of 3 test rows do not fit" in capsys.readouterr().err
     return found
@@ -169,10 +177,7 @@ def test_a_difference_of_nothing_is_drawn_too() -> None:
 
 
 def test_two_test_rows_are_the_least(tmp_path: Path) -> None:
-    folder = tmp_path / comparing.RESULTS
-    folder.mkdir(parents=True)
-    kept = [row for row in answers() if row["id"] != "a"]
-    (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    write_run(tmp_path, [row for row in answers() if row["id"] != "a"])
     with pytest.raises(UserError, match="--test: fewer than 2 rows"):
         results_of(task(["random", "ifd"]), tmp_path, 2)
 

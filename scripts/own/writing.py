@@ -137,28 +137,13 @@ def writing_settings(args: argparse.Namespace, model: OwnModel, encoder: OwnMode
     """Return the overlay by which DDG's rules write texts; a narrow model takes higher rates, as in the mini tier."""
     narrow = model.width is not None and model.width < NARROW
     machine = Machine.here(args.cores, args.profile is not None)
-    distinct = max(2, smallest // 2)  # texts may differ and still be one point to the classifier
     return {
         "tier": TIER,
         "papers": ["ddg"],
         "compute": compute_settings(machine, model),
         "registries": {"datasets": ["own_datasets.yaml"], "models": ["own_models.yaml"]},
         "ddg": {
-            "tasks": {
-                TASK: {
-                    "title": "own texts",
-                    "dataset": DATA,
-                    "train": "train",
-                    "test": "train",
-                    "limit": None,
-                    "text_columns": ["text"],
-                    "max_tokens": args.longest,
-                    "metric": "accuracy",
-                    "prompt": "single",
-                    "turns": 1,
-                    "released": None,
-                }
-            },
+            "tasks": {TASK: task_row(args.longest)},
             "seeds": [args.seed],
             "generator": model.name,
             "learner": "own",
@@ -169,20 +154,7 @@ def writing_settings(args: argparse.Namespace, model: OwnModel, encoder: OwnMode
                 "save_steps": max(100, args.steps // 10),
                 "optimizer": {"learning_rate": 3e-3 if narrow else 5e-5},
             },
-            "matching": {
-                "outer_loops": args.loops,
-                "synthetic_per_class": min(64, distinct),
-                "real_per_class": min(200, smallest),
-                "clusters": min(64, distinct),
-                "representative": {"versions": 10, "size": min(200, distinct)},
-                "monitor_texts": min(200, smallest),
-                "save_loops": INTERVAL * max(1, args.loops // (10 * INTERVAL)),
-                "interval": INTERVAL,
-                **({"optimizer": {"learning_rate": 3e-4}, "lm_weight": 0.3} if narrow else {}),
-                "learner": {
-                    "max_tokens": 4 * args.longest if encoder.window is None else min(encoder.window, 4 * args.longest)
-                },
-            },
+            "matching": matching_settings(args, encoder, smallest, narrow),
             "sets": {
                 "dpcs": [args.per_class],
                 "draws": 1,
@@ -191,6 +163,41 @@ def writing_settings(args: argparse.Namespace, model: OwnModel, encoder: OwnMode
             },
             "distil": {"tasks": [TASK], "methods": [args.by]},
         },
+    }
+
+
+def task_row(longest: int) -> dict[str, Any]:
+    """Return the row of `ddg.tasks` for one's own texts; longest: tokens of a written text."""
+    return {
+        "title": "own texts",
+        "dataset": DATA,
+        "train": "train",
+        "test": "train",
+        "limit": None,
+        "text_columns": ["text"],
+        "max_tokens": longest,
+        "metric": "accuracy",
+        "prompt": "single",
+        "turns": 1,
+        "released": None,
+    }
+
+
+def matching_settings(args: argparse.Namespace, encoder: OwnModel, smallest: int, narrow: bool) -> dict[str, Any]:
+    """Return how gradients are matched; smallest: texts of the rarest class."""
+    distinct = max(2, smallest // 2)  # texts may differ and still be one point to the classifier
+    read = 4 * args.longest
+    return {
+        "outer_loops": args.loops,
+        "synthetic_per_class": min(64, distinct),
+        "real_per_class": min(200, smallest),
+        "clusters": min(64, distinct),
+        "representative": {"versions": 10, "size": min(200, distinct)},
+        "monitor_texts": min(200, smallest),
+        "save_loops": INTERVAL * max(1, args.loops // (10 * INTERVAL)),
+        "interval": INTERVAL,
+        **({"optimizer": {"learning_rate": 3e-4}, "lm_weight": 0.3} if narrow else {}),
+        "learner": {"max_tokens": read if encoder.window is None else min(encoder.window, read)},
     }
 
 

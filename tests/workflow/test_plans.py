@@ -16,8 +16,8 @@ EMBEDDING = {"embed_prompts"}
 TRAINING = {"select_subset", "train_model"}
 JUDGING = {"generate_answers", "judge_answers"}
 NUGGETS = {
-    "table_1": SCORING | EMBEDDING | TRAINING | JUDGING,
-    "table_2": SCORING | EMBEDDING | TRAINING | JUDGING,
+    "table_1": SCORING | TRAINING | JUDGING,
+    "table_2": SCORING | TRAINING | JUDGING,
     "table_3": SCORING | EMBEDDING | TRAINING | JUDGING,
     "table_baselines": SCORING | EMBEDDING | {"score_difficulty"} | TRAINING | JUDGING,
     "table_selection_quality": SCORING | EMBEDDING | {"score_difficulty", "measure_quality"},

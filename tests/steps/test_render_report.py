@@ -359,7 +359,9 @@ def test_browser_shows_the_page_without_complaint(pages, width, scheme):
         assert page.run("document.title") == "thrift: report of the paper tier"
         assert page.run("window.injected === undefined")
         assert page.run(f"document.body.textContent.includes({json.dumps(EVIL)})")
-        assert page.run("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True] * 2
+        assert (
+            page.run("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True] * 3
+        )  # overview, claims, figure
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
         light = page.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(v => v > 128)")
         assert light == (scheme == "light")

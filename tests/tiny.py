@@ -18,6 +18,7 @@ RUN_FACTS = (
     "*/times.csv",
     "*/times_*.csv",
     "*/timing.csv",
+    "measured/seconds/*.csv",
     "*/*_table_time.*",
     "*/mend_*_timing.*",
 )

@@ -69,9 +69,17 @@ def n_devices(command: str) -> int:
 
 
 def factor(name: str | float, flags: Mapping[str, list[str]]) -> float:
-    """Return a factor of config/costs.yaml for one job. Raises KeyError where the job has no such flag or key."""
+    """Return a factor of config/costs.yaml for one job. Raises KeyError where the job has no such flag or key.
+
+    A name that ends in `?` counts once where the job has no such flag or key, or nothing behind it.
+    """
     if isinstance(name, (int, float)):
         return float(name)
+    if name.endswith("?"):
+        try:
+            return factor(name[:-1], flags) or 1.0
+        except (KeyError, TypeError, IndexError):
+            return 1.0
     if name == "shard":
         return float(flags["--stop"][0]) - float(flags["--start"][0])
     if name.startswith("--"):
@@ -108,7 +116,10 @@ def counted_seconds(rule: str, command: str, costs: Costs, sizes: Mapping[str, f
     seconds = 0.0
     try:
         for part in costs.rules[rule]:
-            model = flags[part["model"]][0].rstrip("/").rpartition("/")[2]
+            flag = part["model"].removesuffix("?")
+            if flag != part["model"] and not flags.get(flag):
+                continue  # a job that needs no model
+            model = flags[flag][0].rstrip("/").rpartition("/")[2]
             weights = sizes[model] if model in sizes else costs.parameters[model]
             tokens = math.prod(factor(name, flags) for name in (*part["texts"], *part["tokens"]))
             seconds += OPERATIONS[part["do"]] * weights * tokens / costs.speed[device][part["do"]]

@@ -171,3 +171,10 @@ def test_the_costs_speak_of_rules_and_models_that_there_are(repo_root: Path) -> 
 def test_models_of_ones_own_need_no_title() -> None:
     models = {"own": {"title": None}, "other": {}, "named": {"title": "my own, 1.5 B parameters"}}
     assert model_sizes(models) == {"named": 1.5e9}
+
+
+def test_a_factor_that_may_be_missing_counts_once() -> None:
+    flags = {"--sets": ["a", "b"], "--settings": ['{"draws": 3}'], "--none": []}
+    assert [factor(name, flags) for name in ("--sets?", "draws?", "--round?", "dpcs?", "--none?")] == [2, 3, 1, 1, 1]
+    with pytest.raises(KeyError):
+        factor("--round", flags)

@@ -40,6 +40,15 @@ def refused(folder: Path, told: str = "") -> str:
     return str(error.value)
 
 
+def loaded_or_refused(folder: Path) -> str:
+    """Return the line with which a folder is refused, an empty text where it loads."""
+    try:
+        load_model(str(folder), device="cpu")
+    except UserError as error:
+        return str(error)
+    return ""
+
+
 def change(folder: Path, **changes: Any) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
@@ -62,7 +71,7 @@ def test_quantised_checkpoints_need_their_library(folder: Path, method: Any, tol
     if needed and load.is_installed(needed):
         pytest.skip(f"{needed} is here")
     change(folder, quantization_config=method)
-    refused(folder, told)
+    assert told in refused(folder)
 
 
 DEEP = "[" * 100_000
@@ -76,13 +85,9 @@ LONG = "1" * 10_000
 def test_a_broken_file_is_one_line(folder: Path, file: str, text: str) -> None:
     (folder / file).write_text(text)
     if file == "tokenizer_config.json" and text in ("{}", "\ufeff{}", '{"model": {}}', f'{{"a": {LONG}}}'):
-        try:
-            load_model(str(folder), device="cpu")  # nothing that it says is needed
-        except UserError as error:
-            if "\n" in str(error):
-                raise
+        assert "\n" not in loaded_or_refused(folder)  # nothing that it says is needed
         return
-    refused(folder)
+    assert str(folder) in refused(folder)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ def test_a_broken_file_is_one_line(folder: Path, file: str, text: str) -> None:
 )
 def test_a_config_that_does_not_fit_is_one_line(folder: Path, changes: dict[str, Any]) -> None:
     change(folder, **changes)
-    refused(folder)
+    assert str(folder) in refused(folder)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -129,11 +134,7 @@ def test_no_damage_ends_in_a_traceback(sound: Path, tmp_path_factory: Any, file:
         body = body or bytearray(b" ")
     folder = Path(shutil.copytree(sound, tmp_path_factory.mktemp("fuzz") / "m"))
     (folder / file).write_bytes(bytes(body))
-    try:
-        load_model(str(folder), device="cpu")
-    except UserError as error:
-        if "\n" in str(error):
-            raise
+    assert "\n" not in loaded_or_refused(folder)
     shutil.rmtree(folder)
 
 
@@ -236,7 +237,7 @@ def test_adapters_that_cannot_be_used_are_one_line(folder: Path, tmp_path: Path,
         say(adapter, peft_type="NO_SUCH")
     elif fault == "json":
         (adapter / "adapter_config.json").write_text("[1")
-    refused(adapter, told)
+    assert told in refused(adapter)
 
 
 def test_adapters_with_words_of_their_own(folder: Path, tmp_path: Path) -> None:

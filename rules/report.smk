@@ -19,17 +19,16 @@ REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] 
 WITH_CLAIM = [paper for paper in config["papers"] if paper in config["overview"]]
 # Tables and figures whose published values can be checked from data alone, and the measured values that they show.
 WITHOUT_GPU = [
-    (paper, artifact.name)
-    for paper in config["papers"]
-    for artifact in LISTED[paper].artifacts
-    if artifact.data_alone
+    (paper, artifact.name) for paper in config["papers"] for artifact in LISTED[paper].artifacts if artifact.data_alone
 ]
 WITHOUT_GPU_MEASURED = sorted(
     {file for paper, artifact in WITHOUT_GPU for file in LISTED[paper].plan.needs(artifact).measured}
 )
 # Papers with claims, and what other tiers that are kept in docs/ say of them.
 CLAIMING = [paper for paper in config["papers"] if paper != "head_to_head"]
-OTHER_CLAIMS = [path for path in sorted(map(str, Path("docs/claims").glob("*.csv"))) if Path(path).stem != config["tier"]]
+OTHER_CLAIMS = [
+    path for path in sorted(map(str, Path("docs/claims").glob("*.csv"))) if Path(path).stem != config["tier"]
+]
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
 
 

@@ -19,7 +19,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
-from scripts.bench.memory import own_peak_mib
+from scripts.bench.peak import own_peak_mib
 from scripts.bench.references import seconds
 from scripts.bench.results import add_bench_flags, make_result, median_ratio, take_turns
 from scripts.common.errors import UserError, run_step

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import resource
-import subprocess
 import sys
-from pathlib import Path
 from typing import Iterator, Sequence
 
+from scripts.bench.peak import own_peak_mib
 from scripts.common.seeding import generator
 
 WORDS = 8_000
@@ -22,13 +20,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, required=True, help="how many prefixes to score")
     return parser.parse_args(argv)
-
-
-def peak_mib(n_candidates: int) -> float:
-    """Return the peak resident memory, in MiB, of a fresh process that scores `n_candidates` prefixes."""
-    command = [sys.executable, "-m", "scripts.bench.memory", "--candidates", str(n_candidates)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
 
 
 def score_stream(n_candidates: int) -> float:
@@ -54,18 +45,6 @@ def score_stream(n_candidates: int) -> float:
     for ids in candidates():
         total += float(scorer.score(ids, packed).logprob_sums.mean())
     return total / n_candidates
-
-
-def own_peak_mib() -> float:
-    """Return this program's peak resident memory in MiB.
-
-    Linux' `ru_maxrss` would do, but it begins with the peak of the process that started this one.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = [line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(argv: Sequence[str] | None = None) -> None:

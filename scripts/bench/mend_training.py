@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import Any, Callable, Sequence
 
-from scripts.bench.memory import own_peak_mib
+from scripts.bench.peak import own_peak_mib
 from scripts.bench.results import add_bench_flags, make_result, reference_entry, speed, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json

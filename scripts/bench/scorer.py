@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(args.threads)
-    from scripts.bench.memory import peak_mib
+    from scripts.bench.peak import peak_mib
 
     results = [measure(work, args.threads, args.repeats, args.batch_tokens) for work in workloads(args.shared)]
     for result in results:

@@ -23,6 +23,19 @@ PUBLISHED_COLUMNS = ("paper", "artifact", *PUBLISHED_KEY[1:], "value", "std", "o
 ORIGINS = ("paper", "measured")
 ALL_SEEDS = "all"
 """Seed of a value that no seed changes, or that is made of the values of all seeds."""
+COMPARISON_COLUMNS = (
+    *PUBLISHED_COLUMNS[:7],
+    "published",
+    "ours_mean",
+    "ours_std",
+    "n_seeds",
+    "difference",
+    "status",
+    "note",
+    "origin",
+    "source",
+)
+"""Of the table that holds our values beside the published ones."""
 
 
 def metric_row(

@@ -18,9 +18,10 @@ from scripts.common.files import atomic_path, text_of, whole_folder, write_text
 from scripts.common.packed import bare_name, read_bytes
 from scripts.common.settings import parse_settings
 from scripts.data.endings import ENDINGS
-from scripts.data.prepare_examples import PrepareSettings
+from scripts.data.layout import Layout
+from scripts.data.preparing import PrepareSettings
 from scripts.data.readers import find_reader, read_raw_pairs
-from scripts.data.rows import Layout, Record, form_of
+from scripts.data.rows import Record, form_of
 from scripts.data.schemas import read_examples
 from scripts.data.tables import table_style, table_text
 

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Sequence
 
-from scripts.common.errors import UserError, run_step
-from scripts.common.seeding import generator
+from scripts.common.errors import run_step
 from scripts.common.settings import parse_settings
+from scripts.data.preparing import PrepareSettings, sample
 from scripts.data.readers import read_raw
 from scripts.data.schemas import write_examples
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class PrepareSettings:
-    """How the file is read (a row of config/datasets.yaml) and how many examples are kept (`limit`; None keeps all)."""
-
-    reader: str
-    schema: str
-    columns: Mapping[str, str]
-    labels: Sequence[str] | None
-    header: Sequence[str] | None
-    task: str | None
-    limit: int | None
-    seed: int
-    delimiter: str | None = None
-    quoting: str | None = None
-    turns: str | None = None
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -70,19 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     kept = sample(rows, settings.limit, settings.seed)
     write_examples(args.examples_out, kept, settings.schema)
     LOG.info("%s: %d of %d examples of schema %s", args.examples_out, len(kept), len(rows), settings.schema)
-
-
-def sample(rows: Sequence[dict[str, Any]], limit: int | None, seed: int) -> list[dict[str, Any]]:
-    """Return `limit` rows drawn without replacement, in the file's order; all rows if there are no more than that.
-
-    Raises `UserError` for a limit below 1.
-    """
-    if limit is not None and limit < 1:
-        raise UserError(f"limit: is {limit}; give a number from 1 on, or null for all rows")
-    if limit is None or limit >= len(rows):
-        return list(rows)
-    chosen = generator(seed, "sub-sample").permutation(len(rows))[:limit]
-    return [rows[number] for number in sorted(chosen)]
 
 
 if __name__ == "__main__":

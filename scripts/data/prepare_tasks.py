@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -23,11 +22,11 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_text
+from scripts.data.old_datasets import import_datasets
 from scripts.data.schemas import write_examples
 
 LOG = logging.getLogger(__name__)
 
-VERSION = "1.4.0"
 SPLITS = ("train", "dev", "test")
 OPTION_MARK = "||"
 
@@ -61,20 +60,6 @@ def main(argv: Sequence[str] | None = None) -> None:
                 write_examples(args.examples_out / task / f"{name}.jsonl", rows_of(table, task), "classification")
             sizes = ", ".join(f"{name} {len(table)}" for name, table in tables.items())
             LOG.info("%s: %s; %d k-shot files", task, sizes, len(samples))
-
-
-def import_datasets(cache: str) -> Any:
-    """Import `datasets` with all its caches under `cache`. Raises `UserError` if it is missing or another release."""
-    os.environ.update(HF_HOME=cache, HF_DATASETS_CACHE=cache, HF_MODULES_CACHE=cache, XDG_CACHE_HOME=cache)
-    remedy = "run this step in the environment of envs/preprocess.yaml"
-    try:
-        import datasets
-    except ImportError:
-        raise UserError(f"datasets {VERSION} is not installed; {remedy}") from None
-    if datasets.__version__ != VERSION:
-        raise UserError(f"datasets is {datasets.__version__}, but the task files need {VERSION}; {remedy}")
-    datasets.utils.logging.set_verbosity_error()
-    return datasets
 
 
 def task_files(folder: Path, task: str) -> dict[str, Path]:

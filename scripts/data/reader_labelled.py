@@ -8,8 +8,9 @@ import re
 from scripts.common.errors import RowFault
 from scripts.common.files import PathLike
 from scripts.data.labels import Position
+from scripts.data.layout import UNKNOWN, Layout
 from scripts.data.reader_base import each, one_line, value_of
-from scripts.data.rows import UNKNOWN, Layout, Record, read_rows
+from scripts.data.rows import Record, read_rows
 
 LOG = logging.getLogger(__name__)
 

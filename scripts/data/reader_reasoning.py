@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 from scripts.common.errors import RowFault, UserError
 from scripts.common.files import PathLike, read_json, read_text
 from scripts.data.labels import LabelFault, label_text, plain_text
+from scripts.data.layout import UNKNOWN, Layout
 from scripts.data.reader_base import each, value_of
-from scripts.data.rows import UNKNOWN, Layout, Record, read_rows
+from scripts.data.rows import Record, read_rows
 
 VERDICTS = ("entailment", "neutral", "contradiction")
 """Names of the classes 0, 1, 2 of e-SNLI and ANLI."""

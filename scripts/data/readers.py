@@ -16,11 +16,12 @@ from scripts.common.errors import Faults, UserError, did_you_mean
 from scripts.common.files import PathLike
 from scripts.common.settings import check_choice
 from scripts.data.chat import WAYS
+from scripts.data.layout import UNKNOWN, Layout
 from scripts.data.reader_base import to_rows
 from scripts.data.reader_instructions import dialogues, prompted_tasks, task_instances
 from scripts.data.reader_labelled import ag_news, distilled_sets, go_emotions, grade_school_math
 from scripts.data.reader_reasoning import REASONING_READERS, asdiv_problems, model_outputs
-from scripts.data.rows import UNKNOWN, Layout, Record, read_rows
+from scripts.data.rows import Record, read_rows
 from scripts.data.schemas import find_schema, validate
 
 

@@ -19,8 +19,9 @@ from typing import Any, Iterator, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_text, whole_folder
 from scripts.common.settings import parse_json
-from scripts.data.prepare_tasks import import_datasets
-from scripts.data.rows import Layout, read_rows
+from scripts.data.layout import Layout
+from scripts.data.old_datasets import import_datasets
+from scripts.data.rows import read_rows
 from scripts.data.schemas import write_examples
 from scripts.data.split_files import find_split_files, names_of
 from scripts.data.task_templates import cut_splits, examples_of, shuffle

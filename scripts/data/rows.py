@@ -18,15 +18,13 @@ from scripts.common.json_text import JsonFault, decode, decode_from
 from scripts.common.packed import bare_name, read_bytes
 from scripts.data.endings import ENDINGS
 from scripts.data.json_forms import rows_of_object
+from scripts.data.layout import UNKNOWN, Layout
 from scripts.data.tables import read_table
 
 LOG = logging.getLogger(__name__)
 
 FORMS = ("json", "csv", "tsv", "parquet")
 PARQUET_MARK = b"PAR1"
-DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
-"""Names of the usual delimiters, which a command line may not be able to say."""
-QUOTING = ("yes", "no")
 
 
 class Record(NamedTuple):
@@ -34,33 +32,6 @@ class Record(NamedTuple):
 
     place: str
     values: dict[str, Any]
-
-
-class Layout(NamedTuple):
-    """What is known of a table before it is looked at; None: found by looking.
-
-    header: column names of a table without header line; delimiter: one letter or a key of DELIMITERS; quoting: yes
-    where `"` encloses cells (two of them stand for one inside), no where it is a letter like any other.
-    """
-
-    header: Sequence[str] | None = None
-    delimiter: str | None = None
-    quoting: str | None = None
-
-    def checked(self, name: str = "") -> Layout:
-        """Return the layout with the delimiter as a letter. Raises `UserError` naming the key that is wrong."""
-        letter = DELIMITERS.get(str(self.delimiter), "\t" if self.delimiter == "\\t" else self.delimiter)
-        if letter is not None and (not isinstance(letter, str) or len(letter) != 1 or letter in '"\r\n'):
-            raise UserError(
-                f"{name}delimiter: {self.delimiter!r} is not one letter; give one, or {', '.join(DELIMITERS)}"
-            )
-        quoting = {True: "yes", False: "no"}.get(self.quoting, self.quoting)  # type: ignore[call-overload]
-        if quoting is not None and quoting not in QUOTING:
-            raise UserError(f"{name}quoting: {self.quoting!r} is none of {', '.join(QUOTING)}; choose one")
-        return Layout(self.header, letter, quoting)
-
-
-UNKNOWN = Layout()
 
 
 def read_rows(path: PathLike, form: str | None = None, layout: Layout = UNKNOWN) -> list[Record]:

@@ -10,13 +10,11 @@ import csv
 import io
 import logging
 import re
-from typing import TYPE_CHECKING, Iterable, Iterator, Sequence
+from typing import Iterable, Iterator, Sequence
 
 from scripts.common.errors import Faults, UserError
 from scripts.common.files import LONGEST_CELL, PathLike
-
-if TYPE_CHECKING:
-    from scripts.data.rows import Layout
+from scripts.data.layout import Layout
 
 LOG = logging.getLogger(__name__)
 

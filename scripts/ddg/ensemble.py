@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scripts.common.errors import UserError
 from scripts.ddg.batches import Shuffled
 from scripts.ddg.learners import FULL_MASK, Encoded, Learner, Start, batches_by_length, head_seed
 from scripts.ddg.optimizing import rate_share
 from scripts.ddg.settings import Optimizer
+from scripts.lm.loop import check_finite, update_weights
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw
 
 
@@ -63,18 +63,12 @@ def train_together(
     for step in range(steps):
         batch, labels = _batch_of(learner, runs, [own.rows(step) for own in batches])
         gradients, losses = gradient({name: weights[name].detach() for name in weights}, batch, labels)
-        if not torch.isfinite(losses).all():
-            raise UserError(
-                f"learner: the loss is not finite at step {step + 1} of {steps}; lower its learning_rate"
-                f" ({optimizer.learning_rate:g})"
-            )
+        check_finite(losses.tolist(), step, steps, optimizer.learning_rate, place="learner")
         _clip(gradients, optimizer.clip_norm)
         for name in names:
             # vmap may return transposed gradients, which the fused AdamW of a CPU would read in the wrong order.
             weights[name].grad = gradients[name].contiguous()
-        for group in adamw.param_groups:
-            group["lr"] = optimizer.learning_rate * rate_share(step, steps, optimizer)
-        adamw.step()
+        update_weights(adamw, optimizer.learning_rate * rate_share(step, steps, optimizer))
     learner.eval()
     return {name: value.detach() for name, value in weights.items()}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from scripts.common.errors import UserError
 from scripts.ddg.settings import Optimizer
+from scripts.lm.loop import check_finite, optimizer_tensors, restore_optimizer, update_weights
 from scripts.lm.optimizer_options import step_share, warmup_length
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw, named_trainable
 
@@ -41,32 +40,17 @@ class Stepper:
         """
         limit = self.settings.clip_norm or float("inf")
         norm = float(nn.utils.clip_grad_norm_(self.parameters, limit))
-        if not math.isfinite(norm):
-            raise UserError(
-                f"{self.what}: the gradient is {norm} at step {self.done + 1} of {self.n_steps};"
-                f" lower its learning_rate ({self.settings.learning_rate:g})"
-            )
-        for group in self.adamw.param_groups:
-            group["lr"] = self.settings.learning_rate * rate_share(self.done, self.n_steps, self.settings)
-        self.adamw.step()
-        self.adamw.zero_grad(set_to_none=True)
+        peak = self.settings.learning_rate
+        check_finite([norm], self.done, self.n_steps, peak, place=self.what, quantity="gradient")
+        update_weights(self.adamw, peak * rate_share(self.done, self.n_steps, self.settings))
         self.done += 1
         return norm
 
     def state(self) -> dict[str, Tensor]:
         """Return the moments by place of the parameter, and the number of steps done."""
-        tensors = {"done": torch.tensor(self.done)}
-        for place, value in enumerate(self.parameters):
-            for name, moment in self.adamw.state.get(value, {}).items():
-                tensors[f"{place}.{name}"] = moment
-        return tensors
+        return {"done": torch.tensor(self.done), **optimizer_tensors(self.adamw, "")}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` gave."""
         self.done = int(tensors["done"])
-        for key, tensor in tensors.items():
-            if key == "done":
-                continue
-            place, _, name = key.partition(".")
-            value = self.parameters[int(place)]
-            self.adamw.state[value][name] = tensor.to(value.device).clone()
+        restore_optimizer(self.adamw, {key: value for key, value in tensors.items() if key != "done"}, "")

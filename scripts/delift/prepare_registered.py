@@ -10,7 +10,7 @@ import logging
 from typing import Sequence
 
 from scripts.common.errors import run_step
-from scripts.data.prepare_examples import sample
+from scripts.data.preparing import sample
 from scripts.data.schemas import write_examples
 from scripts.delift.registry import PARTS, find_entry, read_part
 

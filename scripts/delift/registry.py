@@ -27,8 +27,9 @@ from scripts.common.files import PathLike, read_json
 from scripts.common.settings import check_choice
 from scripts.data.chat import COLUMNS, WAYS, ChatFault, read_turns, told_of, turns_of
 from scripts.data.labels import plain_text
+from scripts.data.layout import Layout
 from scripts.data.reader_base import each, value_of
-from scripts.data.rows import Layout, Record, read_rows
+from scripts.data.rows import Record, read_rows
 from scripts.data.schemas import validate
 from scripts.data.split_files import find_split_files, names_of
 

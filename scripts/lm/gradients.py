@@ -17,6 +17,7 @@ import numpy as np
 from scripts.common.errors import UserError
 from scripts.common.seeding import generator, seed_all
 from scripts.common.sizes import subset_size
+from scripts.lm.loop import update_weights
 
 if TYPE_CHECKING:
     import torch
@@ -192,12 +193,9 @@ def _train_epoch(
     for number in range(n_batches):
         done = (epoch * n_batches + number) / (settings.epochs * n_batches)
         rates.append(settings.learning_rate * (1 - done))
-        for group in optimizer.param_groups:
-            group["lr"] = rates[-1]
         batch = order[number * settings.batch_size : (number + 1) * settings.batch_size]
-        optimizer.zero_grad(set_to_none=True)
         _loss(model, [rows[row] for row in batch]).backward()
-        optimizer.step()
+        update_weights(optimizer, rates[-1])
     model.eval()
     return float(np.mean(rates))
 

@@ -8,7 +8,7 @@ spared and those of GPT-2, T5 and XLNet decay); matrices (weights of two or more
 `warmup_rounding`: up (the Trainer: whole steps, rounded up) or exact (DiLM: the product as it is, 0.3 steps too).
 `adam_epsilon_rule`: after_correction (torch) or before_correction (the AdamW that transformers had of its own, which
 also lets weights decay after the step, not before it; that of MEND, MetaICL and Distilling Step-by-Step).
-`scripts.lm.optimizing` makes the optimizer.
+`scripts.lm.optimizing` makes the optimizer, `scripts.lm.loop` steps it.
 """
 
 from __future__ import annotations

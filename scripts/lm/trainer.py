@@ -9,11 +9,11 @@ import torch
 from transformers import Trainer, TrainerCallback, get_scheduler
 
 from scripts.common.checksums import seal
-from scripts.common.errors import UserError
 from scripts.common.progress import Progress
 from scripts.lm.checkpoints import is_first_process, wait_for_all
 from scripts.lm.collator import MASKED
 from scripts.lm.finetune import FinetuneSettings
+from scripts.lm.loop import check_finite
 from scripts.lm.optimizer_options import warmup_length
 from scripts.lm.optimizing import EarlyEpsilonAdamW, decaying
 
@@ -67,10 +67,7 @@ class FiniteLossTrainer(Trainer):
         """Run one forward and backward pass; see `transformers.Trainer.training_step`."""
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
-            raise UserError(
-                f"learning_rate: the loss became {loss.item()} at step {self.state.global_step + 1} of"
-                f" {self.state.max_steps}; lower learning_rate ({self.args.learning_rate:g}) or lengthen the warm-up"
-            )
+            check_finite([loss.item()], self.state.global_step, self.state.max_steps, self.args.learning_rate)
         return loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import Any, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,7 @@ from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import PathLike, read_json, to_json, write_json
 from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_model, load_tokenizer
-
-if TYPE_CHECKING:
-    from scripts.mend.llm import LargeModel
+from scripts.mend.llm import LargeModel, left_padded
 
 POOLERS = ("auto", "none", "tanh", "linear")
 PLACEHOLDER_STARTS = ("normal", "vocabulary", "separator")
@@ -144,14 +142,6 @@ class LoadedDistiller:
     module: Distiller
     tokenizer: Any
     info: DistillerInfo
-
-
-def left_padded(rows: Sequence[Sequence[int]], device: Any, width: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return ids (B, T), filled up on the left with 0, and their mask; width: at least so many columns."""
-    longest = max([len(row) for row in rows] + [width or 0])
-    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], dtype=torch.long)
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], dtype=torch.long)
-    return ids.view(len(rows), longest).to(device), mask.view(len(rows), longest).to(device)
 
 
 def distil_groups(distiller: Any, groups: Sequence[Sequence[Sequence[int]]], device: Any) -> Tensor:

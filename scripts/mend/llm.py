@@ -17,7 +17,14 @@ from scripts.common.errors import UserError
 from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import NO_LIMIT
 from scripts.lm.logprob import output_scale
-from scripts.mend.distiller import left_padded
+
+
+def left_padded(rows: Sequence[Sequence[int]], device: Any, width: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return ids (B, T), filled up on the left with 0, and their mask; width: at least so many columns."""
+    longest = max([len(row) for row in rows] + [width or 0])
+    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], dtype=torch.long)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], dtype=torch.long)
+    return ids.view(len(rows), longest).to(device), mask.view(len(rows), longest).to(device)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,6 +26,7 @@ from scripts.common.progress import Progress as ShownProgress
 from scripts.common.seeding import derive_seed
 from scripts.common.settings import check_choice
 from scripts.lm.checkpoints import STATE, checkpoint_folder, is_first_process, load_state, save_state
+from scripts.lm.loop import check_finite, optimizer_tensors, restore_optimizer, update_weights
 from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, warmup_length
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw
 
@@ -177,8 +178,6 @@ class _Run:
     def step(self) -> None:
         """Take one optimizer step."""
         settings, number = self.settings, self.progress.step
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.rate(number)
         self.module.train()
         sums: dict[str, float] = {}
         for micro in range(settings.accumulation):
@@ -195,15 +194,10 @@ class _Run:
         if self.accelerator.num_processes > 1:
             shared = self.accelerator.reduce(torch.tensor([*sums.values()], device=self.device), reduction="mean")
             sums = dict(zip(sums, shared.tolist()))
-        if not all(map(math.isfinite, sums.values())):
-            raise UserError(
-                f"learning_rate: the loss became {sums['total']} at step {number + 1} of {settings.steps};"
-                f" lower learning_rate ({settings.learning_rate:g}) or lengthen the warm-up"
-            )
+        check_finite(sums.values(), number, settings.steps, settings.learning_rate)
         if settings.clip_norm:
             self.accelerator.clip_grad_norm_(self.trained.values(), settings.clip_norm)
-        self.stepper.step()
-        self.stepper.zero_grad(set_to_none=True)
+        update_weights(self.stepper, settings.rate(number))
         self.progress.record(sums)
         self.shown.advance(1, sums)
 
@@ -240,8 +234,7 @@ class _Run:
     def save(self, folder: Path) -> None:
         """Write weights, optimizer state, best weights and progress, each file whole or not at all."""
         tensors = {f"weight.{name}": weight for name, weight in self.trained.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
+        tensors.update(optimizer_tensors(self.optimizer))
         tensors.update({f"best.{name}": weight for name, weight in self.best.items()})
         progress = dataclasses.asdict(self.progress)
         progress["best_score"] = None if self.progress.best_step < 0 else self.progress.best_score
@@ -256,7 +249,6 @@ class _Run:
         if progress["best_score"] is None:
             progress["best_score"] = -math.inf
         self.progress = Progress(**progress)
-        state: dict[int, dict[str, Tensor]] = {}
         with torch.no_grad():
             for name, tensor in tensors.items():
                 kind, _, rest = name.partition(".")
@@ -264,11 +256,7 @@ class _Run:
                     self.trained[rest].copy_(tensor)
                 elif kind == "best":
                     self.best[rest] = tensor
-                else:
-                    index, _, field = rest.partition(".")
-                    state.setdefault(int(index), {})[field] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        restore_optimizer(self.optimizer, tensors)
         logger.info("resuming at step %d from %s", self.progress.step, folder)
 
 

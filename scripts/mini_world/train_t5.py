@@ -12,7 +12,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
@@ -22,6 +21,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_jsonl
 from scripts.common.seeding import derive_seed, generator, seed_all
 from scripts.common.settings import parse_settings
+from scripts.lm.loop import check_finite, update_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -210,15 +210,11 @@ def pretrain(model: Any, tokenizer: Any, settings: PretrainSettings, seed: int) 
         chosen = generator(seed, "texts", step).integers(settings.texts, size=settings.batch_size).tolist()
         loss = _loss(stack, reader.batch(str(step), chosen))
         losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise UserError(f"learning_rate: the loss became {losses[-1]} at step {step + 1}; lower learning_rate")
+        check_finite(losses[-1:], step, settings.steps, settings.learning_rate)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(stack.parameters(), settings.clip)
-        for group in optimizer.param_groups:
-            rise = min(1.0, (step + 1) / max(1, settings.warmup_steps))
-            group["lr"] = settings.learning_rate * rise * (1 - step / settings.steps)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        rise = min(1.0, (step + 1) / max(1, settings.warmup_steps))
+        update_weights(optimizer, settings.learning_rate * rise * (1 - step / settings.steps))
         if (step + 1) % settings.curve_every == 0 or step + 1 == settings.steps:
             with torch.no_grad():
                 found = _loss(stack, exam).item()

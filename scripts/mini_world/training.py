@@ -7,13 +7,13 @@ import argparse
 import dataclasses
 import json
 import logging
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from scripts.common.errors import UserError
 from scripts.common.files import to_json, write_jsonl
 from scripts.common.seeding import seed_all
+from scripts.lm.loop import check_finite, optimizer_tensors, restore_optimizer, update_weights
 
 if TYPE_CHECKING:
     import torch
@@ -111,22 +111,16 @@ class TrainingRun(abc.ABC):
         """Take one optimiser step; return its losses. Raises `UserError` if one of them is not finite."""
         import torch
 
-        self.optimizer.zero_grad(set_to_none=True)
         losses = self.gradients()
-        if not all(map(math.isfinite, losses.values())):
-            raise UserError(f"training diverged at step {self.step}: {losses}; lower 'learning_rate'")
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         settings, step = self.stage()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate(step, settings)
-        self.optimizer.step()
+        check_finite(losses.values(), step, settings.steps, settings.learning_rate)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        update_weights(self.optimizer, rate(step, settings))
         self.step += 1
         return losses
 
     def run(self, checkpoint: Path) -> None:
         """Train to the last step, from the checkpoint if it is one of this run's; leave a checkpoint behind."""
-        from scripts.mini_world.checkpoints import load_checkpoint, save_checkpoint
-
         if checkpoint.is_file():
             load_checkpoint(checkpoint, self)
             logging.info("resumed at step %d", self.step)
@@ -140,6 +134,31 @@ class TrainingRun(abc.ABC):
                 logging.info("curve %s", json.dumps(self.curve[-1]))
             if self.step % settings.checkpoint_every == 0 or last:
                 save_checkpoint(checkpoint, self)
+
+
+def save_checkpoint(path: Path, trainer: TrainingRun) -> None:
+    """Write weights, optimiser state, step and curve in one safetensors file, whole or not at all."""
+    from scripts.lm.checkpoints import save_state
+
+    tensors = {f"model.{name}": tensor for name, tensor in trainer.model.state_dict().items()}
+    tensors.update(optimizer_tensors(trainer.optimizer))
+    facts = {"key": trainer.key, "step": trainer.step, "curve": trainer.curve, "losses": trainer.losses}
+    save_state(path, tensors, facts)
+
+
+def load_checkpoint(path: Path, trainer: TrainingRun) -> None:
+    """Take up the run that `path` holds. Raises `UserError` if it is damaged or belongs to other settings."""
+    from scripts.lm.checkpoints import load_state
+
+    found = load_state(path)
+    if found is None:
+        raise UserError(f"{path}: no such file; check the path")
+    tensors, facts = found
+    if facts["key"] != trainer.key:
+        raise UserError(f"{path}: checkpoint of a run with other settings or seed; name another file or remove it")
+    trainer.model.load_state_dict({k[len("model.") :]: v for k, v in tensors.items() if k.startswith("model.")})
+    restore_optimizer(trainer.optimizer, tensors)
+    trainer.step, trainer.curve, trainer.losses = facts["step"], facts["curve"], facts["losses"]
 
 
 def parse_training_args(description: str | None, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -18,10 +18,11 @@ from scripts.own.flags import OneLineParser, check_machine
 from scripts.own.models import flags_of
 from scripts.own.pages import Page, figure, render
 from scripts.own.planning import Work, say_plan, tokens_of
+from scripts.own.results import Result
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
 from scripts.own.run_folder import RunFolder, say, shown
 from scripts.own.settings import GOAL, PAIR, POOL, TEST, TIER, Task, comparing_settings, model_of, model_rows
-from scripts.own.statistics import Difference, paired_difference, verdict
+from scripts.own.statistics import paired_difference, verdict
 from scripts.own.ways import check_ways, parse_ways, spoken
 from scripts.selection.methods import WAYS
 
@@ -47,24 +48,6 @@ class Files:
         place = f"{PAIR}/{model_of(task)}"
         jobs = [f"{RESULTS}/scores/{place}/words/jobs_{number}.jsonl" for number in range(2 + len(task.ways))]
         return cls(jobs, f"{RESULTS}/operations/{place}.csv", f"{RESULTS}/times_choosing.csv")
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What one choice reached. name: as it is spoken of; loglik, rouge_1: means over test rows and trainings.
-
-    difference: from random, and the sentence on it; None for random itself. flops, seconds: of choosing, None where
-    nothing was counted.
-    """
-
-    name: str
-    loglik: float
-    rouge_1: float
-    difference: Difference | None
-    said: str
-    flops: float | None
-    trainings: float | None
-    seconds: float | None
 
 
 def parser() -> OneLineParser:

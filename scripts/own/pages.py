@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from typing import TYPE_CHECKING, Sequence
+from typing import Sequence
 
-if TYPE_CHECKING:
-    from scripts.own.comparing import Result
+from scripts.own.results import Result
 
 WIDTH, LEFT, RIGHT, ROW = 760, 170, 30, 34
 BETTER, WORSE, OPEN = "#0072b2", "#d55e00", "#666666"

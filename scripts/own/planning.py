@@ -11,7 +11,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.yaml_files import read_yaml
 from scripts.own.run_folder import ROOT, RunFolder, in_words_of_ours, say
 from scripts.own.settings import TIER, WRITTEN, Task, anchors_without_goal
-from scripts.report.estimate_resources import Job, planned_jobs, work_left
+from scripts.report.estimating import Job, planned_jobs, work_left
 from scripts.report.job_work import Costs, factor, model_sizes, read_costs, read_flags
 from scripts.selection.methods import WAYS
 

@@ -10,10 +10,11 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import Faults, UserError, did_you_mean
 from scripts.common.seeding import generator
 from scripts.data.chat import ChatFault, read_turns, turns_of
+from scripts.data.layout import UNKNOWN
 from scripts.data.original_rows import ending_of, write_form
 from scripts.data.reader_base import column_names, to_rows
 from scripts.data.readers import raw_records
-from scripts.data.rows import UNKNOWN, Record
+from scripts.data.rows import Record
 from scripts.data.schemas import find_schema, validate
 
 LOG = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ from typing import Any, Sequence
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.files import read_jsonl
 from scripts.data.labels import plain_text
+from scripts.data.layout import UNKNOWN
 from scripts.data.original_rows import ending_of, write_form
 from scripts.data.readers import raw_records
-from scripts.data.rows import UNKNOWN, Record
+from scripts.data.rows import Record
 from scripts.own.choosing import folder_of
 from scripts.own.flags import OneLineParser, add_machine_flags, check_machine
 from scripts.own.models import OwnModel, find_model, flags_of

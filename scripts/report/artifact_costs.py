@@ -12,7 +12,7 @@ from typing import Mapping, Sequence
 from scripts.common.errors import run_step
 from scripts.common.files import write_csv
 from scripts.common.settings import parse_json
-from scripts.report.estimate_resources import Estimator, Job, estimate, job_of, measured_times, plan, to_lines
+from scripts.report.estimating import Estimator, Job, estimate, job_of, measured_times, plan, to_lines
 from scripts.report.job_graph import PlannedJob, jobs_behind, planned_job, read_fields
 from scripts.report.job_work import read_costs
 

@@ -16,6 +16,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import read_csv, write_csv
 from scripts.common.metrics import (
+    COMPARISON_COLUMNS,
     ORIGINS,
     PUBLISHED_COLUMNS,
     PUBLISHED_KEY,
@@ -26,18 +27,6 @@ from scripts.common.metrics import (
 from scripts.common.settings import parse_json
 from scripts.common.spread import Spread, spreads_by
 
-COMPARISON_COLUMNS = (
-    *PUBLISHED_COLUMNS[:7],
-    "published",
-    "ours_mean",
-    "ours_std",
-    "n_seeds",
-    "difference",
-    "status",
-    "note",
-    "origin",
-    "source",
-)
 VERDICTS = {"paper": ("reproduced", "deviates"), "measured": ("agrees", "differs")}
 """Origin of a published value -> status where ours lies within its tolerance, and where it does not."""
 

@@ -9,7 +9,7 @@ from typing import Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import write_json
-from scripts.report.estimate_resources import dry_run
+from scripts.report.estimating import dry_run
 from scripts.report.job_graph import read_jobs
 
 

@@ -17,10 +17,9 @@ from typing import Any, Mapping, Sequence
 from scripts.common.environments import read_environment
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
-from scripts.common.metrics import read_metrics
+from scripts.common.metrics import COMPARISON_COLUMNS, read_metrics
 from scripts.common.tables import format_number
 from scripts.report.claims import CLAIM_COLUMNS, VERDICTS
-from scripts.report.compare_published import COMPARISON_COLUMNS
 from scripts.report.deviations import read_deviations
 from scripts.report.manifest import NO_PAPERS, anchor, artifact_title, paper_name, parse_manifest, places_of
 from scripts.report.run_facts import git_commit, machine_facts, read_step_times, times_by_paper

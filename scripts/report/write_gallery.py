@@ -14,8 +14,8 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv, read_json, whole_folder, write_text
+from scripts.common.metrics import COMPARISON_COLUMNS
 from scripts.common.tables import read_markdown_table
-from scripts.report.compare_published import COMPARISON_COLUMNS
 from scripts.report.job_graph import PlannedJob, load_jobs, seconds_behind
 from scripts.report.manifest import (
     NO_PAPERS,

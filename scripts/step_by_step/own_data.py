@@ -17,8 +17,9 @@ from scripts.common.errors import RowFault, UserError, did_you_mean
 from scripts.common.packed import bare_name
 from scripts.data.endings import ENDINGS
 from scripts.data.labels import plain_text
+from scripts.data.layout import UNKNOWN, Layout
 from scripts.data.reader_base import each
-from scripts.data.rows import UNKNOWN, Layout, Record, read_rows
+from scripts.data.rows import Record, read_rows
 from scripts.data.split_files import find_split_files, named_files, names_of
 from scripts.step_by_step.data import (
     READERS,

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import RowFault, UserError, did_you_mean
+from scripts.data.layout import UNKNOWN, Layout
 from scripts.data.reader_base import column_names, value_of
 from scripts.data.reader_reasoning import refuse_rows
 from scripts.data.readers import raw_records
-from scripts.data.rows import UNKNOWN, Layout, Record
+from scripts.data.rows import Record
 from scripts.step_by_step.data import READERS
 
 LOG = logging.getLogger(__name__)

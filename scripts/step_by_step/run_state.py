@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 import torch
 
 from scripts.common.errors import UserError
+from scripts.lm.loop import optimizer_tensors, restore_optimizer
 
 if TYPE_CHECKING:
     from scripts.step_by_step.encoding import EncodedTask
@@ -90,8 +91,7 @@ class RunState:
         if self.folder is None or not is_first_process():
             return
         tensors = {f"weights.{name}": value for name, value in self.student.tensors().items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()})
+        tensors.update(optimizer_tensors(self.optimizer))
         for number, state in enumerate(self.best):
             tensors.update({f"best.{number}.{name}": value for name, value in (state or {}).items()})
         facts = {"step": self.step, "losses": self.losses, "histories": self.histories}
@@ -108,17 +108,14 @@ class RunState:
         with torch.no_grad():
             for name, value in self.student.tensors().items():
                 value.copy_(tensors[f"weights.{name}"])
-        state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
-            number, _, field = rest.partition(".")
-            if kind == "optimizer":
-                state.setdefault(int(number), {})[field] = tensor
-            elif kind == "best":
+            if kind == "best":
+                number, _, field = rest.partition(".")
                 best = self.best[int(number)] or {}
                 best[field] = tensor
                 self.best[int(number)] = best
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        restore_optimizer(self.optimizer, tensors)
         self.step, self.losses, self.histories = facts["step"], facts["losses"], facts["histories"]
         logger.info("resumed at step %d from %s", self.step, self.folder)
 

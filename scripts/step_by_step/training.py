@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ import torch
 from scripts.common.errors import UserError
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import check_choice
+from scripts.lm.loop import check_finite, update_weights
 from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, step_share
 from scripts.step_by_step.cuts import CutReport
 from scripts.step_by_step.encoding import (
@@ -287,16 +287,9 @@ def take_step(
         losses.sum().backward()
         total += losses.detach()
     found = student.mean_over_processes(total).tolist()
-    if not all(map(math.isfinite, found)):
-        raise UserError(
-            f"lr: the loss became {max(found)} at step {step + 1} of {settings.max_steps}; lower lr ({settings.lr:g})"
-            " or lengthen the warm-up"
-        )
+    check_finite(found, step, settings.max_steps, settings.lr, key="lr")
     student.clip(settings.clip_norm)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, settings)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    update_weights(optimizer, learning_rate(step, settings))
     return found
 
 

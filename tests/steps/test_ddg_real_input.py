@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.data.prepare_examples import sample
+from scripts.data.preparing import sample
 from scripts.data.readers import read_raw
 from scripts.data.schemas import write_examples
 from scripts.ddg import (

@@ -14,12 +14,11 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_jsonl
 from scripts.common.metrics import read_metrics
 from scripts.common.settings import parse_settings
-from scripts.mini_world.checkpoints import load_checkpoint
 from scripts.mini_world.evaluate_causal import main as evaluate
 from scripts.mini_world.plan import AUTHORS, IN_CONTEXT
 from scripts.mini_world.train_causal import Trainer, TrainSettings
 from scripts.mini_world.train_causal import main as train
-from scripts.mini_world.training import rate
+from scripts.mini_world.training import load_checkpoint, rate
 
 MIXTURE = {
     **{"lengths": [[3, 5, 8, 1.0]], "class_tokens": 160, "layout_shares": [0.6, 0.2, 0.2]},
@@ -193,7 +192,7 @@ def test_a_diverging_run_says_so(tmp_path, monkeypatch):
 
     original = Trainer.train_step
     monkeypatch.setattr(Trainer, "train_step", ruined)
-    with pytest.raises(UserError, match=r"training diverged at step 0: .*; lower 'learning_rate'"):
+    with pytest.raises(UserError, match=r"learning_rate: the loss became .* at step 1 of .*; lower learning_rate"):
         run(tmp_path)
 
 

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.data.layout import Layout
 from scripts.data.readers import read_raw
-from scripts.data.rows import Layout, read_rows
+from scripts.data.rows import read_rows
 from scripts.data.split_files import find_split_files, named_files, names_of
 from scripts.data.tables import looks_quoted
 

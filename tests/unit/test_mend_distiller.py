@@ -19,12 +19,11 @@ from scripts.mend.distiller import (
     DistillerInfo,
     check_pair,
     distil_groups,
-    left_padded,
     load_distiller,
     save_distiller,
     tokenizer_digest,
 )
-from scripts.mend.llm import LargeModel, QueryBatch, query_batch
+from scripts.mend.llm import LargeModel, QueryBatch, left_padded, query_batch
 from scripts.mend.losses import OutputHead, distillation_loss
 from tests.unit.lm_tiny import WINDOW, tiny
 from tests.unit.mend_tiny import distiller, large_model

@@ -7,7 +7,7 @@ import pytest
 from scripts.own.models import OwnModel
 from scripts.own.planning import Work, costs_of, texts_read, tokens_of
 from scripts.own.settings import Machine, Task
-from scripts.report.estimate_resources import Job
+from scripts.report.estimating import Job
 from scripts.report.job_work import counted_seconds, read_costs
 from tests.workspace import REPO_ROOT
 

@@ -27,6 +27,7 @@ from scripts.data.registry import (
 from scripts.report.estimate_resources import Job, work_left
 from scripts.report.job_work import model_sizes, read_costs
 from scripts.report.manifest import paper_name
+from scripts.report.page_blocks import pages_with_blocks, tables_named
 from scripts.selection.methods import config_names
 
 update_config(config, typed(workflow.config_settings.config))

@@ -20,7 +20,7 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_text
 
 BLOCK = re.compile(
-    r"<!-- generated: (?P<name>[^\n]+?) -->\n(?P<body>.*?)<!-- end of (?P<end>[^\n,]+), ?(?P<sum>\w*) -->", re.S
+    r"^<!-- generated: (?P<name>[^\n]+?) -->\n(?P<body>.*?)<!-- end of (?P<end>[^\n,]+), ?(?P<sum>\w*) -->", re.M | re.S
 )
 SUM_LETTERS = 12
 TABLE = "table "
@@ -59,7 +59,7 @@ def renewed(text: str, page: str, fill: Callable[[str], str | None]) -> str:
     fill: content by name, None for a block that stays as it is. page: its path, for errors. Raises `UserError` for a
     block that does not end, or ends under another name.
     """
-    if text.count("<!-- generated: ") != len(BLOCK.findall(text)):
+    if len(re.findall(r"^<!-- generated: ", text, flags=re.M)) != len(BLOCK.findall(text)):
         raise UserError(f"{page}: a generated block does not end; close it with `<!-- end of NAME, -->`")
 
     def fresh(found: re.Match[str]) -> str:

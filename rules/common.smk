@@ -13,6 +13,7 @@ from scripts.common.config_check import check_config, typed
 from scripts.common.errors import UserError
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
+from scripts.common.yaml_files import read_yaml
 from scripts.data.absences import DOWNLOADS
 from scripts.data.registry import (
     file_settings,

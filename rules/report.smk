@@ -24,8 +24,9 @@ WITHOUT_GPU = [
 WITHOUT_GPU_MEASURED = sorted(
     {file for paper, artifact in WITHOUT_GPU for file in LISTED[paper].plan.needs(artifact).measured}
 )
-# Papers with claims, and what other tiers that are kept in docs/ say of them.
-CLAIMING = [paper for paper in config["papers"] if paper != "head_to_head"]
+# Papers with claims (the head to head has none, nor need a new paper), and what other tiers kept in docs/ say of them.
+CLAIMED = {claim["paper"] for claim in read_yaml("config/published/claims.yaml").values()}
+CLAIMING = [paper for paper in config["papers"] if paper in CLAIMED]
 OTHER_CLAIMS = [
     path for path in sorted(map(str, Path("docs/claims").glob("*.csv"))) if Path(path).stem != config["tier"]
 ]

@@ -89,6 +89,20 @@ def test_files_named_in_captions_exist() -> None:
     assert [one for one in named if not (REPO_ROOT / one[1]).is_file()] == []
 
 
+def slug(heading: str) -> str:
+    """Return the anchor that code hosts give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_sections_lead_to_headings(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]*#[^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            file, _, anchor = link.partition("#")
+            text = (page.parent / file if file else page).read_text(encoding="utf-8")
+            assert anchor in {slug(one) for one in re.findall(r"^#+ (.+)$", text, flags=re.M)}, link
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_results_are_generated_or_dated(page: Path) -> None:
     """A share, a ratio, a time, a spread or an interval in a section without a date would grow old unnoticed."""

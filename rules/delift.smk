@@ -439,29 +439,6 @@ rule delift_measure_objectives:
         " > {log:q} 2>&1"
 
 
-rule delift_list_missing:
-    """Write down what is not measured and why: private data, what the tier leaves out, files out of reach."""
-    input:
-        script="scripts/delift/list_missing.py",
-        code=code_of("scripts/delift/list_missing.py"),
-    output:
-        measured="<results>/delift/measured/missing.csv",
-    log:
-        "<logs>/delift/list_missing.log",
-    benchmark:
-        "<benchmarks>/delift/list_missing.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=as_json({"reasons": DELIFT_PLAN.reasons()}),
-    shell:
-        "python -m {params.module}"
-        " --settings {params.settings:q}"
-        " --measured-out {output.measured:q}"
-        " > {log:q} 2>&1"
-
-
 rule delift_collect_times:
     """Gather the seconds that choosing took, as measured in this run; they are no metrics."""
     input:

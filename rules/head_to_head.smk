@@ -54,14 +54,14 @@ rule head_to_head_select_scored:
         scores=lambda wildcards, input: flag("--scores", input.scores),
         difficulty=lambda wildcards, input: flag("--difficulty", input.difficulty),
         method=lambda wildcards: json_text(HEAD_PLAN.choice(wildcards.method)),
-        percents=CHOICES["percents"],
+        sizes=[f"{percent_name(percent)}={percent / 100:.8g}" for percent in CHOICES["percents"]],
         seeds=CHOICES["seeds"],
     shell:
-        "for percent in {params.percents}; do"
+        "for size in {params.sizes}; do"
         " python -m {params.module}"
         " --pool {input.pool:q} {params.scores:q} {params.difficulty:q}"
-        " --name {wildcards.method:q} --method {params.method:q} --size-fraction 0.$(printf '%02d' $percent)"
-        " --seeds {params.seeds} --subsets-out {output.subsets:q}/percent_$percent; done"
+        " --name {wildcards.method:q} --method {params.method:q} --size-fraction ${{size#*=}}"
+        " --seeds {params.seeds} --subsets-out {output.subsets:q}/${{size%=*}}; done"
         " > {log:q} 2>&1"
 
 
@@ -329,29 +329,6 @@ rule head_to_head_measure_demonstrations:
         "python -m {params.module}"
         " --prompted {input.prompted:q} --retrieved {input.retrieved:q} --operations {input.operations:q}"
         " --methods {params.methods:q} --model-name {params.model:q} --measured-out {output.measured:q}"
-        " > {log:q} 2>&1"
-
-
-rule head_to_head_list_missing:
-    """Write down what is not measured and why: what the tier leaves out, data and models out of reach."""
-    input:
-        script="scripts/head_to_head/list_missing.py",
-        code=code_of("scripts/head_to_head/list_missing.py"),
-    output:
-        measured="<results>/head_to_head/measured/missing.csv",
-    log:
-        "<logs>/head_to_head/list_missing.log",
-    benchmark:
-        "<benchmarks>/head_to_head/list_missing.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        settings=as_json({"reasons": HEAD_PLAN.reasons()}),
-    shell:
-        "python -m {params.module}"
-        " --settings {params.settings:q}"
-        " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 
 

@@ -1,5 +1,5 @@
 # Which files and settings the jobs of the head-to-head get, as its plan says; the rules are in head_to_head.smk.
-from scripts.common.sizes import subset_size
+from scripts.common.sizes import percent_name, subset_size
 from scripts.selection.methods import needs
 
 HEAD_PLAN = LISTED["head_to_head"].plan
@@ -22,17 +22,18 @@ def choice_count_settings():
     score, baselines = config["nuggets"]["score"], DELIFT["baselines"]
     theirs, ours = config["prompts"][DELIFT["prompt"]], config["prompts"][score["prompt"]]
     tuned = DELIFT["finetune"][CHOICES["learning"]]
+
+    def counted(baseline, *keys):
+        return baselines[baseline] and {"prompt": theirs, **{key: baselines[baseline][key] for key in keys}}
+
     n_examples = subset_size(DELIFT_PLAN.rows_of(CHOICES["pair"], "pool"), max(CHOICES["percents"]) / 100)
     return {
         "golden": {"prompt": ours, "separator": score["separator"], "anchor_tokens": score["anchor_tokens"]},
         "difficulty": {"prompt": ours},
         "utility": {"prompt": theirs, "templates": DELIFT["utility"]["templates"]},
         "embed": {"prompt": theirs, **{key: DELIFT["embed"][key] for key in ("output", "max_tokens")}},
-        "selectit": {"prompt": theirs, **{key: baselines["selectit"][key] for key in ("rating_prompts", "template")}},
-        "less": {
-            "prompt": theirs,
-            **{key: baselines["less"][key] for key in ("warmup_fraction", "epochs", "max_tokens")},
-        },
+        "selectit": counted("selectit", "rating_prompts", "template"),
+        "less": counted("less", "warmup_fraction", "epochs", "max_tokens"),
         "finetune": {
             "prompt": config["prompts"][DELIFT["finetune"]["prompt"]],
             "n_examples": n_examples,

@@ -491,29 +491,6 @@ rule mend_measure_average:
         " > {log:q} 2>&1"
 
 
-rule mend_list_missing:
-    """Write down what cannot be measured and why: models and files out of reach."""
-    input:
-        script="scripts/mend/list_missing.py",
-        code=code_of("scripts/mend/list_missing.py"),
-    output:
-        measured="<results>/mend/measured/missing.csv",
-    log:
-        "<logs>/mend/list_missing.log",
-    benchmark:
-        "<benchmarks>/mend/list_missing.tsv"
-    conda:
-        "../envs/report.yaml"
-    params:
-        module=as_py_module(),
-        reasons=as_json(MEND_PLAN.reasons()),
-    shell:
-        "python -m {params.module}"
-        " --reasons {params.reasons:q}"
-        " --measured-out {output.measured:q}"
-        " > {log:q} 2>&1"
-
-
 rule mend_tasks:
     """Only the data: every task of the chosen settings as k-shot files."""
     input:

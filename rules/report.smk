@@ -24,6 +24,8 @@ WITHOUT_GPU = [
 WITHOUT_GPU_MEASURED = sorted(
     {file for paper, artifact in WITHOUT_GPU for file in LISTED[paper].plan.needs(artifact).measured}
 )
+# Papers whose plan says itself what is missing and why; the others have a step that finds it out.
+GIVING_REASONS = [paper for paper in ("mend", "delift", "head_to_head") if paper in LISTED]
 # Papers with claims (the head to head has none, nor need a new paper), and what other tiers kept in docs/ say of them.
 CLAIMED = {claim["paper"] for claim in read_yaml("config/published/claims.yaml").values()}
 CLAIMING = [paper for paper in config["papers"] if paper in CLAIMED]
@@ -40,6 +42,31 @@ PAGE_TABLES = [
     if config["tier"] == "mini" and name in {f"{shown['paper']}_{shown['artifact']}" for shown in REPORT_ARTIFACTS}
 ]
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
+
+
+rule report_list_missing:
+    """Write down what is not measured for a paper and why: what the tier leaves out, data and models out of reach."""
+    input:
+        script="scripts/report/list_missing.py",
+        code=code_of("scripts/report/list_missing.py"),
+    output:
+        measured="<results>/{paper}/measured/missing.csv",
+    log:
+        "<logs>/report/list_missing/{paper}.log",
+    benchmark:
+        "<benchmarks>/report/list_missing/{paper}.tsv"
+    wildcard_constraints:
+        paper=one_of(GIVING_REASONS),
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        reasons=lambda wildcards: json_text(LISTED[wildcards.paper].plan.reasons()),
+    shell:
+        "python -m {params.module}"
+        " --paper {wildcards.paper} --reasons {params.reasons:q}"
+        " --measured-out {output.measured:q}"
+        " > {log:q} 2>&1"
 
 
 rule report_collect_metrics:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Mapping, Sequence
 
 from scripts.common.measured import NOT_MEASURED, Measured
+from scripts.common.sizes import percent_name
 
 PAPER = "delift"
 ANSWERS = "answers"
@@ -42,7 +43,7 @@ class Comparison:
     learnings: Sequence[str] = ()
     metrics: Sequence[str] = ()
     methods: Sequence[str] = ()
-    percents: Sequence[int] = ()
+    percents: Sequence[float] = ()
     by: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def stage(self, pair: str) -> int:
@@ -63,14 +64,14 @@ def label_of_pair(pair: str) -> str:
     return pair.replace("_", " ")
 
 
-def setting_of(pair: str, learning: str, percent: int) -> str:
+def setting_of(pair: str, learning: str, percent: float) -> str:
     """Return the `setting` of an answer's measures in the long schema."""
-    return f"{pair}/{learning}/percent_{percent}"
+    return f"{pair}/{learning}/{percent_name(percent)}"
 
 
-def choice_setting(pair: str, percent: int) -> str:
+def choice_setting(pair: str, percent: float) -> str:
     """Return the `setting` of what was chosen, before anything is learnt from it."""
-    return f"{pair}/percent_{percent}"
+    return f"{pair}/{percent_name(percent)}"
 
 
 def kind_of(measure: str) -> str:

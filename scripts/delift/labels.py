@@ -19,6 +19,6 @@ METRICS: dict[str, tuple[str, str, int]] = {
 """Of each metric: its name, unit and decimals."""
 
 
-def row_label(method: str, percent: int) -> str:
+def row_label(method: str, percent: float) -> str:
     """Return how a subset is printed: its method, and its size where that says something."""
     return method_label(method) if percent in (0, 100) else f"{method_label(method)}, {percent} %"

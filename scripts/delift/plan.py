@@ -14,6 +14,7 @@ from typing import Any, Iterator, Mapping
 from scripts.common.artifact_list import Needs, unique
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
+from scripts.common.sizes import percent_name
 from scripts.data.absences import absences_of
 from scripts.data.registry import load_registry
 from scripts.delift.comparison import ANSWERS, CHOICES, KINDS, choice_setting, kind_of, setting_of
@@ -165,7 +166,7 @@ class Plan:
         """Return (pair, model) of everything that some artifact shows and that can be run, sorted."""
         return sorted({run for artifact in SHOWN for run in self.runs(artifact)})
 
-    def size_of(self, method: str, percent: int) -> int:
+    def size_of(self, method: str, percent: float) -> int:
         """Return the size of a subset in percent of the pool: 0 for the model as it is, 100 for all."""
         return {"none": 0, "all": 100}.get(self.by(method), percent)
 
@@ -200,7 +201,7 @@ class Plan:
         for artifact in LEARNT:
             for pair, model, learning, method, percent in self.learnt(artifact):
                 units = found.setdefault((pair, model), {}).setdefault(learning, set())
-                units.add(f"{method}/percent_{percent}")
+                units.add(f"{method}/{percent_name(percent)}")
         return {run: {way: sorted(units[way]) for way in sorted(units)} for run, units in found.items()}
 
     def units(self, pair: str, model: str, learning: str) -> list[str]:
@@ -302,9 +303,9 @@ class Plan:
             files += self._of_choices("objectives", artifact)
         return Needs(tuple(unique(files)))
 
-    def measured_unit(self, kind: str, pair: str, model: str, learning: str, method: str, percent: int) -> str:
+    def measured_unit(self, kind: str, pair: str, model: str, learning: str, method: str, percent: float) -> str:
         """Return the file with the means over the answers of a unit, of one kind of measures."""
-        place = self.units(pair, model, learning).index(f"{method}/percent_{percent}")
+        place = self.units(pair, model, learning).index(f"{method}/{percent_name(percent)}")
         job = self.answer_jobs(pair, model).index((learning, place - place % self._per_job))
         return f"{MEASURED}/answers/{kind}/{pair}/{model}/jobs_{job - job % self.delift['answers_per_job']}.csv"
 
@@ -356,7 +357,7 @@ class Plan:
                 yield {"experiment": CHOICES, **about, **place, "reason": told}
             for learning in self.shown(artifact).get("learnings", []):
                 told = reason or self.unit_obstacle(learning, method)
-                if told and f"{method}/percent_{percent}" not in self.units(pair, model, learning):
+                if told and f"{method}/{percent_name(percent)}" not in self.units(pair, model, learning):
                     place = {"setting": setting_of(pair, learning, percent), "method": method}
                     yield {"experiment": ANSWERS, **about, **place, "reason": told}
 

@@ -37,7 +37,7 @@ class ViewerSettings:
     methods: Mapping[str, str]
     known: Mapping[str, Any]
     measures: Sequence[str]
-    percents: Sequence[int]
+    percents: Sequence[float]
 
 
 def page(data: Mapping[str, Any], title: str) -> str:

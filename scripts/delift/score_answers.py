@@ -19,6 +19,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_jsonl
 from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import check_choice, parse_settings, settings_of
+from scripts.common.sizes import named_percent
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import ANSWERS, GRADES, KINDS, LIKELIHOOD, setting_of
 from scripts.delift.judge_prompts import GRADE
@@ -132,7 +133,7 @@ def read_answers(folders: Sequence[str], test: Sequence[Mapping[str, Any]]) -> l
     for folder in folders:
         status = read_json(Path(folder) / "status.json")
         for unit in status["units"]:
-            method, _, percent = unit.partition("/percent_")
+            method, _, size = unit.partition("/")
             for row in read_jsonl(Path(folder) / f"{unit}.jsonl"):
                 if row["id"] not in known:
                     raise UserError(
@@ -142,7 +143,7 @@ def read_answers(folders: Sequence[str], test: Sequence[Mapping[str, Any]]) -> l
                 if key in seen:
                     raise UserError(f"{folder}/{unit}.jsonl: a second answer to '{row['id']}'; give each unit once")
                 seen.add(key)
-                rows.append({"learning": status["learning"], "method": method, "percent": int(percent), **row})
+                rows.append({"learning": status["learning"], "method": method, "percent": named_percent(size), **row})
     return rows
 
 

@@ -18,6 +18,7 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import whole_folder, write_json, write_jsonl
 from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.settings import parse_settings
+from scripts.common.sizes import percent_name
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import CHOICES
 from scripts.selection.choosing import STAGE_OBJECTIVES, Choice, Method, Sources
@@ -68,11 +69,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--measured-out", required=True, help="CSV in the long schema")
     parser.add_argument("--run-out", required=True, help="JSON: seconds that the choice took")
     return parser.parse_args(argv)
-
-
-def percent_name(fraction: float) -> str:
-    """Return the name of a budget's folder: percent_30 for 0.3, percent_2_5 for 0.025."""
-    return f"percent_{fraction * 100:g}".replace(".", "_")
 
 
 def read_truth(path: str, ids: Sequence[str], pool: str) -> list[dict[str, Any]]:
@@ -133,7 +129,7 @@ def measured_rows(
 def write_subsets(folder: Path, pool: Sequence[Mapping[str, Any]], choices: Mapping[tuple[float, int], Choice]) -> None:
     """Write one file for each budget and seed."""
     for (fraction, seed), choice in choices.items():
-        path = folder / percent_name(fraction) / f"seed_{seed}.jsonl"
+        path = folder / percent_name(100 * fraction) / f"seed_{seed}.jsonl"
         write_jsonl(path, (pool[row] for row in choice.rows))
 
 
@@ -160,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     subsets = [
         {
             "fraction": fraction,
-            "percent": percent_name(fraction),
+            "percent": percent_name(100 * fraction),
             "seed": seed,
             "n": len(choice.rows),
             "ids": [ids[row] for row in choice.rows],

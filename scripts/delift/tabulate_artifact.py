@@ -72,7 +72,7 @@ def _owner(run: Mapping[str, Any] | None, runs: Sequence[Mapping[str, Any]]) -> 
     return " ".join(words) + ", "
 
 
-def _n_examples(measured: Measured, compared: Comparison, method: str, percent: int) -> float | Missing:
+def _n_examples(measured: Measured, compared: Comparison, method: str, percent: float) -> float | Missing:
     """Return how many examples a subset has, from the first pair that has it."""
     found: float | Missing = Missing(NOT_MEASURED)
     for run in compared.runs:

@@ -11,7 +11,7 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl
-from scripts.common.sizes import subset_size
+from scripts.common.sizes import named_percent, subset_size
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import ANSWERS, label_of_pair
 from scripts.delift.labels import METRICS
@@ -44,7 +44,7 @@ def run_data(
     files: RunFiles,
     laid: Mapping[str, Mapping[str, Any]],
     pair: Mapping[str, Any],
-    percents: Sequence[int],
+    percents: Sequence[float],
     measures: Sequence[str],
 ) -> dict[str, Any]:
     """Return everything about one pair and model.
@@ -152,7 +152,7 @@ def choices_of(choices: Mapping[str, Mapping[str, Any]], ids: Sequence[str]) -> 
     found: dict[str, dict[str, Any]] = {}
     for method, choice in choices.items():
         for subset in choice["subsets"]:
-            key = f"{method}/{_percent(subset)}"
+            key = f"{method}/{named_percent(subset['percent'])}"
             if key in found:
                 continue
             gains = subset["gains"] or [None] * len(subset["ids"])
@@ -166,16 +166,12 @@ def choices_of(choices: Mapping[str, Mapping[str, Any]], ids: Sequence[str]) -> 
     return found
 
 
-def _percent(subset: Mapping[str, Any]) -> int:
-    return int(subset["percent"].rpartition("_")[2])
-
-
 def objectives_of(
     kernels: str | None,
     choices: Mapping[str, Mapping[str, Any]],
     ids: Sequence[str],
     stage: int,
-    percents: Sequence[int],
+    percents: Sequence[float],
 ) -> dict[str, Any]:
     """Return {objective: {method: {percent: value}}} on the utility kernel: representation, gain, information.
 
@@ -201,11 +197,11 @@ def objectives_of(
     return found
 
 
-def sizes_of(subsets: Iterable[Mapping[str, Any]], percents: Sequence[int], n_pool: int) -> dict[int, list[str]]:
+def sizes_of(subsets: Iterable[Mapping[str, Any]], percents: Sequence[float], n_pool: int) -> dict[float, list[str]]:
     """Return percent -> ids of the first seed's subsets, rising; where ids are in picking order, further sizes too."""
-    first: dict[int, Mapping[str, Any]] = {}
+    first: dict[float, Mapping[str, Any]] = {}
     for subset in subsets:
-        first.setdefault(_percent(subset), subset)
+        first.setdefault(named_percent(subset["percent"]), subset)
     sizes = {percent: list(subset["ids"]) for percent, subset in first.items()}
     if first:
         widest = first[max(first)]

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.measured import Measured
 from scripts.common.settings import settings_of
+from scripts.common.sizes import percent_name
 from scripts.selection.methods import way_of
 
 PAPER = "head_to_head"
@@ -29,7 +30,7 @@ class Selection:
     pair: str
     model: str
     learning: str
-    percents: Sequence[int]
+    percents: Sequence[float]
     seeds: Sequence[int]
     methods: Sequence[str]
     shown: Sequence[str]
@@ -49,13 +50,13 @@ class Selection:
         ]
         return Measured([*kept, *measured.reasons], measured.published)
 
-    def setting(self, percent: int) -> str:
+    def setting(self, percent: float) -> str:
         """Return the setting of the answers after learning from subsets of a size."""
-        return f"{self.pair}/{self.learning}/percent_{percent}"
+        return f"{self.pair}/{self.learning}/{percent_name(percent)}"
 
-    def choice_setting(self, percent: int) -> str:
+    def choice_setting(self, percent: float) -> str:
         """Return the setting of what was chosen at a size."""
-        return f"{self.pair}/percent_{percent}"
+        return f"{self.pair}/{percent_name(percent)}"
 
     def sizes(self, method: str) -> list[int]:
         """Return the sizes of a method's subsets in percent of the pool."""

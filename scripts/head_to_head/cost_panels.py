@@ -49,7 +49,7 @@ class Panel:
 def selection_panel(
     measured: Measured,
     selection: Selection,
-    percent: int,
+    percent: float,
     measure: str,
     costs: Mapping[str, float],
     mark: tuple[str, float] | None,

@@ -30,15 +30,15 @@ class CountSettings:
     golden: prompt, separator, anchor_tokens of NUGGETS; difficulty: prompt; utility: prompt, templates of DELIFT;
     embed: prompt, output, max_tokens; selectit: prompt, rating_prompts, template; less: prompt, warmup_fraction,
     epochs, max_tokens; finetune: prompt, method, max_steps, epochs, batch_size, accumulation and n_examples of one
-    training run on a subset, counted for comparison.
+    training run on a subset, counted for comparison. A method that is None is not counted.
     """
 
     golden: Mapping[str, Any]
     difficulty: Mapping[str, Any]
     utility: Mapping[str, Any]
     embed: Mapping[str, Any]
-    selectit: Mapping[str, Any]
-    less: Mapping[str, Any]
+    selectit: Mapping[str, Any] | None
+    less: Mapping[str, Any] | None
     finetune: Mapping[str, Any]
 
 
@@ -212,7 +212,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     model, embedder = ((shape_of(path), load_tokenizer(path)) for path in (args.model, args.embedder))
     counter = Counter(rows, settings, model, embedder)
-    found = [(name, f"{round(count(counter))}") for name, count in COUNTS.items()]
+    left_out = {name for name in ("selectit", "less") if getattr(settings, name) is None}
+    found = [(name, f"{round(count(counter))}") for name, count in COUNTS.items() if name not in left_out]
     write_csv(args.operations_out, [dict(zip(OPERATION_COLUMNS, row)) for row in found], OPERATION_COLUMNS)
 
 

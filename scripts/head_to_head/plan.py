@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifact_list import Needs, unique
+from scripts.common.sizes import named_percent, percent_name
 from scripts.delift.pairs import parts_of
 from scripts.delift.plan import Plan as Delift
 from scripts.selection.methods import NOTHING, needs, way_of
@@ -140,7 +141,7 @@ class Plan:
         kind = "scored_subsets" if method in self.of_paper("nuggets") else "subsets"
         return f"{stem}/{kind}/{pair}/{model}/{method}"
 
-    def learnt_units(self) -> list[tuple[str, int]]:
+    def learnt_units(self) -> list[tuple[str, float]]:
         """Return (method, percent) of the subsets from which DELIFT's run learns as we do, with our seeds.
 
         Its LESS is another one: it chooses for the validation rows alone.
@@ -153,21 +154,23 @@ class Plan:
         same = {*LEVELS, *(name for name in same if not needs(self.by(name), "gradients"))}
         found = []
         for unit in self.delift.units(self.pair, self.model, learning):
-            method, _, percent = unit.partition("/percent_")
+            method, _, size = unit.partition("/")
             if method in same:
-                found.append((method, int(percent)))
+                found.append((method, named_percent(size)))
         return found
 
-    def wanted_units(self) -> list[tuple[str, int]]:
+    def wanted_units(self) -> list[tuple[str, float]]:
         """Return (method, percent) of every subset that is compared, those that are no method's first."""
         percents = self.selection["percents"]
         pairs = [(name, percent) for name in self.selection["methods"] for percent in percents]
-        return [*LEVELS.items(), *sorted(pairs, key=lambda pair: f"{pair[0]}/percent_{pair[1]}")]
+        return [*LEVELS.items(), *sorted(pairs, key=lambda pair: f"{pair[0]}/{percent_name(pair[1])}")]
 
     def units(self) -> list[str]:
         """Return <method>/percent_<n> of the subsets still to be learnt from."""
         learnt = self.learnt_units()
-        return [f"{name}/percent_{percent}" for name, percent in self.wanted_units() if (name, percent) not in learnt]
+        return [
+            f"{name}/{percent_name(percent)}" for name, percent in self.wanted_units() if (name, percent) not in learnt
+        ]
 
     def job(self, pair: str, model: str, learning: str, start: int) -> list[str]:
         """Return the subsets that one job learns from."""
@@ -185,13 +188,13 @@ class Plan:
         """Return that nothing is asked of what is known."""
         return None
 
-    def measured_unit(self, method: str, percent: int) -> str:
+    def measured_unit(self, method: str, percent: float) -> str:
         """Return the file with the means over the answers of one subset: of DELIFT's run, or our own."""
         if (method, percent) in self.learnt_units():
             return self.delift.measured_unit(
                 "words", self.pair, self.model, self.selection["learning"], method, percent
             )
-        number = self.units().index(f"{method}/percent_{percent}")
+        number = self.units().index(f"{method}/{percent_name(percent)}")
         return f"{MEASURED}/answers/words/{self.place}/jobs_{number - number % self.selection['units_per_job']}.csv"
 
     # What keeps a half from being run.

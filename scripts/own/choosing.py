@@ -5,39 +5,29 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
-from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_json, read_jsonl, write_csv
+from scripts.common.sizes import percent_name
+from scripts.own.asked import choice_parser, flag_words, folder_of, models_of, read_goal, task_of
 from scripts.own.exports import export_rows
-from scripts.own.flags import (
-    EXPORTS,
-    OneLineParser,
-    add_data_flags,
-    add_machine_flags,
-    add_model_flags,
-    check_machine,
-    size_kept,
-)
-from scripts.own.models import OwnModel, find_model
+from scripts.own.flags import EXPORTS, OneLineParser, check_machine
+from scripts.own.models import flags_of
 from scripts.own.planning import Work, say_plan, tokens_of
 from scripts.own.rows import OwnRows, parse_columns, read_own, write_chosen
-from scripts.own.run_folder import ROOT, RunFolder, say, shown
+from scripts.own.run_folder import RunFolder, say, shown
 from scripts.own.settings import (
-    EMBEDDER,
     GOAL,
-    MODEL,
     PAIR,
     POOL,
     TIER,
-    Machine,
     Task,
     choosing_settings,
     model_of,
     model_rows,
     targets_of,
 )
-from scripts.own.ways import check_ways, end_of, help_lines, needs_model, paper_of, parse_ways, spoken
+from scripts.own.ways import check_ways, end_of, paper_of, parse_ways, spoken
 from scripts.selection.methods import WAYS
 from scripts.selection.scores import best, eligible
 
@@ -58,20 +48,16 @@ class Chosen:
 
 def parser() -> OneLineParser:
     """Return the parser of the command."""
-    built = OneLineParser(
+    built, method = choice_parser(
         "choose",
-        "Choose the best rows of a pool.\n\nways (--by, several with commas):\n" + "\n".join(help_lines()),
-        epilog="thrift choose pool.json --goal good.json --model HuggingFaceTB/SmolLM2-135M --by nuggets --keep 10%",
+        "Choose the best rows of a pool.",
+        "not needed to draw by chance",
+        "thrift choose pool.json --goal good.json --model HuggingFaceTB/SmolLM2-135M --by nuggets --keep 10%",
     )
-    data = add_data_flags(built, "rows to choose from")
-    data.add_argument("--goal", type=Path, metavar="FILE", help="a few dozen good rows: what is to be chosen for")
-    method = built.add_argument_group("method")
-    method.add_argument("--by", metavar="WAYS", default="nuggets", help="ways to choose")
-    method.add_argument("--keep", metavar="SIZE", default="10%", help="share, or number of rows, e.g. 500")
     method.add_argument("--seed", type=int, metavar="N", default=0, help="of what is drawn by chance")
-    method.add_argument("--export", choices=EXPORTS, help="write the rows for a trainer too")
-    add_model_flags(built, "needed unless all ways draw by chance")
-    add_machine_flags(built)
+    method.add_argument(
+        "--export", choices=EXPORTS, metavar="FOR", help=f"rows for a trainer too: {', '.join(EXPORTS)}"
+    )
     return built
 
 
@@ -90,43 +76,20 @@ def choose(pool: str | Path, **flags: Any) -> list[Chosen]:
     return run(args)
 
 
-def flag_words(flags: Mapping[str, Any]) -> list[str]:
-    """Return keywords as flags: True is a flag alone, None and False leave it out, a list is joined by commas."""
-    words: list[str] = []
-    for name, value in flags.items():
-        if value is None or value is False:
-            continue
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
-    return words
-
-
 def run(args: argparse.Namespace) -> list[Chosen]:
     """Do what the flags say; nothing is returned where they ask for a plan only."""
     ways = parse_ways(args.by)
     check_ways(ways, goal=args.goal is not None, model=args.model is not None)
-    model, embedder = models_of(args, ways)
+    models = models_of(args, ways)
     columns = parse_columns(args.columns)
     pool = read_own(args.pool, "POOL", columns, args.turns)
     say(pool.said)
     goal = read_goal(args, columns)
-    keep = size_kept(args.keep, len(pool))
-    task = Task(
-        n_pool=len(pool),
-        n_goal=len(goal) if goal else 0,
-        ways=ways,
-        keep=keep,
-        seeds=[args.seed],
-        model=model,
-        embedder=embedder,
-        prompt=known_prompt(args.prompt),
-        machine=Machine.here(args.cores, args.profile is not None),
-    )
+    task = task_of(args, ways, (len(pool), len(goal) if goal else 0), [args.seed], models)
     out = folder_of(args)
-    folder = RunFolder(out / "run")
+    folder = RunFolder(out / "run", flags_of(model=models[0], embedder=models[1]))
     rows = {POOL: pool.rows, **({GOAL: goal.rows} if goal else {})}
-    folder.prepare(choosing_settings(task), rows, model_rows(model, embedder))
+    folder.prepare(choosing_settings(task), rows, model_rows(*models))
     targets = targets_of(task)
     if args.config_only:
         command = " ".join(folder.snakemake(list(targets.values()), args.cores, args.profile))
@@ -141,52 +104,6 @@ def run(args: argparse.Namespace) -> list[Chosen]:
         files = [export_rows(args.export, out / args.export, spoken(one.way), pool.part(one.places)) for one in found]
         say(f"for {args.export}: {', '.join(dict.fromkeys(map(shown, files)))}")
     return found
-
-
-def models_of(
-    args: argparse.Namespace, ways: Sequence[str], *, always: bool = False
-) -> tuple[OwnModel | None, OwnModel | None]:
-    """Return the model and the embedder that the ways need; what no way needs is not looked at, unless `always`."""
-    asked = always or any(map(needs_model, ways))
-    embeds = any(set(WAYS[way].needs) & {"similarities", "embeddings"} for way in ways)
-    model = find_model(args.model, "--model", ROOT, MODEL) if args.model and asked else None
-    embedder = None
-    if args.embedder:
-        if not embeds:
-            raise UserError("--embedder: no way of --by compares vectors; leave it out")
-        embedder = find_model(args.embedder, "--embedder", ROOT, EMBEDDER, "encoder")
-    return model, embedder
-
-
-def read_goal(args: argparse.Namespace, columns: Mapping[str, str]) -> OwnRows | None:
-    """Return the rows of --goal; its columns are those of the pool, or found by looking where it has others."""
-    if args.goal is None:
-        return None
-    try:
-        goal = read_own(args.goal, "--goal", columns, args.turns)
-    except UserError:
-        if not columns:
-            raise
-        goal = read_own(args.goal, "--goal", {}, args.turns)
-    say(goal.said)
-    return goal
-
-
-def known_prompt(name: str | None) -> str | None:
-    """Return the name of a wording. Raises `UserError` for one that the config lacks."""
-    from scripts.common.errors import did_you_mean
-    from scripts.common.yaml_files import read_yaml
-
-    known = read_yaml(ROOT / "config" / "config.yaml")["prompts"]
-    if name is not None and name not in known:
-        raise UserError(f"--prompt: unknown wording '{name}'{did_you_mean(name, list(known))}; use {', '.join(known)}")
-    return name
-
-
-def folder_of(args: argparse.Namespace) -> Path:
-    """Return the folder for results: --out, or beside where one stands, named like the pool."""
-    out = args.out if args.out is not None else Path(f"{args.pool.name.split('.')[0]}_thrift")
-    return out.resolve()
 
 
 def write_way(way: str, subsets: Path, task: Task, pool: OwnRows, out: Path, run_folder: Path) -> Chosen:
@@ -228,7 +145,7 @@ def order_of(way: str, subsets: Path, task: Task, run_folder: Path, pool: OwnRow
         ranked = best(eligible(way, values, end_of(way)), len(values), end_of(way))
         return ranked, {place: row[column] for place, row in enumerate(rows)}
     if paper_of(way) == "delift":
-        name = f"percent_{task.percent}"
+        name = percent_name(task.percent)
         (subset,) = [one for one in read_json(subsets / "selection.json")["subsets"] if one["percent"] == name]
         places = [place_of[one] for one in subset["ids"]]
         return places, dict(zip(places, map(str, subset["gains"] or ())))

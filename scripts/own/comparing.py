@@ -13,22 +13,16 @@ import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_jsonl, write_csv, write_text
-from scripts.own.choosing import flag_words, folder_of, known_prompt, models_of, read_goal
-from scripts.own.flags import (
-    OneLineParser,
-    add_data_flags,
-    add_machine_flags,
-    add_model_flags,
-    check_machine,
-    size_kept,
-)
+from scripts.own.asked import choice_parser, flag_words, folder_of, models_of, read_goal, task_of
+from scripts.own.flags import OneLineParser, check_machine
+from scripts.own.models import flags_of
 from scripts.own.pages import Page, figure, render
 from scripts.own.planning import Work, say_plan, tokens_of
 from scripts.own.rows import OwnRows, hold_out, parse_columns, read_own
 from scripts.own.run_folder import RunFolder, say, shown
-from scripts.own.settings import GOAL, PAIR, POOL, TEST, TIER, Machine, Task, comparing_settings, model_of, model_rows
+from scripts.own.settings import GOAL, PAIR, POOL, TEST, TIER, Task, comparing_settings, model_of, model_rows
 from scripts.own.statistics import Difference, paired_difference, verdict
-from scripts.own.ways import check_ways, help_lines, parse_ways, spoken
+from scripts.own.ways import check_ways, parse_ways, spoken
 from scripts.selection.methods import WAYS
 
 HELD_OUT, MOST_HELD_OUT = 0.2, 500
@@ -75,21 +69,18 @@ class Result:
 
 def parser() -> OneLineParser:
     """Return the parser of the command."""
-    built = OneLineParser(
+    built, method = choice_parser(
         "compare",
-        "Fine-tune on each choice and on random ones of the same size, test on held-out rows, say what is better.\n\n"
-        "ways (--by, several with commas; random always runs too):\n" + "\n".join(help_lines()),
+        "Fine-tune on each choice and on random ones of the same size, test, and say what is better.",
+        "it chooses and learns",
+        "thrift compare pool.json --goal good.json --test held_out.json --model ./my_model --by nuggets,less",
     )
-    data = add_data_flags(built, "rows to choose from")
-    data.add_argument("--goal", type=Path, metavar="FILE", help="a few dozen good rows: what is to be chosen for")
-    data.add_argument("--test", type=Path, metavar="FILE", help="rows to test on; else a fifth of the pool is held out")
-    method = built.add_argument_group("method")
-    method.add_argument("--by", metavar="WAYS", default="nuggets", help="ways to choose")
-    method.add_argument("--keep", metavar="SIZE", default="10%", help="share, or number of rows; whole percents")
+    method.add_argument(
+        "--test", type=Path, metavar="FILE", help="rows to test on; else a fifth of the pool is held out"
+    )
     method.add_argument("--seeds", type=int, metavar="N", default=3, help="trainings on each choice, 3 or more")
     method.add_argument("--epochs", type=float, metavar="N", default=3.0, help="of each training")
-    add_model_flags(built, "it chooses and learns")
-    add_machine_flags(built)
+    method.add_argument("--learning-rate", type=float, metavar="X", help="of each training; else by the model's width")
     return built
 
 
@@ -113,23 +104,15 @@ def run(args: argparse.Namespace) -> list[Result]:
     ways = parse_ways(args.by)
     ways = ways if "random" in ways else ["random", *ways]
     check_ways(ways, goal=args.goal is not None, model=True)
-    model, embedder = models_of(args, ways, always=True)
+    models = models_of(args, ways, always=True)
     pool, goal, test = read_parts(args)
-    task = Task(
-        n_pool=len(pool),
-        n_goal=len(goal),
-        ways=ways,
-        keep=whole_percent(size_kept(args.keep, len(pool)), len(pool), args.keep),
-        seeds=list(range(args.seeds)),
-        model=model,
-        embedder=embedder,
-        prompt=known_prompt(args.prompt),
-        machine=Machine.here(args.cores, args.profile is not None),
-    )
+    task = task_of(args, ways, (len(pool), len(goal)), list(range(args.seeds)), models)
+    if task.keep == task.n_pool:
+        raise UserError(f"--keep {args.keep}: is the whole pool, so there is nothing to compare; give less")
     out = folder_of(args)
-    folder = RunFolder(out / "run_compare")
+    folder = RunFolder(out / "run_compare", flags_of(model=models[0], embedder=models[1]))
     parts = {POOL: pool.rows, GOAL: goal.rows, TEST: test.rows}
-    folder.prepare(comparing_settings(task, args.epochs), parts, model_rows(model, embedder))
+    folder.prepare(comparing_settings(task, args.epochs, args.learning_rate), parts, model_rows(*models))
     files = Files.of(task)
     targets = [*files.answers, files.operations, files.times]
     if args.config_only:
@@ -150,6 +133,10 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError("--model: a comparison fine-tunes a model; give a folder or a hub id")
     if args.seeds < 3:
         raise UserError(f"--seeds: {args.seeds} trainings say nothing about chance; give 3 or more")
+    if args.learning_rate is not None and not 0 < args.learning_rate < 1:
+        raise UserError(
+            f"--learning-rate: {args.learning_rate:g} teaches nothing; give a number between 0 and 1, e.g. 2e-5"
+        )
     if not 0 < args.epochs <= 1000:
         raise UserError(f"--epochs: {args.epochs:g} is no training; give a number from above 0 to 1000")
 
@@ -176,17 +163,6 @@ def read_parts(args: argparse.Namespace) -> tuple[OwnRows, OwnRows, OwnRows]:
     if asked:
         say(f"note: {asked:,} of {len(test):,} test rows ask what a row of the pool asks: they say less than others")
     return pool, goal, test
-
-
-def whole_percent(keep: int, n_pool: int, text: str) -> int:
-    """Return the rows of the nearest whole percent, 1 to 99: the workflow trains on such shares. A change is said."""
-    from scripts.common.sizes import subset_size
-
-    percent = min(99, max(1, round(100 * keep / n_pool)))
-    rows = subset_size(n_pool, percent / 100, "--keep")
-    if rows != keep:
-        say(f"--keep {text}: {rows:,} rows, {percent} % of the pool: comparisons take whole percents")
-    return rows
 
 
 def results_of(task: Task, folder: Path, n_test: int) -> list[Result]:

@@ -32,8 +32,33 @@ class OneLineParser(argparse.ArgumentParser):
 
     def __init__(self, name: str, description: str, **more: str) -> None:
         super().__init__(
-            prog=f"thrift {name}", description=description, formatter_class=HelpFormatter, allow_abbrev=False, **more
+            prog=f"thrift {name}",
+            description=description,
+            formatter_class=HelpFormatter,
+            allow_abbrev=False,
+            add_help=False,
+            **more,
         )
+        self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+
+    def format_usage(self) -> str:
+        """Return what a command needs; its flags stand below, grouped."""
+        words = [
+            f"[{action.metavar}]" if action.nargs == "?" else action.metavar
+            for action in self._actions
+            if not action.option_strings
+        ]
+        words += [
+            f"{action.option_strings[0]} {action.metavar}"
+            for action in self._actions
+            if action.required and action.option_strings
+        ]
+        return f"usage: {self.prog} {' '.join(map(str, words))} [flags]\n"
+
+    def format_help(self) -> str:
+        """Return the help: a screen, without the usage that repeats all flags."""
+        text = super().format_help()
+        return self.format_usage() + text[text.index("\n\n") + 1 :]
 
     def error(self, message: str) -> NoReturn:
         """Raise `UserError`: the usage would hide the fault."""
@@ -55,23 +80,23 @@ class OneLineParser(argparse.ArgumentParser):
 def add_data_flags(parser: OneLineParser, pool: str) -> argparse._ArgumentGroup:
     """Add the flags on the rows that are read; `pool` says what the file holds."""
     group = parser.add_argument_group("data")
-    group.add_argument("pool", type=Path, metavar="POOL", help=f"{pool}: JSON, JSON lines, CSV, TSV, parquet, packed")
+    forms = "JSON, JSON lines, CSV, TSV, parquet; packed too"
+    group.add_argument("pool", type=Path, metavar="POOL", help=f"{pool}: {forms}")
     group.add_argument("--columns", metavar="A,B", help="columns of question and answer, if not found by looking")
-    group.add_argument("--turns", choices=WAYS, default="first", help="answer of a conversation that counts")
+    which = "answer of a conversation that counts: first or last"
+    group.add_argument("--turns", choices=WAYS, default="first", metavar="WHICH", help=which)
     return group
 
 
 def add_model_flags(parser: OneLineParser, needed: str) -> argparse._ArgumentGroup:
     """Add the flags on models."""
     group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="NAME", help=f"folder, GGUF file, hub id or registered name; {needed}")
     group.add_argument(
-        "--model", metavar="NAME", help=f"folder, GGUF file, hub id or name in config/models.yaml; {needed}"
+        "--embedder", metavar="NAME", help="encoder for likeness, named likewise; else the model's own vectors"
     )
     group.add_argument(
-        "--embedder", metavar="NAME", help="encoder for likeness, the same way named; else the model's own vectors"
-    )
-    group.add_argument(
-        "--prompt", metavar="NAME", help="wording around question and answer: alpaca, chat, ... ; else each paper's"
+        "--prompt", metavar="NAME", help="wording of a question: alpaca, chat, ...; else each paper's own"
     )
     return group
 
@@ -81,9 +106,7 @@ def add_machine_flags(parser: OneLineParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("machine")
     group.add_argument("--cores", type=int, metavar="N", default=os.cpu_count() or 1, help="processor cores to use")
     group.add_argument("--profile", type=Path, metavar="DIR", help="run elsewhere, e.g. profiles/slurm")
-    group.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for results and work in progress; else POOL_thrift"
-    )
+    group.add_argument("--out", type=Path, metavar="DIR", help="results and work in progress; else POOL_thrift")
     group.add_argument("--dry-run", action="store_true", help="say jobs, model passes and minutes, run nothing")
     group.add_argument("--config-only", action="store_true", help="write the workflow's YAML and stop")
     return group

@@ -57,6 +57,13 @@ def find_model(text: str, flag: str, root: Path, name: str, family: str = "causa
     return OwnModel(_name_of(text), {"title": text, "hub": text, "family": family}, family)
 
 
+def flags_of(**models: OwnModel | None) -> dict[str, str]:
+    """Return {name or folder of a model: its flag}; the keywords are the flags without dashes."""
+    named = {f"--{flag}": model for flag, model in models.items() if model is not None}
+    folders = {str((model.row or {}).get("local")): flag for flag, model in named.items()}
+    return {**{model.name: flag for flag, model in named.items()}, **{k: v for k, v in folders.items() if k != "None"}}
+
+
 def _name_of(source: str) -> str:
     """Return a name for a model that is fetched or converted: all run folders share what is downloaded, by its name."""
     slug = re.sub(r"[^a-z0-9]+", "_", source.rpartition("/")[2].lower()).strip("_")

@@ -22,6 +22,7 @@ from scripts.common.durations import in_words
 from scripts.common.errors import UserError
 from scripts.common.files import read_text, to_json, write_text
 from scripts.common.yaml_files import read_yaml
+from scripts.own.faults import in_flags
 
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("Snakefile", "rules", "scripts", "envs", "profiles", "report", "resources", "docs", ".venvs")
@@ -63,9 +64,10 @@ _LEFT = re.compile(r"\d+ of \d+ .*; about .+ left")
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Where a run lives."""
+    """Where a run lives. models: {name or folder of a model: the flag that named it}."""
 
     path: Path
+    models: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def prepare(
         self,
@@ -176,9 +178,13 @@ class RunFolder:
         told = [line for line in lines if line.startswith("error: ")]
         faults = [line.removeprefix("config: ") for line in lines if line.startswith("config: ")]
         if told:
-            return UserError(told[-1].removeprefix("error: "))
+            fault = told[-1].removeprefix("error: ")
+            return UserError(in_flags(fault, self.models) or fault)
         if any("LockException" in line or "cannot be locked" in line for line in lines):
             return UserError(f"--out: another run works in {self.path}; wait for it, or choose another folder")
+        for fault in faults:
+            if flagged := in_flags(fault, self.models):
+                return UserError(flagged)
         reason = (faults or [line for line in lines if line][-1:] or ["no word"])[0]
         return UserError(f"the workflow stopped: {reason}; all it said is in {shown(self.path)}/last_run.log")
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from scripts.common.sizes import percent_of
 from scripts.own.models import OwnModel
 from scripts.own.ways import method_row, paper_of
 from scripts.selection.methods import OFFERED, WAYS, ways_of
@@ -56,9 +57,9 @@ class Task:
     machine: Machine
 
     @property
-    def percent(self) -> int:
-        """Return the smallest whole percent of the pool that holds the rows that are kept."""
-        return min(100, math.ceil(100 * self.keep / self.n_pool - 1e-9))
+    def percent(self) -> float:
+        """Return the share of the pool that is kept, in percent."""
+        return percent_of(self.keep, self.n_pool)
 
 
 def compute_settings(machine: Machine, model: OwnModel | None) -> dict[str, Any]:
@@ -206,10 +207,10 @@ def learning_of(model: OwnModel) -> str:
     return "fft" if model.width is not None and model.width < WIDE else "peft"
 
 
-def learning_settings(model: OwnModel, epochs: float) -> dict[str, Any]:
-    """Return how a model learns from each choice. A narrow model takes a higher rate."""
+def learning_settings(model: OwnModel, epochs: float, rate: float | None) -> dict[str, Any]:
+    """Return how a model learns from each choice. rate: of learning; by default a narrow model takes a higher one."""
     width = model.width or 4096
-    rate = 5e-4 if width < NARROW else 5e-5 if width < 1024 else 2e-5
+    usual = 5e-4 if width < NARROW else 5e-5 if width < 1024 else 2e-5
     shared = {
         "epochs": epochs,
         "max_steps": None,
@@ -220,13 +221,16 @@ def learning_settings(model: OwnModel, epochs: float) -> dict[str, Any]:
         "max_tokens": windowed(1024, model),
     }
     return {
-        "fft": {**shared, "learning_rate": rate},
-        "peft": {**shared, "method": "lora", "learning_rate": 1e-4},
+        "fft": {**shared, "learning_rate": rate or usual},
+        "peft": {**shared, "method": "lora", "learning_rate": rate or 1e-4},
     }
 
 
-def comparing_settings(task: Task, epochs: float) -> dict[str, Any]:
-    """Return the overlay by which the workflow's head-to-head trains on each choice and answers the test rows."""
+def comparing_settings(task: Task, epochs: float, rate: float | None = None) -> dict[str, Any]:
+    """Return the overlay by which the workflow's head-to-head trains on each choice and answers the test rows.
+
+    rate: of learning, None for the usual one of a model of that width.
+    """
     assert task.model is not None
     model, settings = task.model, choosing_settings(task)
     whole = {"split": "train", "from": 0, "to": 1}
@@ -238,11 +242,9 @@ def comparing_settings(task: Task, epochs: float) -> dict[str, Any]:
         "papers": ["nuggets", "delift", "ddg", "head_to_head"],  # the head-to-head's rules read those of DDG
         "delift": {
             **delift,
-            # The head-to-head's rules read the settings of SelectIT and LESS whatever is asked; one job scores both.
-            "baselines": {"ifd": False, "less": {**less_settings(model.width), "max_tokens": windowed(2048, model)}},
             "pairs": {PAIR: pair},
             "table_time": {**delift["table_time"], "not_run": NOT_RUN},
-            "finetune": {**prompt, **learning_settings(model, epochs)},
+            "finetune": {**prompt, **learning_settings(model, epochs, rate)},
             "shots": {"max_tokens": windowed(1024, model)},
             "generate": {"max_new_tokens": WRITTEN, "temperature": 0.0, "min_p": 0.0, "batch_size": 32},
         },

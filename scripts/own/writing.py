@@ -16,7 +16,7 @@ from scripts.data.readers import raw_records
 from scripts.data.rows import UNKNOWN, Record
 from scripts.own.choosing import folder_of
 from scripts.own.flags import OneLineParser, add_machine_flags, check_machine
-from scripts.own.models import OwnModel, find_model
+from scripts.own.models import OwnModel, find_model, flags_of
 from scripts.own.planning import say_plan
 from scripts.own.run_folder import ROOT, RunFolder, say, shown
 from scripts.own.settings import EMBEDDER, MODEL, NARROW, TIER, Machine, compute_settings, model_rows
@@ -79,7 +79,7 @@ def main(words: Sequence[str]) -> None:
     texts = read_texts(args.pool, args.text, args.label)
     smallest = smallest_class(texts)
     say(f"read {len(texts.rows):,} texts of {len(texts.labels)} classes, {smallest:,} different in the smallest")
-    folder = RunFolder(folder_of(args) / "run_write")
+    folder = RunFolder(folder_of(args) / "run_write", flags_of(model=model, encoder=encoder))
     rows = {DATA: [{"input": text, "output": label} for text, label in texts.rows]}
     kind = {"schema": "classification", "labels": list(texts.labels)}
     folder.prepare(writing_settings(args, model, encoder, smallest), rows, model_rows(model, encoder), kind)

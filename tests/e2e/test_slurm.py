@@ -6,6 +6,7 @@ than half an hour. With THRIFT_LONG=1 in the environment the mini tier runs as w
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from tests.cluster import ask, make_python, one_node_slurm, wait_for
 from tests.tiny import RESULTS, TINY, digests, make_workspace
-from tests.workspace import Workspace, environment
+from tests.workspace import REPO_ROOT, Workspace, environment
 
 DATA = tuple(str(RESULTS / f"data/examples/mini_{name}/train.jsonl") for name in ("pool", "anchors"))
 EMBEDDINGS = str(RESULTS / "nuggets/embeddings/mini_anchors/mini_causal.safetensors")
@@ -156,6 +157,29 @@ def test_cancelled_and_requeued_jobs_leave_the_same_bytes(
         "nuggets/embeddings",
         "nuggets/scores",
     }
+
+
+def test_the_command_for_ones_own_data_sends_its_jobs_too(site: Workspace, python: Path, tmp_path: Path) -> None:
+    pool = [{"instruction": f"say the number {n}", "output": "number " * (1 + n % 5)} for n in range(12)]
+    (tmp_path / "pool.json").write_text(json.dumps(pool), encoding="utf-8")
+    command = [
+        str(python),
+        "-m",
+        "scripts.own.cli",
+        "choose",
+        str(tmp_path / "pool.json"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    flags = ["--by", "random,length", "--keep", "3", "--model", str(REPO_ROOT / "resources/mini/causal")]
+    done = subprocess.run(
+        [*command, *flags, "--profile", str(site.folder / "profiles/slurm")],
+        cwd=REPO_ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=GIVE_UP_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    sent = (tmp_path / "out/run/last_run.log").read_text(encoding="utf-8")
+    assert "submitted with SLURM jobid" in sent
+    assert {len(json.loads(path.read_text())) for path in (tmp_path / "out/chosen").glob("*.json")} == {3}
 
 
 @pytest.mark.skipif("THRIFT_LONG" not in os.environ, reason="the mini tier on Slurm takes long: set THRIFT_LONG=1")

@@ -12,9 +12,9 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
 from scripts.common.metrics import read_metrics
+from scripts.common.sizes import percent_name
 from scripts.common.tensors import write_tensors
 from scripts.delift import measure_objectives, select_subset
-from scripts.delift.select_subset import percent_name
 from scripts.selection.facility_location import facility_location, maximise, new_kernel
 
 N, N_TARGETS = 20, 12

@@ -12,7 +12,6 @@ from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics, write_metric
 from scripts.common.spread import spread
 from scripts.common.tables import read_markdown_table
 from scripts.mend import (
-    list_missing,
     measure_average,
     plot_attention,
     plot_efficiency,
@@ -22,6 +21,7 @@ from scripts.mend import (
     tabulate_artifact,
 )
 from scripts.mend.columns import SCORE_COLUMNS
+from scripts.report import list_missing
 from tests.unit.mend_results import all_scores, artifact_flags, plan, score_settings, written
 
 PUBLISHED = "mend,table_2,scores,seen,gpt2_large,icl,score_percent,43.5,,paper,somebody's table\n"
@@ -117,7 +117,7 @@ def test_an_average_asks_for_every_setting(tmp_path):
 def test_what_cannot_be_had_is_shown_with_its_reason(results, tmp_path):
     absent = plan(absent={"texts/train": "texts is named in data.left_out"})
     target = str(tmp_path / "missing.csv")
-    list_missing.main(["--reasons", json.dumps(absent.reasons()), "--measured-out", target])
+    list_missing.main(["--paper", "mend", "--reasons", json.dumps(absent.reasons()), "--measured-out", target])
     (tmp_path / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n")
     files = [
         path.replace("<results>/mend/measured/missing.csv", target).replace("<results>", str(results))

@@ -79,8 +79,8 @@ def test_each_help_fits_a_screen(name: str, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         main([name, "--help"])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 62
-    assert max(map(len, lines)) <= 120
+    assert len(lines) <= 48
+    assert max(map(len, lines)) <= 105
 
 
 def test_models_by_folder_name_and_hub_id() -> None:

@@ -16,7 +16,7 @@ from scripts.common.config_check import config_faults
 from scripts.common.errors import UserError
 from scripts.common.files import write_text
 from scripts.own import comparing
-from scripts.own.comparing import Result, per_row, results_of, row_of, table_lines, whole_percent
+from scripts.own.comparing import Result, per_row, results_of, row_of, table_lines
 from scripts.own.models import OwnModel
 from scripts.own.pages import Page, figure, render
 from scripts.own.settings import (
@@ -87,10 +87,17 @@ def test_less_grows_with_the_model() -> None:
     assert less_settings(4096)["dimension"] == 8192
 
 
-@pytest.mark.parametrize("keep,n,rows", [(4, 40, 4), (5, 40, 4), (1, 1000, 10), (500, 3000, 510), (40, 40, 39)])
-def test_comparisons_take_whole_percents(keep: int, n: int, rows: int, capsys: pytest.CaptureFixture[str]) -> None:
-    assert whole_percent(keep, n, str(keep)) == rows
-    assert ("whole percents" in capsys.readouterr().err) == (keep != rows)
+def test_a_higher_rate_of_learning_where_it_is_asked_for() -> None:
+    usual, own = (comparing_settings(task(["random"]), 3, rate)["delift"]["finetune"] for rate in (None, 0.25))
+    assert (usual["fft"]["learning_rate"], own["fft"]["learning_rate"]) == (5e-4, 0.25)
+    assert (usual["peft"]["learning_rate"], own["peft"]["learning_rate"]) == (1e-4, 0.25)
+
+
+def test_only_the_baselines_that_are_asked_for_are_computed() -> None:
+    for ways, wanted in ((["random"], set()), (["less"], {"less"}), (["selectit"], {"selectit"})):
+        baselines = comparing_settings(task(ways, 5), 3)["delift"]["baselines"]
+        computed = {name for name in ("selectit", "less") if baselines.get(name, {}) is not None}
+        assert computed == wanted
 
 
 def answers() -> list[dict[str, Any]]:

@@ -79,6 +79,11 @@ WRONG = {
         "compare pool.json --model MODEL --seeds 1",
         r"--seeds: 1 trainings say nothing .* 3 or more",
     ),
+    "nothing to compare": ("compare pool.json --model MODEL --keep 100%", r"--keep 100%: is the whole pool"),
+    "no rate of learning": (
+        "compare pool.json --model MODEL --learning-rate 5",
+        r"--learning-rate: 5 teaches nothing; .* e.g. 2e-5",
+    ),
     "no training": ("compare pool.json --model MODEL --epochs 0", r"--epochs: 0 is no training"),
     "no such class column": ("write questions.csv --text question --label stars", r"--label: .* no column 'stars'"),
     "texts of one class": ("write odd.json --text a --label b", r"--label: column 'b' holds 1 class"),

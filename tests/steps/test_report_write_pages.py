@@ -1,4 +1,4 @@
-"""The step that renews the generated blocks of pages: verdicts of all tiers, tables of the run, nothing else changes."""
+"""The step that renews the generated blocks of pages: verdicts of all tiers, tables of the run, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # make          set up .venv and rebuild every table and figure (mini tier, minutes on two cores)
 # make test     the tests
-# make bench    the benchmarks, into results/bench
+# make bench    the benchmarks, into results/bench;  make bench-page  what they measured, into docs/benchmarks.csv and .md
 # make slurm    add to .venv what running on Slurm needs
 # make lint     ruff, snakefmt, snakemake --lint
 # make audit    known vulnerabilities of our pins, where the package index tells them
@@ -17,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run venv slurm test bench lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
+.PHONY: run venv slurm test bench bench-page lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
 
 PYTHON ?= python3
 CORES ?= all
@@ -91,6 +91,11 @@ bench: venv
 	  echo "Benchmark $$name (log: results/bench/$$name.log)"; \
 	  .venvs/bench/bin/python -m scripts.bench.$$name --metrics-out results/bench/$$name.json 2>&1 | tee results/bench/$$name.log; \
 	done
+
+bench-page: venv
+	@$(ACTIVATE) python -m scripts.report.collect_benchmarks --results results/bench/*.json \
+	  --benchmarks docs/benchmarks.csv --benchmarks-out docs/benchmarks.csv
+	@$(ACTIVATE) python -m scripts.report.write_benchmarks_page --benchmarks docs/benchmarks.csv --page-out docs/benchmarks.md
 
 lint: lint-code lint-format lint-rules lint-workflow
 

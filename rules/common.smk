@@ -13,6 +13,7 @@ from scripts.common.config_check import check_config, typed
 from scripts.common.errors import UserError
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
+from scripts.common.yaml_files import read_yaml
 from scripts.data.absences import DOWNLOADS
 from scripts.data.registry import (
     file_settings,
@@ -27,6 +28,7 @@ from scripts.data.registry import (
 from scripts.report.estimate_resources import Job, work_left
 from scripts.report.job_work import model_sizes, read_costs
 from scripts.report.manifest import paper_name
+from scripts.report.page_blocks import pages_with_blocks, tables_named
 from scripts.selection.methods import config_names
 
 update_config(config, typed(workflow.config_settings.config))

@@ -26,10 +26,20 @@ WITHOUT_GPU_MEASURED = sorted(
 )
 # Papers whose plan says itself what is missing and why; the others have a step that finds it out.
 GIVING_REASONS = [paper for paper in ("mend", "delift", "head_to_head") if paper in LISTED]
-# Papers with claims, and what other tiers that are kept in docs/ say of them.
-CLAIMING = [paper for paper in config["papers"] if paper != "head_to_head"]
+# Papers with claims (the head to head has none, nor need a new paper), and what other tiers kept in docs/ say of them.
+CLAIMED = {claim["paper"] for claim in read_yaml("config/published/claims.yaml").values()}
+CLAIMING = [paper for paper in config["papers"] if paper in CLAIMED]
 OTHER_CLAIMS = [
     path for path in sorted(map(str, Path("docs/claims").glob("*.csv"))) if Path(path).stem != config["tier"]
+]
+# Pages with generated blocks, and the tables of the run that they show: the mini tier's, which everybody can rebuild.
+PAGES_WITH_BLOCKS = [
+    str(page) for page in pages_with_blocks([Path("README.md"), *sorted(Path("docs").glob("**/*.md"))])
+]
+PAGE_TABLES = [
+    f"{RESULTS}/tables/{name}.md"
+    for name in tables_named([Path(page) for page in PAGES_WITH_BLOCKS])
+    if config["tier"] == "mini" and name in {f"{shown['paper']}_{shown['artifact']}" for shown in REPORT_ARTIFACTS}
 ]
 PAPER_PAGES = [page for page in (f"docs/{paper}.md" for paper in REPORTED) if Path(page).is_file()]
 
@@ -382,11 +392,57 @@ rule report_write_claims_page:
         " > {log:q} 2>&1"
 
 
+rule report_write_benchmarks_page:
+    """Write docs/benchmarks.md, the one page with speeds, from docs/benchmarks.csv."""
+    input:
+        script="scripts/report/write_benchmarks_page.py",
+        code=code_of("scripts/report/write_benchmarks_page.py"),
+        benchmarks="docs/benchmarks.csv",
+    output:
+        page="docs/benchmarks.md",
+    log:
+        "<logs>/report/write_benchmarks_page.log",
+    benchmark:
+        "<benchmarks>/report/write_benchmarks_page.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}" " --benchmarks {input.benchmarks:q} --page-out {output.page:q}" " > {log:q} 2>&1"
+
+
+rule report_write_pages:
+    """Renew the generated blocks of README.md and docs/: verdicts, and tables of the run. The pages change in place."""
+    input:
+        script="scripts/report/write_pages.py",
+        code=code_of("scripts/report/write_pages.py"),
+        claims=[f"docs/claims/{config['tier']}.csv", *OTHER_CLAIMS],
+        tables=PAGE_TABLES,
+        pages=PAGES_WITH_BLOCKS,
+    output:
+        blocks="<results>/page_blocks.json",
+    log:
+        "<logs>/report/write_pages.log",
+    benchmark:
+        "<benchmarks>/report/write_pages.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}"
+        " --claims {input.claims:q} --tables {input.tables:q} --pages {input.pages:q} --blocks-out {output.blocks:q}"
+        " > {log:q} 2>&1"
+
+
 rule gallery:
-    """The pages docs/artifacts.md, with a thumbnail of every figure, and docs/claims.md, from a finished run."""
+    """All generated pages and blocks from a finished run: docs/artifacts.md, claims.md, benchmarks.md, the papers' tables."""
     input:
         rules.report_write_gallery.output,
         rules.report_write_claims_page.output,
+        rules.report_write_benchmarks_page.output,
+        rules.report_write_pages.output,
     localrule: True
 
 

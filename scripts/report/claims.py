@@ -26,12 +26,15 @@ LEVEL = 0.05
 """Share of false ones among the verdicts `holds` and `contrary` of a tier that the procedure allows on average."""
 QUERY = ("experiment", "setting", "model", "method", "metric")
 NEEDED = ("paper", "where", "claim", "better", "worse", "query", "tiers")
-KEYS = (*NEEDED, "published", "lower", "margin", "counted", "error")
+BESIDE = ("base", "all")
+KEYS = (*NEEDED, *BESIDE, "published", "lower", "margin", "counted", "error")
 CLAIM_COLUMNS = (
     "claim", "paper", "where", "text", "tier", "metric", "published", "difference", "low", "high", "n", "p_value",
-    "verdict", "reason",
+    "verdict", "reason", "better_mean", "worse_mean", "base_mean", "all_mean",
 )  # fmt: skip
-"""published: the printed difference; difference, low, high: better minus worse with its 95 % interval."""
+"""published: the printed difference; difference, low, high: better minus worse with its 95 % interval; better_mean,
+worse_mean: what was subtracted; base_mean, all_mean: what the untouched model and all data reach, if that was measured.
+"""
 UNITS = (("_percent", "points", 1.0), ("exact_match", "points", 100.0), ("accuracy", "points", 100.0),
          ("nats_per_token", "nats a token", 1.0), ("auc", "AUC", 1.0), ("_1_to_10", "grades", 1.0))  # fmt: skip
 """Ending of a metric's name, the unit of its differences, and what they are multiplied by."""
@@ -44,8 +47,9 @@ class Claim:
 
     better, worse: what tells the sides apart, keys of `QUERY` (patterns with * in experiment and setting), or `value`,
     a constant; query: what both share; tiers: {tier: further keys of both}, those that measure it; published: further
-    keys for the published values, None where the paper prints no such pair; lower: whether the lower value is the
-    better one; margin: see the rule; counted: both are counts without chance; error: metric of a standard error.
+    keys for the published values, None where the paper prints no such pair; base, all: keys of the untouched model and
+    of all data, which are shown beside and decide nothing; lower: whether the lower value is the better one; margin:
+    see the rule; counted: both are counts without chance; error: metric of a standard error.
     """
 
     name: str
@@ -61,17 +65,19 @@ class Claim:
     margin: float = 0.0
     counted: bool = False
     error: str | None = None
+    base: Mapping[str, Any] | None = None
+    all: Mapping[str, Any] | None = None
 
     def side(self, which: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the query of a side ("better" or "worse"); given: the further keys of a tier or of the paper."""
+        """Return the query of a side ("better", "worse", "base", "all"); given: further keys of a tier or the paper."""
         own = {key: value for key, value in given.items() if key in QUERY}
-        return {**self.query, **own, **getattr(self, which), **given.get(which, {})}
+        return {**self.query, **own, **(getattr(self, which) or {}), **given.get(which, {})}
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """What a tier says of a claim: better minus worse (the other way round where lower is better), its 95 % interval,
-    the pairs or rows it is of, the p-value; `reason` where it was not run.
+    the pairs or rows it is of, the p-value; `reason` where it was not run. better, worse: the means of the two sides.
     """
 
     difference: float | None = None
@@ -81,6 +87,8 @@ class Finding:
     p_value: float | None = None
     counted: bool = False
     reason: str = ""
+    better: float | None = None
+    worse: float | None = None
 
 
 def unit_of(metric: str) -> tuple[str, float]:
@@ -159,11 +167,23 @@ def find(claim: Claim, tier: str, rows: Sequence[Mapping[str, str]], reasons: Se
         return Finding(reason="the two sides have no seed in common")
     differences = [sign * (first - second) for first, second in pairs.values()]
     n = len(pairs) if len(pairs) > 1 else max(n for side in sides for _, n in side.values())
+    better, worse = (math.fsum(pair[place] for pair in pairs.values()) / len(pairs) for place in (0, 1))
     if claim.counted:
-        return Finding(differences[0], n=n, counted=True)
+        return Finding(differences[0], n=n, counted=True, better=better, worse=worse)
     if claim.error:
-        return _of_errors(differences[0], math.hypot(*errors), n, claim.margin)
-    return _of_pairs(differences, n, claim.margin)
+        found_of = _of_errors(differences[0], math.hypot(*errors), n, claim.margin)
+    else:
+        found_of = _of_pairs(differences, n, claim.margin)
+    return dataclasses.replace(found_of, better=better, worse=worse)
+
+
+def beside(claim: Claim, which: str, tier: str, rows: Sequence[Mapping[str, str]]) -> float | None:
+    """Return what the untouched model ("base") or all data ("all") reach, the mean over the seeds; None if unknown."""
+    given = claim.tiers.get(tier)
+    if given is None or (getattr(claim, which) is None and which not in given):
+        return None
+    values = values_of(claim.side(which, given), rows)
+    return math.fsum(value for value, _ in values.values()) / len(values) if values else None
 
 
 def _reason(query: Mapping[str, Any], reasons: Sequence[Mapping[str, str]]) -> str:

@@ -9,7 +9,17 @@ from scripts.common.errors import run_step
 from scripts.common.files import read_csv, write_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, read_metrics, with_value
 from scripts.common.yaml_files import read_yaml
-from scripts.report.claims import CLAIM_COLUMNS, Claim, Finding, find, published_difference, read_claims, verdicts
+from scripts.report.claims import (
+    BESIDE,
+    CLAIM_COLUMNS,
+    Claim,
+    Finding,
+    beside,
+    find,
+    published_difference,
+    read_claims,
+    verdicts,
+)
 
 
 def number(value: float | None) -> str:
@@ -17,13 +27,16 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.9g}"
 
 
-def claim_row(claim: Claim, tier: str, finding: Finding, verdict: str, printed: float | None) -> dict[str, Any]:
-    """Return what a tier says of a claim as a row of the CSV."""
+def claim_row(
+    claim: Claim, tier: str, finding: Finding, verdict: str, printed: float | None, shown: Sequence[float | None]
+) -> dict[str, Any]:
+    """Return what a tier says of a claim as a row of the CSV. shown: what base model and all data reach."""
     metric = claim.side("better", claim.tiers.get(tier, {})).get("metric", "")
     told = (claim.name, claim.paper, claim.where, claim.claim, tier, metric, number(printed))
     measured = [number(value) for value in (finding.difference, finding.low, finding.high)]
     rest = (finding.n if finding.difference is not None else "", number(finding.p_value), verdict, finding.reason)
-    return dict(zip(CLAIM_COLUMNS, (*told, *measured, *rest)))
+    means = [number(value) for value in (finding.better, finding.worse, *shown)]
+    return dict(zip(CLAIM_COLUMNS, (*told, *measured, *rest, *means), strict=True))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,13 +54,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     published = [
         row for path in args.published for row in read_csv(path, PUBLISHED_COLUMNS) if row["origin"] == "paper"
     ]
-    findings, printed = [], []
+    findings, printed, shown = [], [], []
     for claim in claims:
         own = [row for row in metrics if row["paper"] == claim.paper]
-        findings.append(find(claim, args.tier, with_value(own), [row for row in own if row["reason"]]))
+        values = with_value(own)
+        findings.append(find(claim, args.tier, values, [row for row in own if row["reason"]]))
+        shown.append([beside(claim, which, args.tier, values) for which in BESIDE])
         printed.append(published_difference(claim, [row for row in published if row["paper"] == claim.paper]))
     decisions = verdicts(claims, findings)
-    rows = [claim_row(*row) for row in zip(claims, [args.tier] * len(claims), findings, decisions, printed)]
+    rows = [claim_row(*row) for row in zip(claims, [args.tier] * len(claims), findings, decisions, printed, shown)]
     write_csv(args.claims_out, rows, CLAIM_COLUMNS)
 
 

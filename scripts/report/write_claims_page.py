@@ -9,39 +9,69 @@ from typing import Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv, write_text
-from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS, unit_of
+from scripts.report.claims import CLAIM_COLUMNS, NOT_MEASURED, NOT_RUN, VERDICTS, unit_of
 from scripts.report.manifest import paper_name
 
 HEAD = """# Do the claims hold?
 
-Every testable claim of the five papers, in our words, decided by measured values. This page is generated from
-`claims.csv` of the tiers (`snakemake --cores all gallery`); the claims stand in `config/published/claims.yaml`, the
-rule in `scripts/report/claims.py`. In short: differences are paired by seed; `holds` and `contrary` are said only
-where the difference is clear although many claims are asked (Benjamini and Hochberg, 5 %); everything else is
-`not told apart`. Positive numbers speak for the claim; brackets are 95 % intervals. The mini tier is a synthetic
-stand-in: its verdicts say how the methods behave there, not what the papers measured.
+Every testable claim of the five papers, in our words, decided by measured values. `snakemake --cores all gallery`
+writes this page; do not edit. The claims stand in `config/published/claims.yaml`, the rule in
+`scripts/report/claims.py`.
+
+How a verdict is found:
+
+- Both sides of a claim are measured with the same seeds. The difference is taken seed by seed.
+- **holds** and **contrary** are said only where the difference is clear although many claims are asked at once
+  (Benjamini and Hochberg, at 5 %). All else is **not told apart**.
+- A positive difference speaks for the claim. Brackets are 95 % intervals.
+- *Base* is the model as it is, *all* the model after all data. For MEND *all* is the model that reads the
+  demonstrations themselves, for Step-by-Step a student of all labels without rationales.
+- *Printed* is the difference in the paper.
+
+The mini tier is a synthetic stand-in. Its verdicts say how the methods behave there, not what the papers measured.
 """
 
 
-def measured_text(row: Mapping[str, str]) -> str:
-    """Return what a tier found, in one cell: verdict, difference, interval, unit; or why it was not run."""
-    if row["verdict"] == NOT_RUN:
-        return f"not run: {row['reason']}"
-    unit, factor = unit_of(row["metric"])
-    value = factor * float(row["difference"])
+TIERS = ("mini", "laptop", "sample", "paper")
+COLUMNS = (
+    "claim",
+    "where",
+    "tier",
+    "verdict",
+    "difference",
+    "claimed better",
+    "claimed worse",
+    "base",
+    "all",
+    "printed",
+)
+
+
+def shown(value: str, metric: str, sign: str = "") -> str:
+    """Return a number of a claim in its unit, "" for none. sign: "+" to show it for positive numbers too."""
+    if not value:
+        return ""
+    unit, factor = unit_of(metric)
+    number = factor * float(value)
     digits = 3 if unit in ("AUC", "nats a token") else 1
-    shown = f"{value:+.1e}" if abs(value) >= 1e5 else f"{value:+.{digits}f}"
+    return format(number, f"{sign}.1e" if abs(number) >= 1e5 else f"{sign}.{digits}f")
+
+
+def difference_text(row: Mapping[str, str]) -> str:
+    """Return the measured difference in one cell, with its interval and unit; "" if there is none."""
+    if not row["difference"]:
+        return ""
+    interval = ""
     if row["low"]:
-        low, high = (factor * float(row[end]) for end in ("low", "high"))
-        shown += f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"**{row['verdict']}**: {shown} {unit}"
+        interval = f" [{shown(row['low'], row['metric'])}, {shown(row['high'], row['metric'])}]"
+    return f"{shown(row['difference'], row['metric'], '+')}{interval} {unit_of(row['metric'])[0]}"
 
 
-def counts_table(rows: Sequence[Mapping[str, str]], tiers: Sequence[str]) -> list[str]:
-    """Return the lines of the table that counts verdicts by paper and tier; it stands in the README too."""
+def counts_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the lines of the table that counts verdicts by paper and tier."""
     lines = [f"| paper | tier | {' | '.join(VERDICTS)} |", f"| --- | --- | {' | '.join(['--:'] * len(VERDICTS))} |"]
     for paper in dict.fromkeys(row["paper"] for row in rows):
-        for tier in tiers:
+        for tier in dict.fromkeys(row["tier"] for row in rows):
             own = [row["verdict"] for row in rows if (row["paper"], row["tier"]) == (paper, tier)]
             if own and set(own) != {NOT_RUN}:
                 numbers = " | ".join(str(own.count(verdict)) for verdict in VERDICTS)
@@ -49,22 +79,41 @@ def counts_table(rows: Sequence[Mapping[str, str]], tiers: Sequence[str]) -> lis
     return lines
 
 
+def claim_line(row: Mapping[str, str]) -> str:
+    """Return a claim in one tier as a row of the table."""
+    verdict = f"not run: {row['reason']}" if row["verdict"] == NOT_RUN else f"**{row['verdict']}**"
+    means = [shown(row[f"{which}_mean"], row["metric"]) for which in ("better", "worse", "base", "all")]
+    printed = f"{shown(row['published'], row['metric'], '+')} {unit_of(row['metric'])[0]}" if row["published"] else ""
+    cells = (row["text"], row["where"], row["tier"], verdict, difference_text(row), *means, printed)
+    return f"| {' | '.join(cells)} |"
+
+
+def claims_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the lines of a paper's table of claims. rows: its claims in all tiers.
+
+    A tier that does not measure a claim has no row for it, unless no tier measures it.
+    """
+    left, right = ["---"] * 4, ["--:"] * 6
+    lines = [f"| {' | '.join(COLUMNS)} |", f"| {' | '.join(left + right)} |"]
+    for name in dict.fromkeys(row["claim"] for row in rows):
+        own = [row for row in rows if row["claim"] == name]
+        measuring = [row for row in own if row["reason"] != NOT_MEASURED]
+        lines += [claim_line(row) for row in measuring or own[:1]]
+    return lines
+
+
+def read_claims_of_tiers(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Return the rows of several tiers' CSVs, the smallest tier first, whatever the order of the files."""
+    rows = [row for path in paths for row in read_csv(path, CLAIM_COLUMNS)]
+    return sorted(rows, key=lambda row: TIERS.index(row["tier"]) if row["tier"] in TIERS else len(TIERS))
+
+
 def page(rows: Sequence[Mapping[str, str]]) -> str:
     """Return the page. rows: of all tiers."""
-    tiers = list(dict.fromkeys(row["tier"] for row in rows))
-    lines = [HEAD, *counts_table(rows, tiers)]
+    lines = [HEAD, *counts_table(rows)]
     for paper in dict.fromkeys(row["paper"] for row in rows):
-        lines += ["", f"## {paper_name(paper)}", "", f"| claim | where | printed | {' | '.join(tiers)} |"]
-        lines.append(f"| --- | --- | --: | {' | '.join(['---'] * len(tiers))} |")
-        for name in dict.fromkeys(row["claim"] for row in rows if row["paper"] == paper):
-            found = {row["tier"]: row for row in rows if row["claim"] == name}
-            first = next(iter(found.values()))
-            printed = ""
-            if first["published"]:
-                unit, factor = unit_of(next(row["metric"] for row in found.values() if row["metric"]))
-                printed = f"{factor * float(first['published']):+.1f} {unit}"
-            cells = [measured_text(found[tier]) if tier in found else "" for tier in tiers]
-            lines.append(f"| {first['text']} | {first['where']} | {printed} | {' | '.join(cells)} |")
+        lines += ["", f"## {paper_name(paper)}", ""]
+        lines += claims_table([row for row in rows if row["paper"] == paper])
     return "\n".join(lines) + "\n"
 
 
@@ -76,8 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--page-out", required=True, type=Path, help="Markdown page")
     parser.add_argument("--kept-out", required=True, type=Path, help="copy of --claims")
     args = parser.parse_args(argv)
-    rows = [row for path in [args.claims, *args.kept] for row in read_csv(path, CLAIM_COLUMNS)]
-    write_text(args.page_out, page(rows))
+    write_text(args.page_out, page(read_claims_of_tiers([args.claims, *args.kept])))
     shutil.copyfile(args.claims, args.kept_out)
 
 

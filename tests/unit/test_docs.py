@@ -13,7 +13,7 @@ import yaml
 from scripts.step_by_step import distillm
 from tests.workspace import REPO_ROOT, rule_names
 
-PAGES = [REPO_ROOT / "README.md", REPO_ROOT / "CONTRIBUTING.md", *sorted((REPO_ROOT / "docs").glob("*.md"))]
+PAGES = [REPO_ROOT / "README.md", REPO_ROOT / "CONTRIBUTING.md", *sorted((REPO_ROOT / "docs").glob("**/*.md"))]
 PAPERS = sorted(path.stem for path in (REPO_ROOT / "config" / "papers").glob("*.yaml"))
 NAMES = [page.name for page in PAGES]
 OF_A_PAPER = "|".join(PAPERS)

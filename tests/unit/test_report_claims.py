@@ -12,18 +12,21 @@ from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, reason_row
 from scripts.common.spread import t_chance
 from scripts.common.yaml_files import read_yaml
 from scripts.report.claims import (
+    CLAIM_COLUMNS,
     CONTRARY,
     HOLDS,
     NOT_MEASURED,
     NOT_RUN,
     UNDECIDED,
     Claim,
+    beside,
     decided,
     find,
     published_difference,
     read_claims,
     verdicts,
 )
+from scripts.report.write_claims_page import claims_table
 from tests.workspace import REPO_ROOT
 
 CLAIMS = REPO_ROOT / "config" / "published" / "claims.yaml"
@@ -93,6 +96,35 @@ def test_a_margin_asks_whether_the_first_is_worse_by_less() -> None:
     near = find(claim(margin=1.0), "mini", rows("one", [9.5, 9.6, 9.4]) + rows("two", [10.0, 10.0, 10.0]), [])
     far = find(claim(margin=1.0), "mini", rows("one", [7.5, 7.6, 7.4]) + rows("two", [10.0, 10.0, 10.0]), [])
     assert verdicts([claim(margin=1.0)] * 2, [near, far]) == [HOLDS, CONTRARY]
+
+
+def test_both_sides_and_what_stands_beside_them_are_means() -> None:
+    values = (
+        rows("one", [5.0, 7.0]) + rows("two", [4.0, 4.0, 100.0]) + rows("base", [1.0]) + rows("full", [2.0, 4.0], "f")
+    )
+    asked = claim(base={"method": "base"}, tiers={"mini": {"all": {"method": "full", "setting": "f"}}})
+    found = find(asked, "mini", values, [])
+    assert (found.better, found.worse, found.difference) == (6.0, 4.0, 2.0)  # the third seed of "two" has no partner
+    assert (beside(asked, "base", "mini", values), beside(asked, "all", "mini", values)) == (1.0, 3.0)
+    assert beside(claim(), "base", "mini", values) is None
+    assert beside(asked, "base", "paper", values) is None
+    assert beside(asked, "base", "mini", rows("one", [1.0])) is None
+
+
+def test_the_table_of_claims_shows_tiers_that_measure_and_why_none_does() -> None:
+    told = dict.fromkeys(CLAIM_COLUMNS, "")
+    one = {**told, "claim": "a", "paper": "mend", "text": "A is better.", "where": "Table 1"}
+    measured = {"metric": "exact_match", "difference": "0.25", "low": "0.125", "high": "0.375", "verdict": HOLDS}
+    beside_it = {"better_mean": "0.75", "worse_mean": "0.5", "base_mean": "0.8", "published": "0.07"}
+    mini = {**one, "tier": "mini", **measured, **beside_it}
+    laptop = {**one, "tier": "laptop", "verdict": NOT_RUN, "reason": NOT_MEASURED}
+    assert claims_table([mini, laptop])[2:] == [
+        "| A is better. | Table 1 | mini | **holds** | +25.0 [12.5, 37.5] points"
+        " | 75.0 | 50.0 | 80.0 |  | +7.0 points |"
+    ]
+    assert claims_table([laptop])[2:] == [
+        f"| A is better. | Table 1 | laptop | not run: {NOT_MEASURED} |  |  |  |  |  |  |"
+    ]
 
 
 def test_what_is_missing_says_why() -> None:

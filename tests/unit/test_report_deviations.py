@@ -26,3 +26,9 @@ def test_the_section_ends_with_the_next_heading_and_markup_from_the_page_is_text
     assert "no" not in html
     page.write_text("# P\n\nnothing\n")
     assert read_deviations(page) == ""
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_deviations_hold_no_links_to_other_pages(paper):
+    """The report shows them, and from there such a link would lead nowhere."""
+    assert "href" not in read_deviations(REPO_ROOT / "docs" / f"{paper}.md")

@@ -355,11 +355,32 @@ rule report_write_claims_page:
         " > {log:q} 2>&1"
 
 
+rule reference_write_settings:
+    """Write docs/settings.md: every setting, and its value without a tier."""
+    input:
+        script="scripts/reference/write_settings.py",
+        code=code_of("scripts/reference/write_settings.py"),
+        config=["config/config.yaml", *[f"config/papers/{paper}.yaml" for paper in PAPERS]],
+    output:
+        page="docs/settings.md",
+    log:
+        "<logs>/reference/write_settings.log",
+    benchmark:
+        "<benchmarks>/reference/write_settings.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}" " --config {input.config:q} --page-out {output.page:q}" " > {log:q} 2>&1"
+
+
 rule gallery:
-    """The pages docs/artifacts.md, with a thumbnail of every figure, and docs/claims.md, from a finished run."""
+    """The pages docs/artifacts.md, with a thumbnail of every figure, docs/claims.md, from a finished run, docs/settings.md."""
     input:
         rules.report_write_gallery.output,
         rules.report_write_claims_page.output,
+        rules.reference_write_settings.output,
     localrule: True
 
 

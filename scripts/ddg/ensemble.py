@@ -17,7 +17,7 @@ from scripts.common.errors import UserError
 from scripts.ddg.batches import Shuffled
 from scripts.ddg.learners import FULL_MASK, Encoded, Learner, Start, batches_by_length, head_seed
 from scripts.ddg.optimizing import rate_share
-from scripts.ddg.settings import Optimizer
+from scripts.ddg.step_settings import Optimizer
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.common.errors import UserError
-from scripts.ddg.settings import Optimizer
+from scripts.ddg.step_settings import Optimizer
 from scripts.lm.optimizer_options import step_share, warmup_length
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw, named_trainable
 

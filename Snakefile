@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-# A paper is config/papers/<paper>.yaml, config/schemas/papers/<paper>.schema.json and rules/<paper>.smk.
+# A paper is config/papers/<paper>.yaml, scripts/<paper>/settings.py and rules/<paper>.smk.
 PAPERS = sorted(path.stem for path in Path("config/papers").glob("*.yaml"))
 
 

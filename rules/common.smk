@@ -32,7 +32,13 @@ from scripts.report.page_blocks import pages_with_blocks, tables_named
 from scripts.selection.methods import config_names
 
 update_config(config, typed(workflow.config_settings.config))
-check_config(config, config_names())
+# What the keys of the config may hold, said by those who read them.
+SECTIONS = {
+    key: kind
+    for folder in ["data", "mini_world", *PAPERS]
+    for key, kind in importlib.import_module(f"scripts.{folder}.settings").SECTIONS.items()
+}
+check_config(config, SECTIONS, config_names())
 release_stale_locks(".snakemake")
 
 

@@ -436,13 +436,34 @@ rule report_write_pages:
         " > {log:q} 2>&1"
 
 
+rule reference_write_settings:
+    """Write docs/settings.md: every setting, and its value without a tier."""
+    input:
+        script="scripts/reference/write_settings.py",
+        code=code_of("scripts/reference/write_settings.py"),
+        config=["config/config.yaml", *[f"config/papers/{paper}.yaml" for paper in PAPERS]],
+    output:
+        page="docs/settings.md",
+    log:
+        "<logs>/reference/write_settings.log",
+    benchmark:
+        "<benchmarks>/reference/write_settings.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+    shell:
+        "python -m {params.module}" " --config {input.config:q} --page-out {output.page:q}" " > {log:q} 2>&1"
+
+
 rule gallery:
-    """All generated pages and blocks from a finished run: docs/artifacts.md, claims.md, benchmarks.md, the papers' tables."""
+    """All generated pages and blocks, from a finished run: docs/artifacts.md, claims.md, settings.md, the papers' tables."""
     input:
         rules.report_write_gallery.output,
         rules.report_write_claims_page.output,
         rules.report_write_benchmarks_page.output,
         rules.report_write_pages.output,
+        rules.reference_write_settings.output,
     localrule: True
 
 

@@ -10,9 +10,17 @@ import sys
 from pathlib import Path
 
 from scripts.common.artifact_list import Artifact
+from scripts.common.fields import Settings
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 LINKED = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "report", "resources", "docs")
+
+
+def config_sections() -> dict[str, type[Settings]]:
+    """Return what each key of the config may hold, beside what all papers share, as rules/common.smk collects it."""
+    papers = sorted(path.stem for path in (REPO_ROOT / "config" / "papers").glob("*.yaml"))
+    modules = [importlib.import_module(f"scripts.{folder}.settings") for folder in ("data", "mini_world", *papers)]
+    return {key: kind for module in modules for key, kind in module.SECTIONS.items()}
 
 
 class Workspace:

@@ -1,22 +1,28 @@
 """The check of the merged config and of the registries: every fault at once, one line each, with what to do about it.
 
-JSON Schema (config/schemas/) says which keys there are and what they may hold. Three keywords of our own tie a value to
-other places: `registry` names the registry in which it must stand, `keyOf` the map of the config, `named` a list of
-names that whoever calls the check brings along, because it stands in code of a higher floor.
+The typed settings (classes under `scripts.common.fields.Settings`) say which keys there are and what they may hold; the
+check reads them as JSON Schema (`scripts.common.schema`). Three keywords of our own tie a value to other places:
+`registry` names the registry in which it must stand, `keyOf` the map of the config, `named` a list of names. Those
+lists, and the classes of all that stands on a higher floor, are brought along by whoever calls the check.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence, Type
 
+from scripts.common.config_settings import Shared
 from scripts.common.errors import UserError, did_you_mean
-from scripts.common.files import PathLike, read_json, read_text
+from scripts.common.fields import Settings
+from scripts.common.files import PathLike, read_text
+from scripts.common.registry_settings import ROWS
+from scripts.common.schema import map_schema, schema_of
 from scripts.common.yaml_files import parse_yaml
 
-REGISTRIES = ("datasets", "models")
+Sections = Mapping[str, Type[Settings]]
 KINDS = {
     "object": "keys and values",
     "array": "a list",
@@ -28,13 +34,15 @@ KINDS = {
 }
 
 
-def check_config(config: Mapping[str, Any], names: Mapping[str, Sequence[str]], root: PathLike = ".") -> None:
+def check_config(
+    config: Mapping[str, Any], sections: Sections, names: Mapping[str, Sequence[str]], root: PathLike = "."
+) -> None:
     """Print every fault of the config and the registries to stderr and end with status 1 if there is one.
 
-    names: the lists that the schemas call by `named`. root: as for `config_faults`.
+    Arguments as for `config_faults`.
     It ends the program itself because Snakemake would wrap an exception in the code that raised it.
     """
-    faults = config_faults(config, names, root)
+    faults = config_faults(config, sections, names, root)
     if faults:
         print("\n".join(faults), file=sys.stderr)  # noqa: T201
         sys.exit(1)
@@ -60,40 +68,46 @@ def typed(value: Any) -> Any:
     return found if found is None or isinstance(found, (bool, int, float)) else value
 
 
-def config_faults(config: Mapping[str, Any], names: Mapping[str, Sequence[str]], root: PathLike = ".") -> list[str]:
+def config_faults(
+    config: Mapping[str, Any], sections: Sections, names: Mapping[str, Sequence[str]], root: PathLike = "."
+) -> list[str]:
     """Return the faults of the merged config and of the registries it names, one line each, none if all is well.
 
-    names: the lists that the schemas call by `named`. root: folder of the project, which holds config/ and to which
-    relative paths of the config are relative.
+    sections: {key of the config: its class} beside the settings that all share; `SECTIONS` of the papers' settings and
+    of the other folders that have some. names: the lists that settings call by `named`. root: folder of the project,
+    which holds config/ and to which relative paths of the config are relative.
     """
     base = Path(root)
     registries: dict[str, dict[str, Any]] = {}
     registry_faults: list[str] = []
-    for kind in REGISTRIES:
+    for kind in ROWS:
         registries[kind], found = read_registry(kind, _extra_files(config, kind), base)
         registry_faults += found
-    schema = read_schema(base)
+    schema = config_schema(sections, sorted(path.stem for path in (base / "config" / "papers").glob("*.yaml")))
     faults = [f"config: {line}" for line in schema_faults(config, schema, registries, names)]
     faults += [f"config: {line}" for line in source_faults(config, schema, registries["datasets"], base)]
     return faults + registry_faults
 
 
-def read_schema(root: PathLike = ".") -> dict[str, Any]:
-    """Return the schema of the merged config: what all papers share, and one required key for each paper."""
-    folder = Path(root) / "config" / "schemas"
-    schema: dict[str, Any] = read_json(folder / "config.schema.json")
-    papers = sorted(path.stem for path in (Path(root) / "config" / "papers").glob("*.yaml"))
-    for paper in papers:
-        schema["properties"][paper] = read_json(folder / "papers" / f"{paper}.schema.json")
-    schema["required"] = [*schema["required"], *papers]
-    schema["properties"]["papers"]["items"]["enum"] = papers
-    schema["properties"]["overview"]["propertyNames"] = {"enum": papers}
+def config_schema(sections: Sections, papers: Sequence[str]) -> dict[str, Any]:
+    """Return the schema of the merged config: what all share, and one required key for each section.
+
+    papers: what `papers` may list and `overview` may name. Raises ValueError if a paper has no section.
+    """
+    without = [paper for paper in papers if paper not in sections]
+    if without:
+        raise ValueError(f"papers without settings: {', '.join(without)}")
+    schema = copy.deepcopy(dict(schema_of(Shared)))
+    schema["properties"].update({key: schema_of(kind) for key, kind in sections.items()})
+    schema["required"] += list(sections)
+    schema["properties"]["papers"]["items"]["enum"] = list(papers)
+    schema["properties"]["overview"]["propertyNames"] = {"enum": list(papers)}
     return schema
 
 
 def read_registry(kind: str, extra: Iterable[str], root: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the rows of a registry with the user's on top, and the faults of its files (lines with their file)."""
-    schema = read_json(root / "config" / "schemas" / f"{kind}.schema.json")
+    schema = map_schema(ROWS[kind])
     rows: dict[str, Any] = {}
     faults: list[str] = []
     for name in (f"config/{kind}.yaml", *extra):

@@ -29,7 +29,7 @@ from scripts.ddg.intervals import wilson
 from scripts.ddg.prompting import Prompt, read_prompt
 from scripts.ddg.rounds import read_n_queries, select_queries, select_rounds
 from scripts.ddg.run_columns import CONTEXT_COLUMNS, ZERO_SHOT
-from scripts.ddg.settings import check_choice, check_whole
+from scripts.ddg.step_settings import check_choice, check_whole
 from scripts.ddg.texts import Task, read_task
 from scripts.lm.flags import add_model_flags, model_options
 
@@ -199,7 +199,7 @@ def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: 
     import numpy as np
 
     from scripts.ddg.learners import embeddings_of, load_learner
-    from scripts.ddg.settings import Reading
+    from scripts.ddg.step_settings import Reading
 
     if not args.encoder:
         raise UserError("--encoder: missing; nearest neighbours (knn) need an encoder")

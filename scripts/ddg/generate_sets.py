@@ -22,7 +22,15 @@ from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.flags import add_device_flags
 from scripts.ddg.monitors import distinct_n, distinct_texts
-from scripts.ddg.settings import DRAW_SEEDS, Reading, Sampling, check_choice, check_sizes_wanted, check_whole, nested
+from scripts.ddg.step_settings import (
+    DRAW_SEEDS,
+    Reading,
+    Sampling,
+    check_choice,
+    check_sizes_wanted,
+    check_whole,
+    nested,
+)
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ class SetSettings:
 
     dpcs: sizes of the sets, texts a class; draws: sets of each size; over_sample: texts written for each one kept (100
     in DiLM); selection: k_centers or none; draw_seeds: whether K-means has DiLM's seed in every selection (released) or
-    one of its own for each seed and draw (named); sampling, reading: see `scripts.ddg.settings`.
+    one of its own for each seed and draw (named); sampling, reading: see `scripts.ddg.step_settings`.
     """
 
     text_columns: Sequence[str]

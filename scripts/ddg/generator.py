@@ -16,7 +16,7 @@ from torch import Tensor
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_json
 from scripts.common.seeding import derive_seed
-from scripts.ddg.settings import LOSS_NORMS, check_choice, check_whole
+from scripts.ddg.step_settings import LOSS_NORMS, check_choice, check_whole
 from scripts.ddg.texts import SEPARATOR, Task, class_token
 from scripts.lm.load import context_window, load_model
 

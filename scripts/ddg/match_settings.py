@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Sequence
 
 from scripts.common.errors import UserError
-from scripts.ddg.settings import (
+from scripts.ddg.step_settings import (
     LOSS_NORMS,
     POOLINGS,
     Optimizer,

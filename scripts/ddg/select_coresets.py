@@ -20,7 +20,7 @@ from scripts.common.settings import parse_settings
 from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.flags import add_device_flags
-from scripts.ddg.settings import DRAW_SEEDS, Reading, check_choice, check_draw_seeds, check_sizes_wanted, nested
+from scripts.ddg.step_settings import DRAW_SEEDS, Reading, check_choice, check_draw_seeds, check_sizes_wanted, nested
 from scripts.ddg.texts import Task, check_sizes, read_task
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from scripts.common.errors import UserError
 from scripts.common.seeding import derive_seed
 from scripts.ddg.distilled import TextSet
 from scripts.ddg.prompting import Prompt
-from scripts.ddg.settings import check_number, check_whole
+from scripts.ddg.step_settings import check_number, check_whole
 
 if TYPE_CHECKING:
     from scripts.ddg.in_context import Reader

@@ -1,117 +1,172 @@
-"""Settings that several DDG steps share, as frozen dataclasses that check themselves."""
+"""DDG's settings (config/papers/ddg.yaml), put together from its groups."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, Sequence, Type, TypeVar
+from typing import Annotated, Literal, Mapping, Type
 
-from scripts.common.errors import UserError, did_you_mean
-from scripts.common.settings import settings_of
-from scripts.lm.optimizer_options import DECAY_RULES, EPSILON_RULES, SCHEDULES, WARMUP_ROUNDINGS
-
-T = TypeVar("T")
-
-LOSS_NORMS = ("padded", "tokens")
-POOLINGS = ("model", "first", "mean")
-DRAW_SEEDS = ("released", "named")
-
-
-def nested(kind: Type[T], value: Any, key: str) -> T:
-    """Return the mapping `value` as dataclass `kind`; messages name `key`. A ready `kind` is returned as it is."""
-    return value if isinstance(value, kind) else settings_of(kind, value, key)
-
-
-def check_choice(key: str, value: Any, known: Sequence[str]) -> None:
-    """Raise `UserError` unless `value` is one of `known`."""
-    if value not in known:
-        raise UserError(f"{key}: '{value}' is not one of {', '.join(known)}{did_you_mean(str(value), known)}")
-
-
-def check_whole(key: str, value: Any, low: int) -> None:
-    """Raise `UserError` unless `value` is a whole number of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise UserError(f"{key}: {value!r} is not a whole number >= {low}")
+from scripts.common.fields import Name, Settings, Slug, setting
+from scripts.ddg.settings_artifacts import (
+    FigureSensitivity,
+    FigureTraining,
+    MethodName,
+    Table1,
+    Table2,
+    Table3,
+    Table4,
+    Table7,
+    Table8,
+    TableAblation,
+    TableExamples,
+    TableLong,
+    TableMain,
+    TablePaired,
+    TaskName,
+)
+from scripts.ddg.settings_sets import InContext, Sets
+from scripts.ddg.settings_train import LearnerEvaluation, Matching, Pretraining, Variant
 
 
-def check_number(key: str, value: Any, low: float, high: float = float("inf"), *, above: bool = False) -> None:
-    """Raise `UserError` unless `value` is a number in [low, high] (above: in (low, high])."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or (above and value == low):
-        raise UserError(f"{key}: {value!r} is not a number {'above' if above else 'from'} {low:g} up to {high:g}")
+class Task(Settings):
+    """One classification task."""
+
+    title: str = setting("printed name", min_length=1)
+    dataset: str = setting("a row of config/datasets.yaml (checked for the tasks that are used)", min_length=1)
+    train: str = setting("split to distil")
+    test: str = setting("split to evaluate on", source="DiLM, DDG: GLUE's validation")
+    limit: int | None = setting("rows of a random sub-sample of the training split; null takes all", unit="rows", ge=1)
+    text_columns: list[Annotated[str, setting("name of a text column")]] = setting(
+        "text columns, one or two",
+        min_length=1,
+        max_length=2,
+    )
+    max_tokens: int = setting(
+        "longest generated text with its markers, tokens",
+        source="DiLM: 68, 313, 421",
+        unit="tokens",
+        ge=4,
+    )
+    metric: Literal["accuracy", "matthews", "accuracy_f1_mean"] = setting("what is shown of the learners")
+    prompt: str = setting("file of config/prompts/ddg without its ending", pattern="^[a-z0-9_]+$")
+    turns: int = setting(
+        "rounds of the test split that queries are drawn from",
+        source="LongICLBench",
+        unit="rounds",
+        ge=1,
+    )
+    released: str | None = setting(
+        "data set with released sets, splits dpc<size>_<draw>; null where there is none",
+        min_length=1,
+    )
 
 
-def check_sizes_wanted(dpcs: Sequence[int], draws: int) -> None:
-    """Raise `UserError` unless there are different sizes from 1 on and at least one draw."""
-    check_whole("draws", draws, 1)
-    if not dpcs or len(set(dpcs)) != len(dpcs):
-        raise UserError(f"dpcs: {list(dpcs)!r}; give one or more different sizes")
-    for dpc in dpcs:
-        check_whole("dpcs", dpc, 1)
+class Learner(Settings):
+    """A learner."""
+
+    model: str = setting("encoder, a row of config/models.yaml", registry="models")
+    pooling: Literal["model", "first", "mean"] = setting(
+        "what its classifier reads: the architecture's own head, the first token's or the mean embedding",
+    )
 
 
-def check_draw_seeds(draw_seeds: str, seeds: Sequence[int]) -> None:
-    """Raise `UserError` where several seeds of the pipeline would get the same coresets without a word."""
-    if draw_seeds == "released" and len(seeds) > 1:
-        raise UserError(
-            f"sets.draw_seeds: 'released' draws the same real texts for all of {len(seeds)} seeds; set it to 'named',"
-            " or name one seed and raise draws"
-        )
+class Method(Settings):
+    """A method."""
+
+    by: Literal["coreset", "generator", "released", "retrieval", "self_written"] = setting(
+        "where the demonstrations come from",
+    )
+    select: str | None = setting(
+        "how real texts are chosen: random, k_centers, herding for sets; bm25, knn for each query",
+    )
+    variant: str | None = setting("training of stage B that writes, a row of ddg.variants; null: stage A's generator")
+    selection: str | None = setting("which of the over-sampled texts are kept: k_centers or none")
 
 
-@dataclasses.dataclass(frozen=True)
-class Optimizer:
-    """AdamW with a warm-up and a fall of the step size.
+class Converted(Settings):
+    """Columns of the sets as parquet."""
 
-    learning_rate: peak step size; schedule: cosine, linear or constant after the warm-up; warmup_ratio: share of the
-    steps in which it rises from 0 (the first step has step size 0, as in DiLM); clip_norm: largest 2-norm of the
-    gradient, 0 = no clipping. weight_decay_on: which weights decay, warmup_rounding: how the steps of the warm-up are
-    counted, adam_epsilon_rule: where epsilon is added (`scripts.lm.optimizer_options`); DiLM: except_bert_norms, exact,
-    after_correction.
-    """
-
-    learning_rate: float
-    schedule: str
-    warmup_ratio: float
-    weight_decay: float
-    clip_norm: float
-    weight_decay_on: str
-    warmup_rounding: str
-    adam_epsilon_rule: str
-
-    def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, 0)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_choice("weight_decay_on", self.weight_decay_on, DECAY_RULES)
-        check_choice("warmup_rounding", self.warmup_rounding, WARMUP_ROUNDINGS)
-        check_choice("adam_epsilon_rule", self.adam_epsilon_rule, EPSILON_RULES)
-        check_number("warmup_ratio", self.warmup_ratio, 0, 1)
-        check_number("weight_decay", self.weight_decay, 0)
-        check_number("clip_norm", self.clip_norm, 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Sampling:
-    """How texts are drawn: nucleus of probability `top_p`, at most `max_new_tokens` tokens, `batch_size` at a time."""
-
-    top_p: float
-    max_new_tokens: int
-    batch_size: int
-
-    def __post_init__(self) -> None:
-        check_number("top_p", self.top_p, 0, 1, above=True)
-        check_whole("max_new_tokens", self.max_new_tokens, 1)
-        check_whole("batch_size", self.batch_size, 1)
+    label_text: bool = setting("whether a column label_text holds each label's name", source="DDG's converter: no")
+    names: dict[
+        str,
+        Annotated[
+            dict[
+                str,
+                Annotated[
+                    str,
+                    setting(
+                        "name of the column in the file",
+                        min_length=1,
+                    ),
+                ],
+            ],
+            setting("column of the set: its name in the file"),
+        ],
+    ] = setting(
+        "what columns are called instead, by task",
+        source="DDG's scripts: text, labels",
+    )
+    label_lists: list[Annotated[str, setting("task")]] = setting(
+        "tasks whose labels are lists of one number",
+        source="DDG's scripts: GoEmotions",
+        unique=True,
+    )
 
 
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """How an encoder reads texts: `pooling` (see scripts.ddg.learners), longest text in tokens, texts a pass."""
+class Distil(Settings):
+    """What the target ddg_distil makes."""
 
-    pooling: str
-    max_tokens: int
-    batch_size: int
+    tasks: list[TaskName] = setting("tasks", unique=True)
+    methods: list[MethodName] = setting("methods shown, rows of ddg.methods", min_length=1, unique=True)
 
-    def __post_init__(self) -> None:
-        check_choice("pooling", self.pooling, POOLINGS)
-        check_whole("max_tokens", self.max_tokens, 1)
-        check_whole("batch_size", self.batch_size, 1)
+
+class Ddg(Settings):
+    """DiLM and DDG: texts written to stand for a data set."""
+
+    tasks: dict[Slug, Task] = setting("tasks by name", min_length=1)
+    seeds: list[Annotated[int, setting("seed", ge=0)]] = setting(
+        "seeds of the whole pipeline",
+        source="DiLM: one",
+        min_length=1,
+        unique=True,
+    )
+    generator: str = setting(
+        "language model that learns to write (DiLM, DDG: GPT-2), a row of config/models.yaml",
+        registry="models",
+    )
+    learner: str = setting(
+        "learner that matching, coresets and ablations use, a row of ddg.learners",
+        key_of="ddg.learners",
+    )
+    learners: dict[Name, Learner] = setting("learners by name", min_length=1)
+    together: bool = setting(
+        "one job trains a learner for all methods that are wanted in the same sizes, one asks a model about all; "
+        "else a job for each method and size",
+    )
+    pretraining: Pretraining
+    matching: Matching
+    variants: dict[Name, Variant] = setting(
+        "trainings of stage B by name: what differs from ddg.matching",
+        min_length=1,
+    )
+    methods: dict[Name, Method] = setting("methods by name", min_length=1)
+    sets: Sets
+    learner_evaluation: LearnerEvaluation
+    in_context: InContext
+    converted: Converted
+    distil: Distil
+    table_1: Table1
+    table_2: Table2
+    table_7: Table7
+    table_8: Table8
+    table_3: Table3
+    table_4: Table4
+    table_paired: TablePaired
+    table_main: TableMain
+    table_long: TableLong
+    table_ablation: TableAblation
+    figure_sensitivity: FigureSensitivity
+    figure_training: FigureTraining
+    table_examples: TableExamples
+
+
+SECTIONS: Mapping[str, Type[Settings]] = {"ddg": Ddg}
+"""Keys of the config, and the class that says what they hold."""

@@ -13,7 +13,7 @@ from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
 from scripts.common.settings import parse_settings
 from scripts.ddg.flags import add_compute_flags
-from scripts.ddg.settings import LOSS_NORMS, Optimizer, check_choice, check_whole, nested
+from scripts.ddg.step_settings import LOSS_NORMS, Optimizer, check_choice, check_whole, nested
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class PretrainSettings:
     """Stage A's settings; the papers' values stand in the config.
 
     text_columns: names of the texts in a row; steps, batch_size: updates and texts an update; optimizer: see
-    `scripts.ddg.settings.Optimizer`; max_tokens: longest training string, cut at the end; loss_norm, pad_multiple: how
-    a text's loss is counted (`scripts.ddg.generator.text_losses`); save_steps: updates between two checkpoints, 0 =
-    none.
+    `scripts.ddg.step_settings.Optimizer`; max_tokens: longest training string, cut at the end; loss_norm,
+    pad_multiple: how a text's loss is counted (`scripts.ddg.generator.text_losses`); save_steps: updates between two
+    checkpoints, 0 = none.
     """
 
     text_columns: Sequence[str]

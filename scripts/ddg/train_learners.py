@@ -22,7 +22,7 @@ from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.flags import add_device_flags
 from scripts.ddg.run_columns import FULL
 from scripts.ddg.run_columns import LEARNER_COLUMNS as RUN_COLUMNS
-from scripts.ddg.settings import POOLINGS, Optimizer, check_choice, check_sizes_wanted, check_whole, nested
+from scripts.ddg.step_settings import POOLINGS, Optimizer, check_choice, check_sizes_wanted, check_whole, nested
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:

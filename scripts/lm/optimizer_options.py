@@ -14,11 +14,16 @@ also lets weights decay after the step, not before it; that of MEND, MetaICL and
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
-DECAY_RULES = ("all", "except_norms", "except_bert_norms", "matrices")
-WARMUP_ROUNDINGS = ("up", "exact")
-EPSILON_RULES = ("after_correction", "before_correction")
-SCHEDULES = ("cosine", "linear", "constant")
+DecayRule = Literal["all", "except_norms", "except_bert_norms", "matrices"]
+WarmupRounding = Literal["up", "exact"]
+EpsilonRule = Literal["after_correction", "before_correction"]
+Schedule = Literal["cosine", "linear", "constant"]
+DECAY_RULES: tuple[str, ...] = get_args(DecayRule)
+WARMUP_ROUNDINGS: tuple[str, ...] = get_args(WarmupRounding)
+EPSILON_RULES: tuple[str, ...] = get_args(EpsilonRule)
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 
 def warmup_length(ratio: float, n_steps: int, rounding: str) -> float:

@@ -98,7 +98,7 @@ class RunFolder:
 
     def _link_config(self, papers: Collection[str]) -> None:
         """Link the config of these papers only: the workflow then has no other rules, and starts the sooner."""
-        for folder in ("config", "config/papers", "config/schemas", "config/schemas/papers"):
+        for folder in ("config", "config/papers"):
             if (self.path / folder).is_symlink():  # what is written below it would be written into its target
                 raise UserError(f"--out: {self.path / folder} is a link; choose another folder")
             (self.path / folder).mkdir(exist_ok=True)

@@ -10,10 +10,21 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.common.config_check import check_config, config_faults, path_text, schema_faults, typed
+from scripts.common.config_check import (
+    check_config,
+    config_faults,
+    config_schema,
+    path_text,
+    schema_faults,
+    typed,
+)
+from scripts.common.registry_settings import ROWS
+from scripts.common.schema import map_schema
 from scripts.selection.methods import config_names
+from tests.workspace import config_sections
 
 ROOT = Path(__file__).resolve().parents[2]
+PAPERS = sorted(path.stem for path in (ROOT / "config" / "papers").glob("*.yaml"))
 TIERS = sorted(path.stem for path in (ROOT / "config" / "tiers").glob("*.yaml"))
 
 
@@ -48,7 +59,7 @@ def changed(path: str, value: Any, tier: str = "mini") -> dict[str, Any]:
 
 
 def faults(config: dict[str, Any]) -> list[str]:
-    return config_faults(config, config_names(), ROOT)
+    return config_faults(config, config_sections(), config_names(), ROOT)
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -76,7 +87,7 @@ def objects(schema: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_tier_is_accepted(tier):
     assert faults(load(tier)) == []
-    check_config(load(tier), config_names(), ROOT)
+    check_config(load(tier), config_sections(), config_names(), ROOT)
 
 
 def test_there_are_three_tiers_and_each_names_itself():
@@ -84,14 +95,17 @@ def test_there_are_three_tiers_and_each_names_itself():
     assert [load(tier)["tier"] for tier in TIERS] == TIERS
 
 
-SCHEMAS = sorted((ROOT / "config" / "schemas").rglob("*.schema.json"))
+SCHEMAS = {
+    "config": config_schema(config_sections(), PAPERS),
+    **{kind: map_schema(rows) for kind, rows in ROWS.items()},
+}
 
 
-@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
-def test_schemas_are_schemas_that_close_and_describe_everything(path):
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_settings_are_closed_and_described_everywhere(name):
     from jsonschema import Draft202012Validator
 
-    schema = json.loads(path.read_text(encoding="utf-8"))
+    schema = json.loads(json.dumps(SCHEMAS[name]))  # nothing that JSON cannot hold
     Draft202012Validator.check_schema(schema)
     assert [path for path, rule in leaves(schema) if not rule.get("description")] == []
     for rule in objects(schema):
@@ -293,7 +307,7 @@ def test_whole_sections_of_the_wrong_kind_do_not_end_in_a_traceback():
 
 def test_check_prints_only_the_lines_and_ends_with_status_1(capsys):
     with pytest.raises(SystemExit) as end:
-        check_config(changed("data/zzz", 1), config_names(), ROOT)
+        check_config(changed("data/zzz", 1), config_sections(), config_names(), ROOT)
     assert end.value.code == 1
     assert capsys.readouterr().err == (
         "config: data.zzz: unknown key; remove it, the keys here are source, mirror, left_out, seed\n"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scripts.common.errors import UserError
 from scripts.ddg.generator import Generator, Writing, padded_width, text_losses
 from scripts.ddg.sampling import nucleus_draw, sample_texts
-from scripts.ddg.settings import Sampling
+from scripts.ddg.step_settings import Sampling
 from tests.unit.ddg_tiny import generator, task
 from tests.unit.lm_tiny import tiny
 

@@ -24,9 +24,10 @@ FLOORS = {
     "lm": {"common"},
     "selection": {"common"},
     "report": {"common", "selection"},
-    "mini_world": {"common", "data", "lm"},
+    "mini_world": {"common", "data", "lm", "mend"},  # it trains distillers, whose settings are MEND's
     "bench": {"common", "data", "lm", "selection", *PAPERS},
     "head_to_head": {"common", "data", "lm", "selection", "delift"},  # its plan asks DELIFT's
+    "reference": {"common", "data", *PAPERS, "head_to_head", "mini_world"},  # the page of all settings
     "own": {"common", "data", "lm", "selection", "report", *PAPERS, "head_to_head"},
     **{paper: {"common", "data", "lm", "selection"} for paper in PAPERS},
 }
@@ -91,11 +92,12 @@ def test_no_step_imports_another_of_its_paper(folder):
     assert {path: found for path in scripts if (found := steps & set(imports_of(ROOT, path)))} == {}
 
 
-@pytest.mark.parametrize("script", [path for path in STEPS if path.endswith("/plan.py")])
-def test_a_plan_needs_neither_torch_nor_snakemake(script):
-    """The rules import it at every start, and the tables and figures in an environment without either."""
+@pytest.mark.parametrize("script", [path for path in STEPS if path.endswith(("/plan.py", "/settings.py"))])
+def test_plans_and_settings_need_neither_torch_nor_snakemake(script):
+    """The rules import them at every start, and the tables and figures in an environment without either."""
     module = script.removesuffix(".py").replace("/", ".")
-    asked = f"import sys, {module}; print([name for name in ('torch', 'snakemake', 'pandas') if name in sys.modules])"
+    heavy = ("torch", "transformers", "snakemake", "pandas")
+    asked = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 

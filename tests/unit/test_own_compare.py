@@ -30,7 +30,7 @@ from scripts.own.settings import (
 from scripts.own.statistics import paired_difference
 from scripts.own.ways import offered
 from scripts.selection.methods import config_names
-from tests.workspace import REPO_ROOT
+from tests.workspace import REPO_ROOT, config_sections
 
 ROOT = REPO_ROOT
 MODEL = OwnModel("mini_causal", None, "causal", width=128, window=2048)
@@ -57,7 +57,7 @@ def faults(overlay: dict[str, Any], tmp_path: Path) -> list[str]:
     rows = {name: {**split, "splits": {"train": {"file": "x.jsonl"}}} for name in ("own_pool", "own_goal", "own_test")}
     (tmp_path / "own_datasets.yaml").write_text(yaml.safe_dump(rows), encoding="utf-8")
     overlay = {**overlay, "registries": {"datasets": [str(tmp_path / "own_datasets.yaml")], "models": []}}
-    return config_faults(merged(overlay), config_names(), ROOT)
+    return config_faults(merged(overlay), config_sections(), config_names(), ROOT)
 
 
 @pytest.mark.parametrize("goal", [0, 6])

@@ -1,0 +1,170 @@
+"""What DELIFT's tables and figures show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from scripts.common.fields import Settings, setting
+
+Learning = Annotated[
+    Literal["icl", "peft", "fft"],
+    setting(
+        "one of: ways of learning: icl in context, peft adapters, fft all weights",
+        source="DELIFT, section 4",
+    ),
+]
+MethodName = Annotated[str, setting("a row of delift.methods", key_of="delift.methods")]
+Metric = Annotated[
+    Literal[
+        "exact_match",
+        "rouge_1",
+        "rouge_l",
+        "bleu",
+        "bge_cosine",
+        "bert_score",
+        "judge_score",
+        "known_share",
+        "reference_loglik_nats_per_token",
+    ],
+    setting(
+        "one of: columns; known_share is the share of answers that reach delift.known, the last one the likelihood "
+        "of the reference",
+    ),
+]
+
+
+class Run(Settings):
+    """A dataset pair and the model that scores and learns."""
+
+    pair: str = setting("a row of delift.pairs", key_of="delift.pairs")
+    model: str = setting("a row of config/models.yaml", registry="models")
+
+
+class Also(Settings):
+    """A further row at another size."""
+
+    method: str = setting("a row of delift.methods", key_of="delift.methods")
+    percent: int = setting("percent of the pool", unit="% of the pool", ge=1, le=100)
+
+
+class Table(Settings):
+    """A table of results."""
+
+    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
+    runs: list[Run] = setting("what is compared", unique=True)
+    learnings: list[Learning] = setting(
+        "ways of learning: icl in context, peft adapters, fft all weights",
+        source="DELIFT, section 4",
+        min_length=1,
+        unique=True,
+    )
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+    also: list[Also] = setting("further rows at another size")
+    metrics: list[Metric] = setting(
+        "columns; known_share is the share of answers that reach delift.known, the last one the likelihood of "
+        "the reference",
+        min_length=1,
+        unique=True,
+    )
+
+
+class TableSelectionQuality(Settings):
+    """What is chosen, held against what is known of the pool (beyond the paper)."""
+
+    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
+    runs: list[Run] = setting("what is compared", unique=True)
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+    also: list[Also] = setting("further rows at another size")
+
+
+class FigureSubsetSize(Settings):
+    """Result by size of the subset (DELIFT, ablation)."""
+
+    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
+    runs: list[Run] = setting("what is compared", unique=True)
+    learnings: list[Learning] = setting(
+        "ways of learning: icl in context, peft adapters, fft all weights",
+        source="DELIFT, section 4",
+        min_length=1,
+        unique=True,
+    )
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+    percents: list[
+        Annotated[
+            int,
+            setting(
+                "one of: sizes, percent of the pool",
+                unit="% of the pool",
+                ge=1,
+                le=100,
+            ),
+        ]
+    ] = setting("sizes, percent of the pool", min_length=1, unique=True)
+    metrics: list[Metric] = setting(
+        "columns; known_share is the share of answers that reach delift.known, the last one the likelihood of "
+        "the reference",
+        min_length=1,
+        unique=True,
+    )
+
+
+class FigureLaj(Settings):
+    """Distribution of the judge's grades (DELIFT)."""
+
+    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
+    runs: list[Run] = setting("what is compared", unique=True)
+    learnings: list[Learning] = setting(
+        "ways of learning: icl in context, peft adapters, fft all weights",
+        source="DELIFT, section 4",
+        min_length=1,
+        unique=True,
+    )
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+
+
+class FigureStages(Settings):
+    """Results of all stages with their intervals (beyond the paper)."""
+
+    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
+    runs: list[Run] = setting("what is compared", unique=True)
+    learnings: list[Learning] = setting(
+        "ways of learning: icl in context, peft adapters, fft all weights",
+        source="DELIFT, section 4",
+        min_length=1,
+        unique=True,
+    )
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+    metrics: list[Metric] = setting(
+        "columns; known_share is the share of answers that reach delift.known, the last one the likelihood of "
+        "the reference",
+        min_length=1,
+        unique=True,
+    )
+
+
+class TableTime(Settings):
+    """Wall-clock time of choosing (third version of the paper)."""
+
+    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
+    runs: list[Run] = setting("what is compared", unique=True)
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+
+
+class Viewer(Settings):
+    """The interactive page."""
+
+    percents: list[
+        Annotated[
+            int,
+            setting(
+                "one of: sizes of the view of gain and information, percent of the pool",
+                unit="% of the pool",
+                ge=1,
+                le=100,
+            ),
+        ]
+    ] = setting("sizes of the view of gain and information, percent of the pool", min_length=1, unique=True)
+    max_points: int = setting("points of a map, drawn at random", unit="points", ge=10)
+    perplexity: float = setting("of t-SNE", source="released code: 15", gt=0)
+    seed: int = setting("of t-SNE", source="released code: 42", ge=0)
+    learning_rate: float = setting("of t-SNE", source="released code: 200", gt=0)

@@ -62,26 +62,26 @@ def demonstration_panels(measured: Measured, shown: Demonstrations, measure: str
         else:
             left_out.append((method, NO_COST))
     titles = ("A question, once prepared", f"Training, preparing, {n} questions")
-    return [Panel(title, points, [], None, UNIT, left_out) for title, points in zip(titles, found)]
+    return [Panel(title, points, [], None, UNIT, measure, left_out) for title, points in zip(titles, found)]
 
 
 def draw_figure(grid: Any, panels: Mapping[str, Sequence[Panel]], cost: str) -> list[dict[str, Any]]:
     """Draw a row of panels for each measure and return what they show; `cost`: how the axis of costs is called."""
     rows: list[dict[str, Any]] = []
+    placed: list[tuple[Any, Panel, list[float]]] = []
     for number, (line, (measure, group)) in enumerate(zip(grid, panels.items())):
         header, unit, _ = MEASURES[measure]
         line[0].set_ylabel(header + (f"\n({unit})" if unit else ""))
         for axes, panel in zip(line, group):
-            draw_panel(axes, panel)
+            placed.append((axes, panel, draw_panel(axes, panel)))
             if number == 0:
                 axes.set_title(panel.title)
             if number == len(grid) - 1:
                 axes.set_xlabel(cost)
             rows += rows_of(panel, measure)
         name_levels(line[-1], group[-1])
-    for line, group in zip(grid, panels.values()):
-        for axes, panel in zip(line, group):
-            name_points(axes, panel)
+    for axes, panel, aside in placed:
+        name_points(axes, panel, aside)
     return rows
 
 

@@ -66,7 +66,7 @@ def answering_panel(measured: Measured, shown: Demonstrations, times: Times) -> 
         else:
             left_out.append((method, NO_COST))
     n = measured.count(ANSWERING, "accuracy")
-    panel = Panel("Showing demonstrations", points, [], None, UNIT, left_out)
+    panel = Panel("Showing demonstrations", points, [], None, UNIT, "accuracy", left_out)
     return panel, "accuracy", f"seconds of answering {n} questions"
 
 
@@ -86,15 +86,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         found.append(answering_panel(args.measured, compared.shown, times))
     figure, grid = new_figure("double", HEIGHT, 1, max(1, len(found)), squeeze=False)
     rows: list[dict[str, Any]] = []
+    placed: list[tuple[Any, Panel, list[float]]] = []
     for axes, (panel, measure, cost) in zip(grid[0], found):
-        draw_panel(axes, panel)
+        placed.append((axes, panel, draw_panel(axes, panel)))
         axes.set_title(panel.title)
         axes.set_ylabel(MEASURES[measure][0])
         axes.set_xlabel(cost)
+        axes.locator_params(axis="y", nbins=6)
         name_levels(axes, panel)
         rows += rows_of(panel, measure)
-    for axes, (panel, _, _) in zip(grid[0], found):
-        name_points(axes, panel)
+    for axes, panel, aside in placed:
+        name_points(axes, panel, aside)
     if not found:
         reason = "neither half was run in this tier"
         say_unavailable(grid[0][0], reason)

@@ -9,7 +9,8 @@ from typing import Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv, write_text
-from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS, unit_of
+from scripts.report.claim_text import measured_difference, printed_difference
+from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS
 from scripts.report.manifest import paper_name
 
 HEAD = """# Do the claims hold?
@@ -27,14 +28,7 @@ def measured_text(row: Mapping[str, str]) -> str:
     """Return what a tier found, in one cell: verdict, difference, interval, unit; or why it was not run."""
     if row["verdict"] == NOT_RUN:
         return f"not run: {row['reason']}"
-    unit, factor = unit_of(row["metric"])
-    value = factor * float(row["difference"])
-    digits = 3 if unit in ("AUC", "nats a token") else 1
-    shown = f"{value:+.1e}" if abs(value) >= 1e5 else f"{value:+.{digits}f}"
-    if row["low"]:
-        low, high = (factor * float(row[end]) for end in ("low", "high"))
-        shown += f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"**{row['verdict']}**: {shown} {unit}"
+    return f"**{row['verdict']}**: {measured_difference(row)}"
 
 
 def counts_table(rows: Sequence[Mapping[str, str]], tiers: Sequence[str]) -> list[str]:
@@ -61,8 +55,8 @@ def page(rows: Sequence[Mapping[str, str]]) -> str:
             first = next(iter(found.values()))
             printed = ""
             if first["published"]:
-                unit, factor = unit_of(next(row["metric"] for row in found.values() if row["metric"]))
-                printed = f"{factor * float(first['published']):+.1f} {unit}"
+                metric = next(row["metric"] for row in found.values() if row["metric"])
+                printed = printed_difference({**first, "metric": metric})
             cells = [measured_text(found[tier]) if tier in found else "" for tier in tiers]
             lines.append(f"| {first['text']} | {first['where']} | {printed} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

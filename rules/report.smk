@@ -254,6 +254,8 @@ rule report_render_report:
         sheet=["<results>/contact_sheet.png"] if REPORT_FIGURES else [],
         claims=["<results>/claims.csv"] if CLAIMING else [],
         claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
+        kept_claims=OTHER_CLAIMS,
+        moves="config/published/moves.yaml",
     output:
         report="<results>/report.html",
     log:
@@ -274,6 +276,7 @@ rule report_render_report:
         " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
         " --docs {input.docs:q} --overview {input.overview:q} --contact-sheet {input.sheet:q}"
         " --claims {input.claims:q} --claim-figures {input.claim_figures:q}"
+        " --kept-claims {input.kept_claims:q} --moves {input.moves:q}"
         " --report-out {output.report:q}"
         " > {log:q} 2>&1"
 

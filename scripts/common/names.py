@@ -19,6 +19,8 @@ _WHOLE = {
     "neox": "GPT-NeoX",
     "qwen2_72b_or_phi3_mini": "Qwen2-72B or Phi-3-mini",
     "phi3_mini_128k_instruct": "Phi-3-mini",
+    "mini": "mini model",
+    "mini_mean": "mini encoder, mean pooling",
     "mini_causal": "mini language model",
     "mini_t5": "mini T5",
     "mini_t5_small": "mini T5, small",

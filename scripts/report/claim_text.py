@@ -51,5 +51,5 @@ def _digits(unit: str, size: float) -> int:
 def _large(value: float) -> str:
     scale, word = next((scale, word) for scale, word in (*_LARGE, (1.0, "")) if abs(value) >= scale)
     scaled = value / scale
-    digits = max(0, 2 - int(math.floor(math.log10(abs(scaled)))))
+    digits = max(0, 2 - math.floor(math.log10(abs(scaled))))
     return f"{scaled:+,.{digits}f} {word}".replace("-", "−").strip()

@@ -1,8 +1,9 @@
 """Every figure of every paper with its first, its last, and all but one of its methods missing.
 
 What is drawn is named (in the legend, at an axis or beside its point), a panel in which nothing is drawn says why, the
-numbers beside the figure name what is missing, and no text is cut off or covers another, no interval leaves its panel. Left out: `scripts.mini_world`'s figures, where a missing value is
-an error, NUGGETS' score curve and cases, and the contact sheet, which compare no methods.
+numbers beside the figure name what is missing, and no text is cut off or covers another, no interval leaves its panel.
+Left out: `scripts.mini_world`'s figures, where a missing value is an error, NUGGETS' score curve and cases, and the
+contact sheet, which compare no methods.
 """
 
 from __future__ import annotations

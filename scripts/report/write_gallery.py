@@ -16,7 +16,7 @@ from scripts.common.errors import run_step
 from scripts.common.files import read_csv, read_json, whole_folder, write_text
 from scripts.common.tables import read_markdown_table
 from scripts.report.compare_published import COMPARISON_COLUMNS
-from scripts.report.job_graph import PlannedJob, load_jobs, seconds_behind
+from scripts.report.job_graph import PlannedJob, load_jobs, seconds_behind, untimed_behind
 from scripts.report.manifest import (
     NO_PAPERS,
     PAPERS,
@@ -40,8 +40,8 @@ Written by `snakemake --cores all gallery` from a finished run of the {tier} tie
 {stamp}{n} tables and figures, {total:.0f} minutes of jobs in all, several of which may run at once.
 Machine: {machine}; {date}.
 
-The minutes of a row are those of all jobs behind it, from scratch; rows of a paper share most of them. What the other
-tiers need stands on each paper's page. Statuses compare with published values; the numbers are in
+The minutes of a row are those of all jobs behind it, from scratch, as measured (≥: the time of some was not recorded);
+rows of a paper share most of them. What the other tiers need stands on each paper's page. Statuses compare with published values; the numbers are in
 `results/{tier}/report.html`.
 
 ![The main claim of each paper, as measured]({overview})"""
@@ -69,10 +69,11 @@ def artifact_row(source: ArtifactSource, lead: str, status: Status, jobs: Sequen
     """Return one artifact's row of the page. pictures: the thumbnails' folder, seen from the page."""
     name = f"{source.paper}_{source.artifact}"
     picture = f"![{artifact_title(source.artifact)}]({pictures}/{name}.png)" if source.kind == "figure" else ""
-    minutes = seconds_behind(source.files, jobs) / 60
+    at_least = "≥ " if untimed_behind(source.files, jobs) else ""
+    minutes = f"{at_least}{seconds_behind(source.files, jobs) / 60:.1f}"
     verdict = f"not run: {status.reason}" if status.text == "not run" and status.reason else status.text
     title = f"**{artifact_title(source.artifact)}** {lead}".strip()
-    return f"| {title} | {picture} | `{name}` | {minutes:.1f} | {verdict} |"
+    return f"| {title} | {picture} | `{name}` | {minutes} | {verdict} |"
 
 
 def page(

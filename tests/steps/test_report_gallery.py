@@ -12,7 +12,7 @@ from scripts.common.files import write_csv, write_json, write_text
 from scripts.common.tables import Column, Missing, write_table
 from scripts.report import write_gallery
 from scripts.report.compare_published import COMPARISON_COLUMNS
-from scripts.report.job_graph import PlannedJob, jobs_behind, read_jobs, seconds_behind
+from scripts.report.job_graph import PlannedJob, jobs_behind, read_jobs, seconds_behind, untimed_behind
 
 DRY_RUN = """Building DAG of jobs...
 localrule report:
@@ -46,6 +46,8 @@ def test_jobs_of_a_dry_run_and_those_behind_a_file(tmp_path):
     assert seconds_behind(["t.csv", "t.md"], jobs) == 90
     (tmp_path / "train.tsv").unlink()  # not timed
     assert seconds_behind(["t.csv"], jobs) == 30
+    assert untimed_behind(["t.csv"], jobs) == 1
+    assert untimed_behind(["o.csv"], jobs) == 0
 
 
 @pytest.fixture
@@ -100,6 +102,15 @@ def test_page_and_thumbnails(tmp_path, run):
     full = size_of(tmp_path / "nuggets_figure_scores.png")[0]
     assert size_of(folder / "nuggets_figure_scores.png")[0] == round(full * write_gallery.THUMBNAIL_SCALE)
     assert size_of(folder / "overview.png")[0] == full
+
+
+def test_minutes_that_were_not_all_recorded_are_marked(tmp_path, run):
+    (tmp_path / "plot.tsv").unlink()
+    write_gallery.main(run)
+    page = (tmp_path / "docs" / "artifacts.md").read_text()
+    assert "| `nuggets_figure_scores` | ≥ 0.0 |" in page
+    assert "| `delift_table_2` | 0.0 |" in page
+    assert "(≥: the time of some was not recorded)" in page
 
 
 def size_of(path):

@@ -30,6 +30,7 @@ _WHOLE = {
     "mini_cqa": "Synthetic two-choice questions",
     "mini_nli": "Synthetic premises and hypotheses",
     "mini_svamp": "Synthetic word problems",
+    "mini_pool": "the synthetic pool",
     "mini_stage_1": "Stage 1, synthetic",
     "mini_stage_2": "Stage 2, synthetic",
     "mini_stage_3": "Stage 3, synthetic",
@@ -98,6 +99,7 @@ _NUMBERED = (
     (re.compile(r"t5_v1_1_(\w+)"), "T5 v1.1 {}"),
     (re.compile(r"(\w+)_(train|valid|test)"), "{}, {} rows"),
 )
+_SLUG = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
 
 
 def in_words(slug: str) -> str:
@@ -105,9 +107,19 @@ def in_words(slug: str) -> str:
     return ", ".join(_part(part) for part in slug.split("/"))
 
 
+def text_in_words(text: str) -> str:
+    """Return a text in which names that have an entry here, or are a part of one that has, stand in words."""
+    return _SLUG.sub(lambda found: in_words(found[0]) if known(found[0]) or _is_part(found[0]) else found[0], text)
+
+
 def known(slug: str) -> bool:
     """Tell whether a name has an entry of its own here."""
     return slug in _WHOLE
+
+
+def _is_part(slug: str) -> bool:
+    """Tell whether a slug names the rows of a split of a data set that has an entry."""
+    return slug.rpartition("_")[2] in ("train", "valid", "test") and known(slug.rpartition("_")[0])
 
 
 def _part(slug: str) -> str:

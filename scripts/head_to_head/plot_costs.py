@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import save, save_empty
 from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import new_figure
 from scripts.common.settings import parse_settings
@@ -92,9 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not measured.rows:
         half = compared.choices if args.artifact == "figure_selection" else compared.shown
         reason = f"not run: {half.not_run}" if half.not_run else NOT_MEASURED
-        figure, axes = new_figure("single", 1.5)
-        say_unavailable(axes, reason)
-        save(figure, [{**dict.fromkeys(COLUMNS, ""), "note": reason}], COLUMNS, args)
+        save_empty(reason, COLUMNS, args)
         return
     if args.artifact == "figure_selection":
         panels = {name: selection_panels(measured, compared.choices, name) for name in compared.choices.shown}

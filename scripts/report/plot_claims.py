@@ -39,7 +39,8 @@ def told(row: Mapping[str, str]) -> str:
 
 def wrapped(row: Mapping[str, str]) -> list[str]:
     """Return the lines of a claim's text."""
-    return textwrap.wrap(f"{row['text']} ({row['where']})", TEXT_WIDTH)
+    where = row["where"].replace(" ", "\N{NO-BREAK SPACE}")  # "Table 2" is not broken
+    return textwrap.wrap(f"{row['text']} ({where})", TEXT_WIDTH)
 
 
 def height_of(rows: Sequence[Mapping[str, str]]) -> float:

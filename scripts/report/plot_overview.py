@@ -121,6 +121,7 @@ def draw_panel(axes: Axes, paper: str, claim: Claim, cells: Sequence[Spread | Mi
             axes.axhspan(place - 0.45, place + 0.45, color=OWN_SHADE, linewidth=0, zorder=0)
     axes.set_ylim(len(cells) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=6.5)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(TICKS - 1, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     axes.grid(axis="x")

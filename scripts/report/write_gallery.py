@@ -41,8 +41,8 @@ Written by `snakemake --cores all gallery` from a finished run of the {tier} tie
 Machine: {machine}; {date}.
 
 The minutes of a row are those of all jobs behind it, from scratch, as measured (≥: the time of some was not recorded);
-rows of a paper share most of them. What the other tiers need stands on each paper's page. Statuses compare with published values; the numbers are in
-`results/{tier}/report.html`.
+rows of a paper share most of them. What the other tiers need stands on each paper's page. Statuses compare with
+published values; the numbers are in `results/{tier}/report.html`.
 
 ![The main claim of each paper, as measured]({overview})"""
 

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.common.files import read_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS
-from scripts.common.names import in_words, known
+from scripts.common.names import in_words, known, text_in_words
 from scripts.report.shown_comparison import method_words
 from tests.workspace import REPO_ROOT
 
@@ -27,6 +27,12 @@ from tests.workspace import REPO_ROOT
 )
 def test_a_slug_in_words(slug, words):
     assert in_words(slug) == words
+
+
+def test_a_text_keeps_the_names_that_have_no_entry():
+    text = "Win rate of mini_causal on cqa_test and my_own_test (docs/head_to_head.md), gt_0.8"
+    told = "Win rate of mini language model on CommonsenseQA, test rows and my_own_test (docs/head_to_head.md), gt_0.8"
+    assert text_in_words(text) == told
 
 
 def test_only_entries_are_known():

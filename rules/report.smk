@@ -315,6 +315,7 @@ rule report_write_gallery:
         config="<results>/config.json",
         jobs="<results>/jobs.json",
         overview="<results>/figures/report_overview.png",
+        claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
     output:
         gallery="docs/artifacts.md",
         figures=directory("docs/figures"),
@@ -330,7 +331,8 @@ rule report_write_gallery:
     shell:
         "python -m {params.module}"
         " --artifacts {params.artifacts:q} --comparison {input.comparison:q} --config {input.config:q}"
-        " --jobs {input.jobs:q} --overview {input.overview:q} --gallery-out {output.gallery:q} --figures-out {output.figures:q}"
+        " --jobs {input.jobs:q} --overview {input.overview:q} --claim-figures {input.claim_figures:q}"
+        " --gallery-out {output.gallery:q} --figures-out {output.figures:q}"
         " > {log:q} 2>&1"
 
 

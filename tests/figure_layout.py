@@ -6,7 +6,7 @@ import math
 from typing import Any, Iterator
 
 SLACK = 1.5  # pixels: letters are measured with the room of their font
-COVERED = 0.12  # share of the smaller text that another may cover: boxes of turned text are larger than its letters
+COVERED = 0.12  # share of the smaller text that another may cover: a box holds the room above and below its letters
 
 
 def faults(figure: Any) -> list[str]:
@@ -15,8 +15,8 @@ def faults(figure: Any) -> list[str]:
     return [*cut_texts(figure), *covered_texts(figure), *cut_intervals(figure)]
 
 
-def texts(figure: Any) -> Iterator[tuple[str, Any]]:
-    """Yield (words, box in pixels) of every text that is seen."""
+def texts(figure: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Yield (words, box in pixels, whether it is slanted) of every text that is seen."""
     from matplotlib.text import Text
 
     renderer = figure.canvas.get_renderer()
@@ -25,7 +25,8 @@ def texts(figure: Any) -> Iterator[tuple[str, Any]]:
         words = text.get_text().strip()
         off = text.axes is not None and not text.axes.axison and id(text) in labels
         if words and text.get_visible() and not off and (id(text) not in labels or id(text) in shown):
-            yield words, Text.get_window_extent(text, renderer)  # an annotation's own extent holds its arrow
+            slanted = text.get_rotation() % 90 != 0
+            yield words, Text.get_window_extent(text, renderer), slanted  # an annotation's own extent holds its arrow
 
 
 def _tick_labels(figure: Any) -> tuple[set[int], set[int]]:
@@ -48,19 +49,24 @@ def cut_texts(figure: Any) -> list[str]:
     below = figure.dpi * 0.4
     return [
         f"cut off: {words!r}"
-        for words, box in texts(figure)
+        for words, box, _ in texts(figure)
         if box.x0 < page.x0 - SLACK or box.x1 > page.x1 + SLACK or box.y1 > page.y1 + SLACK or box.y0 < page.y0 - below
     ]
 
 
 def covered_texts(figure: Any) -> list[str]:
-    """Return the pairs of texts of which one covers the other."""
+    """Return the pairs of texts of which one covers the other.
+
+    Two slanted ones are left out: the boxes of neighbours overlap where their letters do not.
+    """
     found, seen = [], list(texts(figure))
-    for number, (words, box) in enumerate(seen):
-        for other_words, other in seen[number + 1 :]:
+    for number, (words, box, slanted) in enumerate(seen):
+        for other_words, other, other_slanted in seen[number + 1 :]:
             width = min(box.x1, other.x1) - max(box.x0, other.x0)
             height = min(box.y1, other.y1) - max(box.y0, other.y0)
             smaller = min(box.width * box.height, other.width * other.height)
+            if slanted and other_slanted:
+                continue
             if width > 0 and height > 0 and width * height > COVERED * smaller:
                 found.append(f"over each other: {words!r} and {other_words!r}")
     return found

@@ -140,7 +140,8 @@ def align_headings(figure: Figure, grid: Any) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # places stay as they are now
     for column in headings:
-        edges = [label.get_window_extent().x0 for axes, _ in column for label in axes.get_yticklabels()]
+        named = [axes for axes, _ in column if axes.axison]  # an empty panel has no names, only why it is empty
+        edges = [label.get_window_extent().x0 for axes in named for label in axes.get_yticklabels()]
         for axes, text in column:
             text.set_x(axes.transAxes.inverted().transform((min(edges, default=axes.bbox.x0), 0))[0])
 

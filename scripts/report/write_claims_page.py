@@ -48,7 +48,8 @@ def page(rows: Sequence[Mapping[str, str]]) -> str:
     tiers = list(dict.fromkeys(row["tier"] for row in rows))
     lines = [HEAD, *counts_table(rows, tiers)]
     for paper in dict.fromkeys(row["paper"] for row in rows):
-        lines += ["", f"## {paper_name(paper)}", "", f"| claim | where | printed | {' | '.join(tiers)} |"]
+        picture = f"![The claims of {paper_name(paper)}: printed and measured differences](figures/claims_{paper}.png)"
+        lines += ["", f"## {paper_name(paper)}", "", picture, "", f"| claim | where | printed | {' | '.join(tiers)} |"]
         lines.append(f"| --- | --- | --: | {' | '.join(['---'] * len(tiers))} |")
         for name in dict.fromkeys(row["claim"] for row in rows if row["paper"] == paper):
             found = {row["tier"]: row for row in rows if row["claim"] == name}

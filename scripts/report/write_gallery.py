@@ -31,7 +31,7 @@ from scripts.report.run_facts import machine_facts
 from scripts.report.shown_artifacts import Status, judge, unmeasured
 
 THUMBNAIL_SCALE = 0.24  # of a figure's pixels
-OVERVIEW_SCALE = 1.0
+OVERVIEW_SCALE = 1.0  # the claims' too: they are read, not looked up
 
 HEAD = """# Tables and figures
 
@@ -120,6 +120,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", required=True, type=Path, help="the run's configuration, JSON")
     parser.add_argument("--jobs", required=True, type=Path, help="the run's jobs as written by plan_jobs, JSON")
     parser.add_argument("--overview", required=True, help="PNG that shows the papers side by side")
+    parser.add_argument("--claim-figures", nargs="*", default=[], type=Path, help="PNGs report_claims_<paper>.png")
     parser.add_argument("--gallery-out", required=True, type=Path, help="Markdown page")
     parser.add_argument("--figures-out", required=True, type=Path, help="folder of the thumbnails")
     return parser.parse_args(argv)
@@ -138,8 +139,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for source in sources
         if source.kind == "figure"
     }
+    full = {path.stem.removeprefix("report_"): (str(path), OVERVIEW_SCALE) for path in args.claim_figures}
     with whole_folder(args.figures_out) as folder:
-        write_thumbnails({**figures, "overview": (args.overview, OVERVIEW_SCALE)}, folder)
+        write_thumbnails({**figures, **full, "overview": (args.overview, OVERVIEW_SCALE)}, folder)
     pictures = Path(os.path.relpath(args.figures_out, args.gallery_out.parent)).as_posix()
     write_text(args.gallery_out, page(sources, read_csv(args.comparison, COMPARISON_COLUMNS), config, jobs, pictures))
 

@@ -117,10 +117,12 @@ def published_rows(name: str, values: Measured) -> list[dict[str, Any]]:
 
 
 def say_missing(axes: Axes, reasons: Sequence[str]) -> None:
-    """Write into a panel, small, why something is not drawn."""
+    """Write into a panel, small, why something is not drawn; in its middle where nothing is."""
     import textwrap
 
-    if reasons:
+    if reasons and not axes.lines:
+        say_unavailable(axes, " ".join(dict.fromkeys(reasons)))
+    elif reasons:
         text = "\n".join(line for reason in dict.fromkeys(reasons) for line in textwrap.wrap(reason, 46))
         axes.text(
             0.02,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -71,6 +72,8 @@ def run(tmp_path):
     write_text(tmp_path / "plot.tsv", BENCHMARK.format(90))
     jobs = [{"inputs": [], "outputs": [str(files["png"])], "benchmark": str(tmp_path / "plot.tsv")}]
     write_json(tmp_path / "jobs.json", jobs)
+    claims = tmp_path / "report_claims_nuggets.png"
+    shutil.copy(files["png"], claims)
     artifacts = [
         {"paper": paper, "artifact": name, "kind": kind, "files": [str(path) for path in paths.values()]}
         | {"caption": str(tmp_path / "caption.rst")}
@@ -82,7 +85,14 @@ def run(tmp_path):
     return [
         *("--artifacts", json.dumps(artifacts), "--comparison", str(tmp_path / "comparison.csv")),
         *("--config", str(tmp_path / "config.json"), "--jobs", str(tmp_path / "jobs.json")),
-        *("--overview", str(files["png"]), "--gallery-out", str(tmp_path / "docs" / "artifacts.md")),
+        *(
+            "--claim-figures",
+            str(claims),
+            "--overview",
+            str(files["png"]),
+            "--gallery-out",
+            str(tmp_path / "docs" / "artifacts.md"),
+        ),
         *("--figures-out", str(tmp_path / "docs" / "figures")),
     ]
 
@@ -98,7 +108,9 @@ def test_page_and_thumbnails(tmp_path, run):
     assert "replicates nothing" in page
     assert "![The main claim of each paper, as measured](figures/overview.png)" in page
     folder = tmp_path / "docs" / "figures"
-    assert sorted(path.name for path in folder.iterdir()) == ["nuggets_figure_scores.png", "overview.png"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("claims_nuggets.png", "nuggets_figure_scores.png", "overview.png")
+    ]
     full = size_of(tmp_path / "nuggets_figure_scores.png")[0]
     assert size_of(folder / "nuggets_figure_scores.png")[0] == round(full * write_gallery.THUMBNAIL_SCALE)
     assert size_of(folder / "overview.png")[0] == full

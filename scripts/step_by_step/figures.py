@@ -124,17 +124,11 @@ def say_missing(axes: Axes, reasons: Sequence[str]) -> None:
         say_unavailable(axes, " ".join(dict.fromkeys(reasons)))
     elif reasons:
         text = "\n".join(line for reason in dict.fromkeys(reasons) for line in textwrap.wrap(reason, 46))
-        axes.text(
-            0.02,
-            0.02,
-            text,
-            ha="left",
-            va="bottom",
-            transform=axes.transAxes,
-            color=FAINT,
-            fontsize=5,
-            parse_math=False,
-        )
+        low, high = axes.get_ylim()
+        named = [label.xy[1] for label in axes.texts if hasattr(label, "xy")]  # means written beside their points
+        taken = any(height < low + 0.25 * (high - low) for height in named)
+        place = {"y": 0.98, "va": "top"} if taken else {"y": 0.02, "va": "bottom"}
+        axes.text(x=0.02, s=text, transform=axes.transAxes, color=FAINT, fontsize=5, parse_math=False, **place)
 
 
 def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:

@@ -116,6 +116,21 @@ def test_page_and_thumbnails(tmp_path, run):
     assert size_of(folder / "overview.png")[0] == full
 
 
+def test_small_pictures_keep_the_colours_of_the_methods(tmp_path):
+    colours = ["#332288", "#0072b2", "#009e73", "#cc79a7", "#d55e00", "#e69f00"]
+    figure, axes = plotting.new_figure("double", 2.0)
+    axes.bar(range(len(colours)), 1.0, color=colours)
+    axes.set_title("names with grey edges")
+    paths = {kind: tmp_path / f"x.{kind}" for kind in ("pdf", "png", "csv")}
+    plotting.save_figure(figure, [{"x": 0}], **paths)
+    (tmp_path / "small").mkdir()
+    write_gallery.write_thumbnails({"x": (str(paths["png"]), 0.5)}, tmp_path / "small")
+    with Image.open(tmp_path / "small" / "x.png") as image:
+        found = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
+    assert {tuple(bytes.fromhex(colour[1:])) for colour in colours} <= found
+    assert (tmp_path / "small" / "x.png").stat().st_size < paths["png"].stat().st_size
+
+
 def test_minutes_that_were_not_all_recorded_are_marked(tmp_path, run):
     (tmp_path / "plot.tsv").unlink()
     write_gallery.main(run)

@@ -64,12 +64,17 @@ def with_palette(image: Any) -> Any:
 
     A figure has few colours, and large areas, such as the methods', keep theirs exactly.
     """
+    import numpy as np
     from PIL import Image
 
-    commonest = sorted(image.getcolors(image.width * image.height), reverse=True)[:COLOURS]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([part for _, colour in commonest for part in colour])
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    # Not Image.quantize: it looks a colour up by its first bits, so that white becomes nearly white.
+    pixels = np.asarray(image, dtype=np.int32).reshape(-1, 3)
+    colours, places, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    palette = colours[np.argsort(-counts, kind="stable")[:COLOURS]]
+    nearest = np.abs(colours[:, None] - palette[None]).sum(axis=2).argmin(axis=1)
+    small = Image.fromarray(nearest[places.ravel()].astype(np.uint8).reshape(image.height, image.width))
+    small.putpalette(palette.ravel().tolist())
+    return small
 
 
 def status_of(source: ArtifactSource, comparison: Sequence[Mapping[str, str]]) -> Status:

@@ -291,6 +291,8 @@ rule report_render_report:
         sheet=["<results>/contact_sheet.png"] if REPORT_FIGURES else [],
         claims=["<results>/claims.csv"] if CLAIMING else [],
         claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
+        kept_claims=OTHER_CLAIMS,
+        moves="config/published/moves.yaml",
     output:
         report="<results>/report.html",
     log:
@@ -311,6 +313,7 @@ rule report_render_report:
         " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
         " --docs {input.docs:q} --overview {input.overview:q} --contact-sheet {input.sheet:q}"
         " --claims {input.claims:q} --claim-figures {input.claim_figures:q}"
+        " --kept-claims {input.kept_claims:q} --moves {input.moves:q}"
         " --report-out {output.report:q}"
         " > {log:q} 2>&1"
 
@@ -349,6 +352,7 @@ rule report_write_gallery:
         config="<results>/config.json",
         jobs="<results>/jobs.json",
         overview="<results>/figures/report_overview.png",
+        claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
     output:
         gallery="docs/artifacts.md",
         figures=directory("docs/figures"),
@@ -364,7 +368,8 @@ rule report_write_gallery:
     shell:
         "python -m {params.module}"
         " --artifacts {params.artifacts:q} --comparison {input.comparison:q} --config {input.config:q}"
-        " --jobs {input.jobs:q} --overview {input.overview:q} --gallery-out {output.gallery:q} --figures-out {output.figures:q}"
+        " --jobs {input.jobs:q} --overview {input.overview:q} --claim-figures {input.claim_figures:q}"
+        " --gallery-out {output.gallery:q} --figures-out {output.figures:q}"
         " > {log:q} 2>&1"
 
 

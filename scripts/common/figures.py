@@ -7,7 +7,7 @@ import logging
 import textwrap
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from scripts.common.plotting import FAINT, save_figure, stamp_tier
+from scripts.common.plotting import FAINT, new_figure, note_cut_intervals, save_figure, stamp_tier
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 
@@ -22,6 +22,7 @@ def save(figure: Figure, rows: Sequence[Mapping[str, Any]], columns: Sequence[st
     """Stamp a figure with the tier and write it where the step's flags `--pdf-out`, `--png-out` and `--csv-out` say."""
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it describes every font it puts into the PDF
     stamp_tier(figure, args.tier)
+    note_cut_intervals(figure)
     save_figure(figure, rows, pdf=args.pdf_out, png=args.png_out, csv=args.csv_out, columns=columns)
 
 
@@ -44,6 +45,16 @@ def legend_above(figure: Figure, panels: Sequence[Axes]) -> None:
         if n_columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
             break
         legend.remove()
+
+
+def save_empty(reason: str, columns: Sequence[str], args: argparse.Namespace, *, note: str = "note") -> None:
+    """Write a figure of which nothing could be drawn: small, with the reason once, and one row that says it.
+
+    note: the column of the reason.
+    """
+    figure, axes = new_figure("single", 1.0)
+    say_unavailable(axes, reason)
+    save(figure, [{**dict.fromkeys(columns, ""), note: reason}], columns, args)
 
 
 def say_unavailable(axes: Axes, reason: str) -> None:

@@ -1,14 +1,18 @@
 """The one style of all figures: sizes, fonts, a fixed colour and marker per method, and how a figure is saved.
 
 Measured values are drawn solid, values printed in a paper hollow or dashed. Intervals are 95 % t-intervals over seeds.
+A t-interval of few seeds may reach beyond what a measure can be (105 % of accuracy): it is drawn up to there, without
+the mark at its end, and a line below the figure says so; the CSV holds it whole.
 Figures are made without pyplot: nothing global is kept between them and no display is needed.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from scripts.common.bounds import ANY, Bounds
 from scripts.common.files import PathLike, atomic_path, write_csv
 from scripts.common.method_styles import method_style
 from scripts.common.spread import Spread
@@ -17,10 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTHS = {"single": 3.35, "double": 6.9}  # inches: one column and the whole width of a two-column page
+# Inches: one column and the whole width of a two-column page; "page" fits a phone held upright at its printed size.
+WIDTHS = {"single": 3.35, "page": 4.9, "double": 6.9}
 PNG_DPI = 200
 MINI_STAMP = "mini tier: synthetic stand-in"
-STAMP_STRIP = 0.12  # inches added below a stamped figure
+CUT_NOTE = "an interval without an end mark goes on beyond what the measure can be"
+STAMP_STRIP = 0.12  # inches added below a figure with a stamp or a note
+BELOW = ("stamp", "note")  # marks the texts in that strip
+CUT = "cut"  # marks an interval that is not drawn whole
 MOST_ERROR_BARS = 8  # a line of more points has a band instead
 SHIFT_STEP = 3.5  # points between the error bars of two methods at one place
 INK = "#222222"
@@ -124,20 +132,22 @@ def draw_line(
     *,
     published: bool = False,
     shift: float = 0.0,
+    bounds: Bounds = ANY,
     **style: Any,
 ) -> None:
     """Draw means over `x` as a line with their 95 % intervals over seeds: error bars, or a band where points are many.
 
-    shift: points to the side, so that the error bars of several methods stand beside each other (`shifts`); further
-    keywords overrule the method's style. Single values get neither bar nor band.
+    shift: points to the side, so that the error bars of several methods stand beside each other (`shifts`); bounds:
+    what the measure can be, beyond which no interval is drawn; further keywords overrule the method's style. Single
+    values get neither bar nor band.
     """
     keywords = {**line_style(method, published=published), **style}
     if len(x) <= MOST_ERROR_BARS:
-        _error_bars(axes, x, spreads, keywords, shift)
+        _error_bars(axes, x, spreads, keywords, shift, bounds)
         return
     axes.plot(x, [value.mean for value in spreads], **{**keywords, "markersize": 2.5})
     if any(value.half_width is not None for value in spreads):
-        lows, highs = [value.low for value in spreads], [value.high for value in spreads]
+        lows, highs = zip(*(_ends(value, bounds) for value in spreads))
         axes.fill_between(x, lows, highs, color=keywords["color"], alpha=0.15, linewidth=0)
 
 
@@ -149,9 +159,21 @@ def draw_points(
     *,
     published: bool = False,
     shift: float = 0.0,
+    bounds: Bounds = ANY,
 ) -> None:
-    """Draw means at `x` as markers with the 95 % interval over seeds as error bars; single values get no bar."""
-    _error_bars(axes, x, spreads, {**line_style(method, published=published), "linestyle": "none"}, shift)
+    """Draw means at `x` as markers with the 95 % interval over seeds as error bars; single values get no bar.
+
+    shift, bounds: as for `draw_line`.
+    """
+    _error_bars(axes, x, spreads, {**line_style(method, published=published), "linestyle": "none"}, shift, bounds)
+
+
+def draw_across(axes: Axes, y: float, value: Spread, method: str, *, bounds: Bounds = ANY) -> None:
+    """Draw one mean as a marker at the height `y` with its 95 % interval over seeds lying across."""
+    low, high = _ends(value, bounds)
+    keywords = {**line_style(method), "linestyle": "none"}
+    bars = axes.errorbar([value.mean], [y], xerr=[[value.mean - low], [high - value.mean]], elinewidth=1.1, **keywords)
+    _open_ends(bars, [value], bounds, "x")
 
 
 def shifts(n: int) -> list[float]:
@@ -168,11 +190,43 @@ def shift_aside(axes: Axes, artists: Sequence[Any], shift: float) -> None:
         artist.set_transform(aside)
 
 
+def _ends(value: Spread, bounds: Bounds) -> tuple[float, float]:
+    """Return the ends of an interval, moved to what the measure can be."""
+    return max(value.low, min(bounds[0], value.mean)), min(value.high, max(bounds[1], value.mean))
+
+
+def _lengths(spreads: Sequence[Spread], bounds: Bounds) -> list[list[float]] | None:
+    """Return how far the intervals reach below and above their means, None where there is no interval."""
+    if not any(value.half_width for value in spreads):
+        return None
+    ends = [_ends(value, bounds) for value in spreads]
+    below = [value.mean - low for value, (low, _) in zip(spreads, ends)]
+    return [below, [high - value.mean for value, (_, high) in zip(spreads, ends)]]
+
+
+def _open_ends(bars: Any, spreads: Sequence[Spread], bounds: Bounds, axis: str) -> None:
+    """Take the marks from the ends of intervals that go on beyond the bounds, and mark the figure as having such."""
+    _, caps, stems = bars.lines
+    cut = [[value.low < bounds[0] for value in spreads], [value.high > bounds[1] for value in spreads]]
+    for cap, hidden in zip(caps, cut):
+        if any(hidden):
+            places = getattr(cap, f"get_{axis}data")()
+            getattr(cap, f"set_{axis}data")([math.nan if no else place for no, place in zip(hidden, places)])
+            stems[0].set_gid(CUT)
+
+
 def _error_bars(
-    axes: Axes, x: Sequence[float], spreads: Sequence[Spread], keywords: Mapping[str, Any], shift: float
+    axes: Axes,
+    x: Sequence[float],
+    spreads: Sequence[Spread],
+    keywords: Mapping[str, Any],
+    shift: float,
+    bounds: Bounds,
 ) -> None:
-    errors = [value.half_width or 0.0 for value in spreads] if any(v.half_width for v in spreads) else None
+    errors = _lengths(spreads, bounds)
     bars = axes.errorbar(x, [value.mean for value in spreads], yerr=errors, elinewidth=0.9, **keywords)
+    if errors:
+        _open_ends(bars, spreads, bounds, "y")
     shift_aside(axes, bars.get_children(), shift)
 
 
@@ -184,8 +238,12 @@ def draw_bars(
     *,
     width: float = 0.8,
     published: bool = False,
+    bounds: Bounds = ANY,
 ) -> None:
-    """Draw mean bars with 95 % intervals over seeds; None leaves the place empty with a dash, for what was not run."""
+    """Draw mean bars with 95 % intervals over seeds; None leaves the place empty with a dash, for what was not run.
+
+    bounds: what the measure can be, beyond which no interval is drawn.
+    """
     from matplotlib.patheffects import withStroke
 
     drawn = [(place, value) for place, value in zip(positions, spreads) if value is not None]
@@ -193,11 +251,12 @@ def draw_bars(
         [place for place, _ in drawn],
         [value.mean for _, value in drawn],
         width,
-        yerr=[value.half_width or 0.0 for _, value in drawn] if any(v.half_width for _, v in drawn) else None,
+        yerr=_lengths([value for _, value in drawn], bounds),
         error_kw={"elinewidth": 0.9, "ecolor": INK},
         **bar_style(method, published=published),
     )
     if bars.errorbar is not None:
+        _open_ends(bars.errorbar, [value for _, value in drawn], bounds, "y")
         _, caps, stems = bars.errorbar.lines
         for artist in (*caps, *stems):
             artist.set_path_effects([withStroke(linewidth=2.2, foreground="white")])  # visible on dark bars
@@ -212,11 +271,20 @@ def stamp_tier(figure: Figure, tier: str) -> None:
     """Write below a mini-tier figure, small and grey, that its data are synthetic; other tiers stay unstamped."""
     if tier != "mini":
         return
+    _write_below(figure, 0.995, MINI_STAMP, ha="right", style="italic", gid="stamp")
+
+
+def note_cut_intervals(figure: Figure) -> None:
+    """Write below a figure, small and grey, what a missing end mark means, if any interval in it has none."""
+    if figure.findobj(lambda artist: artist.get_gid() == CUT):
+        narrow = figure.get_figwidth() < WIDTHS["page"]
+        _write_below(figure, 0.005, CUT_NOTE, ha="left", gid="note", line=int(narrow))
+
+
+def _write_below(figure: Figure, x: float, text: str, *, line: int = 0, **style: Any) -> None:
     # Below the figure's edge, where `save_figure` adds a strip: no legend or label can get in its way.
-    below = -0.6 * STAMP_STRIP / figure.get_figheight()
-    figure.text(
-        0.995, below, MINI_STAMP, ha="right", va="center", fontsize=5.5, color=FAINT, style="italic", gid="stamp"
-    )
+    below = -(0.6 + line) * STAMP_STRIP / figure.get_figheight()
+    figure.text(x, below, text, va="center", fontsize=5.5, color=FAINT, **style)
 
 
 def save_figure(
@@ -238,7 +306,8 @@ def save_figure(
         raise ValueError("save_figure: no rows to write beside the figure")
     from matplotlib.transforms import Bbox
 
-    strip = STAMP_STRIP if any(text.get_gid() == "stamp" for text in figure.texts) else 0.0
+    below = [text.get_position()[1] * figure.get_figheight() for text in figure.texts if text.get_gid() in BELOW]
+    strip = 0.4 * STAMP_STRIP - min(below) if below else 0.0
     page = Bbox([[0.0, -strip], [figure.get_figwidth(), figure.get_figheight()]])  # inches
     rendered = {}
     pages = ((pdf, "pdf", {"CreationDate": None, "Creator": None, "Producer": None}), (png, "png", {"Software": None}))

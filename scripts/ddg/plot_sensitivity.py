@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
+from scripts.common.bounds import bounds_of
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
 from scripts.common.measured import Measured
@@ -43,7 +44,9 @@ class Panels:
             cells = {number: self.point(panel, str(number), place, method, model) for number, place in places.items()}
             found = {number: cell for number, cell in cells.items() if isinstance(cell, Spread)}
             if found:
-                draw_line(axes, list(map(float, found)), list(found.values()), method, shift=shift)
+                draw_line(
+                    axes, list(map(float, found)), list(found.values()), method, shift=shift, bounds=bounds_of(SCORE)
+                )
                 drawn = True
         if not drawn:
             say_unavailable(axes, self.rows[-1]["note"])
@@ -59,10 +62,12 @@ class Panels:
             say_unavailable(axes, self.rows[-1]["note"])
             return
         for number, (_, method, value) in enumerate(found):
-            draw_points(axes, [number], [value], "ddg" if method.startswith("ddg") else "dilm")
-            axes.annotate(f"{value.mean:.1f}", (number, value.mean), xytext=(6, -2), textcoords="offset points", size=6)
+            like = "ddg" if method.startswith("ddg") else "dilm"
+            draw_points(axes, [number], [value], like, bounds=bounds_of(SCORE))
+            axes.annotate(f"{value.mean:.1f}", (number, value.mean), xytext=(7, -2), textcoords="offset points", size=6)
         axes.set_xticks(range(len(found)), [f"{x:g}" for x, _, _ in found])
         axes.set_xlim(-0.6, len(found) - 0.4)
+        axes.margins(y=0.15)  # a scale of its own: its differences are small beside those of the number of texts
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     panels, show, scorer = Panels(args.measured), settings.show, settings.scorers[-1]
     task, learner = show["task"], settings.learner
     swept = [(name, label) for name, label in SWEPT.items() if show[name]]
-    figure, grid = new_figure("double", 2.5, ncols=2 + len(swept), sharey=True)
+    figure, grid = new_figure("double", 2.5, ncols=2 + len(swept))
     sizes = {size: settings.learners_place("", "", task, size) for size in show["dpcs"]}
     panels.curves(grid[0], "dpc", learner, show["methods"], sizes)
     rounds = {n: settings.context_place("", "", task, scorer, n) for n in settings.context["rounds"]}
@@ -80,8 +85,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for axes, (name, label) in zip(grid[2:], swept):
         panels.sweep(axes, name, learner, show[name], settings.learners_place("", "", task, show["dpc"]))
         axes.set_xlabel(label)
-    grid[0].set_ylim(0, 103)  # intervals of few seeds reach beyond what a score can be
-    for axes, title in zip(grid, ("learners", "in context", *[f"learners, {show['dpc']} a class"] * len(swept))):
+    grid[1].sharey(grid[0])
+    grid[1].tick_params(labelleft=False)
+    grid[0].set_ylim(-3, 103)
+    for axes, title in zip(grid, ("learners", "in context", *[f"learners, {show['dpc']} texts a class"] * len(swept))):
         axes.set_title(title)
     grid[0].set_ylabel("score (%)")
     legend_above(figure, grid)

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
+from scripts.common.bounds import ANY, COSINE, SHARE
 from scripts.common.errors import UserError, run_step
 from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
 from scripts.common.files import read_json
@@ -27,6 +28,7 @@ PANELS = (
     ("distinct_2", "outer loop", "share of different word pairs", "the run counted no word pairs"),
 )
 """Measure, what runs across, title, and why the panel is empty where nothing was measured."""
+BOUNDS = {"cosine": COSINE, "distinct_2": SHARE}
 MAX_POINTS = 40
 
 
@@ -75,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             points = curve(history, key)
             rows += [{"panel": key, "x": x, "variant": name, **spread_cells(value)} for x, value in points]
             if points:
-                draw_line(axes, [x for x, _ in points], [value for _, value in points], name, shift=shift)
+                values, bounds = [value for _, value in points], BOUNDS.get(key, ANY)
+                draw_line(axes, [x for x, _ in points], values, name, shift=shift, bounds=bounds)
                 drawn = True
         rows += [
             {"panel": key, "x": "", "variant": name, **spread_cells(Missing(sentence(reason)))}

@@ -8,10 +8,11 @@ from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import Measured
+from scripts.common.names import in_words
 from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.tables import Missing
-from scripts.delift.comparison import ANSWERS, GRADES, Comparison, label_of_pair, setting_of
+from scripts.delift.comparison import ANSWERS, GRADES, Comparison, setting_of
 from scripts.delift.labels import LEARNING_LABELS, row_label
 
 COLUMNS = (
@@ -62,7 +63,7 @@ def draw(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
             axes.barh(place, row["mean_share"], left=left, color=shade, height=0.75, label=f"grade {row['grade']}")
             left += row["mean_share"]
         axes.annotate(f"{members[0]['mean_grade']:.2f}", (1.01, place), va="center", fontsize=7, annotation_clip=False)
-    axes.annotate("mean", (1.01, -0.62), va="center", fontsize=7, color=FAINT, annotation_clip=False)
+    axes.annotate("mean grade", (1.01, -0.62), va="center", fontsize=7, color=FAINT, annotation_clip=False)
     axes.set_yticks(range(len(names)), [row_label(method, percent) for method, percent in names])
     axes.set_ylim(len(names) - 0.4, -0.9)
     axes.set_xlim(0, 1)
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             draw(axes, panel)
         else:
             say_unavailable(axes, panel[0]["note"] if panel else "no subset is asked for")
-        axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}")
+        axes.set_title(f"{in_words(pair)}, {LEARNING_LABELS[learning]}, {in_words(model)}")
         drawn += panel
     legend_above(figure, grid[0])
     if not wanted:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
+from scripts.common.bounds import bounds_of
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable, spread_cells
 from scripts.common.measured import Measured
+from scripts.common.names import in_words
 from scripts.common.plotting import FAINT, draw_points, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.delift.comparison import ANSWERS, Comparison, label_of_pair, setting_of
+from scripts.delift.comparison import ANSWERS, Comparison, setting_of
 from scripts.delift.labels import LEARNING_LABELS, METRICS
 from scripts.selection.methods import method_label
 
@@ -37,15 +39,15 @@ def panel_rows(
     ]
 
 
-def draw_panel(axes: Any, rows: Sequence[tuple[str, int, Spread | Missing]]) -> None:
-    """Draw one point with its interval per method, a dash for what was not measured."""
+def draw_panel(axes: Any, rows: Sequence[tuple[str, int, Spread | Missing]], metric: str) -> None:
+    """Draw one point of a metric with its interval per method, a dash for what was not measured."""
     if all(isinstance(value, Missing) for _, _, value in rows):
         reason = next((value.reason for _, _, value in rows if isinstance(value, Missing)), "no subset is asked for")
         say_unavailable(axes, reason)
         return
     for place, (method, _, value) in enumerate(rows):
         if isinstance(value, Spread):
-            draw_points(axes, [place], [value], method)
+            draw_points(axes, [place], [value], method, bounds=bounds_of(metric))
         else:
             axes.annotate("—", (place, 0.02), xycoords=axes.get_xaxis_transform(), ha="center", color=FAINT)
     axes.set_xticks(range(len(rows)), [method_label(method) for method, _, _ in rows], rotation=30, ha="right")
@@ -73,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         stage = compared.stage(pair)
         for line, metric in enumerate(metrics):
             rows = panel_rows(args.measured, compared, pair, model, learning, metric)
-            draw_panel(grid[line][column], rows)
+            draw_panel(grid[line][column], rows, metric)
             header, unit, _ = METRICS[metric]
             if column == 0:
                 grid[line][column].set_ylabel(header + (f"\n({unit})" if unit else ""))
             for method, percent, value in rows:
                 about = (stage, pair, model, learning, metric, method, percent)
                 drawn.append({**dict(zip(COLUMNS, about)), **cells_of(value)})
-        grid[0][column].set_title(label_of_pair(pair))
+        grid[0][column].set_title(in_words(pair))
         grid[-1][column].set_xlabel(f"stage {stage}, {LEARNING_LABELS[learning]}")
     if not drawn:
         reason = compared.why_empty(args.measured)

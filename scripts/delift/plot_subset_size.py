@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
+from scripts.common.bounds import bounds_of
 from scripts.common.errors import run_step
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import Measured
+from scripts.common.names import in_words
 from scripts.common.plotting import draw_line, new_figure, shifts
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
-from scripts.delift.comparison import ANSWERS, Comparison, label_of_pair, setting_of
+from scripts.delift.comparison import ANSWERS, Comparison, setting_of
 from scripts.delift.labels import LEARNING_LABELS, METRICS
 
 COLUMNS = ("pair", "model", "learning", "metric", "method", "percent", "mean", "std", "n_seeds", "low", "high", "note")
@@ -50,7 +52,8 @@ def draw_panel(
         known = [(percent, value) for percent, value in points if isinstance(value, Spread)]
         own = [percent for percent, _ in known if percent < 100 or len(points) == 1]
         if own:
-            draw_line(axes, [percent for percent, _ in known], [value for _, value in known], method, shift=shift)
+            values, bounds = [value for _, value in known], bounds_of(panel[-1])
+            draw_line(axes, [percent for percent, _ in known], values, method, shift=shift, bounds=bounds)
             drawn = True
         for percent, value in points:
             if isinstance(value, Spread):
@@ -76,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         drawn += draw_panel(axes, curves, panel)
         pair, model, learning, metric = panel
         header, unit, _ = METRICS[metric]
-        axes.set_title(f"{label_of_pair(pair)}, {model}, {LEARNING_LABELS[learning]}", fontsize=7.5)
+        axes.set_title(f"{in_words(pair)}, {LEARNING_LABELS[learning]}\n{in_words(model)}", fontsize=7.5)
         axes.set_xlabel("subset (% of the pool)")
         axes.set_xticks(sorted(compared.percents))
         axes.set_ylabel(header + (f" ({unit})" if unit else ""))

@@ -10,10 +10,11 @@ import dataclasses
 import math
 from typing import Any, Mapping, Sequence
 
+from scripts.common.bounds import bounds_of
 from scripts.common.figures import SPREAD_COLUMNS, say_unavailable, spread_cells
 from scripts.common.measured import Measured
 from scripts.common.plotting import FAINT, draw_points
-from scripts.common.point_labels import label_points
+from scripts.common.point_labels import asides, label_points, name_mark
 from scripts.common.spread import Spread
 from scripts.common.tables import Missing
 from scripts.head_to_head.comparison import ANSWERS, Selection
@@ -25,7 +26,7 @@ COLUMNS = ("panel", "method", "cost", "unit", *SPREAD_COLUMNS)
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One panel: its title, the points (method, cost, result), the grey levels, and a cost to compare with.
+    """One panel: its title, the points (method, cost, result) of a measure, grey levels, and a cost to compare with.
 
     left_out: (method, why) of those whose cost is not known, so that they have no place.
     """
@@ -35,6 +36,7 @@ class Panel:
     levels: Sequence[tuple[str, Spread | Missing]]
     mark: tuple[str, float] | None
     unit: str
+    measure: str
     left_out: Sequence[tuple[str, str]] = ()
 
     @property
@@ -67,7 +69,7 @@ def selection_panel(
         for level in ("initial", "full")
     ]
     left_out = [(method, NO_COST) for method in selection.methods if method not in costs]
-    return Panel(f"{percent} % of the pool", points, levels, mark, unit, left_out)
+    return Panel(f"{percent} % of the pool", points, levels, mark, unit, measure, left_out)
 
 
 def zero_place(costs: Sequence[float]) -> float:
@@ -75,18 +77,24 @@ def zero_place(costs: Sequence[float]) -> float:
     return 10.0 ** (math.floor(math.log10(min((cost for cost in costs if cost), default=1.0))) - 1)
 
 
-def draw_panel(axes: Any, panel: Panel) -> None:
-    """Draw the points, levels and the mark of one panel, or why it is empty."""
+def draw_panel(axes: Any, panel: Panel) -> list[float]:
+    """Draw the points, levels and the mark of one panel, or why it is empty.
+
+    Returns how far aside each point is drawn, in points: methods of equal cost stand beside each other.
+    """
     if panel.empty is not None:
         say_unavailable(axes, panel.empty)
-        return
+        return []
     costs = [cost for _, cost, _ in panel.points]
     zero = zero_place(costs)
-    drawn = [(method, cost or zero, value) for method, cost, value in panel.points if isinstance(value, Spread)]
-    for method, cost, value in drawn:
-        draw_points(axes, [cost], [value], method)
     axes.set_xscale("log")
     axes.set_xlim((zero if 0 in costs else min(costs)) / 2.5, max([*costs, zero * 100]) * 15)  # room for names
+    limits = axes.get_xlim()
+    drawn = drawn_points(panel)
+    aside = asides(axes, [cost for cost, _, _, _ in drawn])
+    for (cost, value, _, method), shift in zip(drawn, aside):
+        draw_points(axes, [cost], [value], method, shift=shift, bounds=bounds_of(panel.measure))
+    axes.set_xlim(limits)
     ticks = [10.0**power for power in range(round(math.log10(zero)) + 1, 40)]
     ticks = [tick for tick in ticks if tick < axes.get_xlim()[1]]
     if 0 in costs:
@@ -98,10 +106,17 @@ def draw_panel(axes: Any, panel: Panel) -> None:
             axes.axhline(value.mean, color=FAINT, linewidth=0.8, linestyle=":", zorder=0)
     if panel.mark and axes.get_xlim()[0] < panel.mark[1] < axes.get_xlim()[1]:
         axes.axvline(panel.mark[1], color=FAINT, linewidth=0.8, linestyle=":", zorder=0)
-        axes.annotate(
-            panel.mark[0], (panel.mark[1], 0), (-1, 2), xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points", ha="right", va="bottom", rotation=90, fontsize=6, color=FAINT,
-        )  # fmt: skip
+    return aside
+
+
+def drawn_points(panel: Panel) -> list[tuple[float, Spread, str, str]]:
+    """Return (place, result, printed name, method) of what is drawn; what costs nothing has a place before the axis."""
+    zero = zero_place([cost for _, cost, _ in panel.points])
+    return [
+        (cost or zero, value, method_label(method), method)
+        for method, cost, value in panel.points
+        if isinstance(value, Spread)
+    ]
 
 
 def name_levels(axes: Any, panel: Panel) -> None:
@@ -116,19 +131,14 @@ def name_levels(axes: Any, panel: Panel) -> None:
             )  # fmt: skip
 
 
-def name_points(axes: Any, panel: Panel) -> None:
-    """Write the methods' names beside their points."""
+def name_points(axes: Any, panel: Panel, aside: Sequence[float]) -> None:
+    """Write the methods' names beside their points, and what the vertical line is; aside: as `draw_panel` returned."""
     if panel.empty is not None:
         return
-    zero = zero_place([cost for _, cost, _ in panel.points])
-    label_points(
-        axes,
-        [
-            (cost or zero, value, method_label(method), method_style(method).color)
-            for method, cost, value in panel.points
-            if isinstance(value, Spread)
-        ],
-    )
+    points = [(place, value, name, method_style(method).color) for place, value, name, method in drawn_points(panel)]
+    if panel.mark and axes.get_xlim()[0] < panel.mark[1] < axes.get_xlim()[1]:
+        name_mark(axes, panel.mark[1], panel.mark[0], points, aside)
+    label_points(axes, points, aside)
 
 
 def rows_of(panel: Panel, measure: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import save, save_empty
 from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import new_figure
 from scripts.common.settings import parse_settings
@@ -62,26 +62,26 @@ def demonstration_panels(measured: Measured, shown: Demonstrations, measure: str
         else:
             left_out.append((method, NO_COST))
     titles = ("A question, once prepared", f"Training, preparing, {n} questions")
-    return [Panel(title, points, [], None, UNIT, left_out) for title, points in zip(titles, found)]
+    return [Panel(title, points, [], None, UNIT, measure, left_out) for title, points in zip(titles, found)]
 
 
 def draw_figure(grid: Any, panels: Mapping[str, Sequence[Panel]], cost: str) -> list[dict[str, Any]]:
     """Draw a row of panels for each measure and return what they show; `cost`: how the axis of costs is called."""
     rows: list[dict[str, Any]] = []
+    placed: list[tuple[Any, Panel, list[float]]] = []
     for number, (line, (measure, group)) in enumerate(zip(grid, panels.items())):
         header, unit, _ = MEASURES[measure]
         line[0].set_ylabel(header + (f"\n({unit})" if unit else ""))
         for axes, panel in zip(line, group):
-            draw_panel(axes, panel)
+            placed.append((axes, panel, draw_panel(axes, panel)))
             if number == 0:
                 axes.set_title(panel.title)
             if number == len(grid) - 1:
                 axes.set_xlabel(cost)
             rows += rows_of(panel, measure)
         name_levels(line[-1], group[-1])
-    for line, group in zip(grid, panels.values()):
-        for axes, panel in zip(line, group):
-            name_points(axes, panel)
+    for axes, panel, aside in placed:
+        name_points(axes, panel, aside)
     return rows
 
 
@@ -92,9 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not measured.rows:
         half = compared.choices if args.artifact == "figure_selection" else compared.shown
         reason = f"not run: {half.not_run}" if half.not_run else NOT_MEASURED
-        figure, axes = new_figure("single", 1.5)
-        say_unavailable(axes, reason)
-        save(figure, [{**dict.fromkeys(COLUMNS, ""), "note": reason}], COLUMNS, args)
+        save_empty(reason, COLUMNS, args)
         return
     if args.artifact == "figure_selection":
         panels = {name: selection_panels(measured, compared.choices, name) for name in compared.choices.shown}

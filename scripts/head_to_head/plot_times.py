@@ -10,7 +10,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import save, save_empty
 from scripts.common.files import read_csv
 from scripts.common.measured import Measured
 from scripts.common.plotting import new_figure
@@ -66,7 +66,7 @@ def answering_panel(measured: Measured, shown: Demonstrations, times: Times) -> 
         else:
             left_out.append((method, NO_COST))
     n = measured.count(ANSWERING, "accuracy")
-    panel = Panel("Showing demonstrations", points, [], None, UNIT, left_out)
+    panel = Panel("Showing demonstrations", points, [], None, UNIT, "accuracy", left_out)
     return panel, "accuracy", f"seconds of answering {n} questions"
 
 
@@ -84,21 +84,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         found.append(choosing_panel(args.measured, compared.choices, times))
     if not compared.shown.not_run:
         found.append(answering_panel(args.measured, compared.shown, times))
-    figure, grid = new_figure("double", HEIGHT, 1, max(1, len(found)), squeeze=False)
+    if not found:
+        save_empty("neither half was run in this tier", COLUMNS, args)
+        return
+    figure, grid = new_figure("double", HEIGHT, 1, len(found), squeeze=False)
     rows: list[dict[str, Any]] = []
+    placed: list[tuple[Any, Panel, list[float]]] = []
     for axes, (panel, measure, cost) in zip(grid[0], found):
-        draw_panel(axes, panel)
+        placed.append((axes, panel, draw_panel(axes, panel)))
         axes.set_title(panel.title)
         axes.set_ylabel(MEASURES[measure][0])
         axes.set_xlabel(cost)
+        axes.locator_params(axis="y", nbins=6)
         name_levels(axes, panel)
         rows += rows_of(panel, measure)
-    for axes, (panel, _, _) in zip(grid[0], found):
-        name_points(axes, panel)
-    if not found:
-        reason = "neither half was run in this tier"
-        say_unavailable(grid[0][0], reason)
-        rows.append({**dict.fromkeys(COLUMNS, ""), "note": reason})
+    for axes, panel, aside in placed:
+        name_points(axes, panel, aside)
     save(figure, rows, COLUMNS, args)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from scripts.common.bounds import PERCENT
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, save, say_unavailable, spread_cells
 from scripts.common.method_styles import method_style
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not drawn:
             say_unavailable(axes, rows[-1]["note"])
             continue
-        draw_points(axes, [place for place, _ in drawn], [value for _, value in drawn], "mend")
+        draw_points(axes, [place for place, _ in drawn], [value for _, value in drawn], "mend", bounds=PERCENT)
         axes.plot([p for p, _ in drawn], [v.mean for _, v in drawn], color=method_style("mend").color, linewidth=0.9)
         axes.set_xticks(range(len(weights)), ["distillation\nonly" if name == "inf" else name for name in weights])
         axes.set_xlabel("λ, weight of distillation")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from scripts.common.bounds import PERCENT
 from scripts.common.errors import run_step
 from scripts.common.figures import SPREAD_COLUMNS, legend_above, save, say_unavailable, spread_cells
 from scripts.common.measured import Measured
@@ -65,12 +66,12 @@ def draw(axes: Any, points: Sequence[dict[str, Any]], part: str) -> None:
         known.sort(key=lambda point: point["ratio"])
         if known:
             ratios, values = [p["ratio"] for p in known], [p["value"] for p in known]
-            (draw_line if len(known) > 1 else draw_points)(axes, ratios, values, method, shift=shift)
+            (draw_line if len(known) > 1 else draw_points)(axes, ratios, values, method, shift=shift, bounds=PERCENT)
     ratios = sorted({round(point["ratio"], 2) for point in points if point["ratio"] != ""})
     axes.set_xscale("log")
     axes.set_xticks(ratios, [f"{ratio:.3g}" for ratio in ratios])
     axes.set_xticks([], minor=True)
-    axes.margins(x=0.12)
+    axes.margins(x=0.16)
     axes.set_xlabel("demonstration tokens per vector")
     varied = "demonstrations" if part == "a" else "vectors"
     axes.set_title(f"({part}) {varied} vary\n{points[0]['title']}")

@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save, say_unavailable
+from scripts.common.figures import save, save_empty, say_unavailable
 from scripts.common.measured import NOT_MEASURED, Measured
 from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.common.settings import parse_settings
@@ -35,14 +35,14 @@ def draw_scores(axes: Any, ours: Sequence[tuple[float, float]], good: Sequence[f
     style = method_style("nuggets")
     axes.plot([x for x, _ in ours], [y for _, y in ours], ".", color=style.color, alpha=0.6, markersize=4)
     low, high = 0.0, max((x for x, _ in ours), default=0.5)
-    place = high + 0.12 * (high - low)
+    place = high + 0.2 * (high - low)
     if good:
         box = {"color": INK, "linewidth": 0.8}
         axes.boxplot([list(good)], positions=[place], widths=0.06 * (high - low), medianprops=box, boxprops=box,
                      whiskerprops=box, capprops=box, flierprops={"markersize": 2}, manage_ticks=False)  # fmt: skip
     axes.set_xlim(low, place + 0.08 * (high - low))
-    ticks = [tick / 10 for tick in range(0, int(high * 10) + 1)]
-    axes.set_xticks([*ticks, place], [*(f"{tick:.1f}" for tick in ticks), f"> {high:.1f}"])
+    ticks = [tick / 5 for tick in range(0, int(high * 5) + 1)]  # few, so that none touches the mark beyond the limit
+    axes.set_xticks([*ticks, place], [*(f"{tick:.1f}" for tick in ticks), f">{high:.1f}"])
     axes.set_xlabel("released golden score (LLaMA-7B)")
     axes.set_ylabel("our golden score")
     rows = [dict(zip(COLUMNS, ("scores", "released", x, y, "", "", 1, ""))) for x, y in ours]
@@ -123,13 +123,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = artifact_flags(argv, __doc__, FIGURE, files=FILES, optional=tuple(FILES))
     measured, settings = args.measured, parse_settings(Comparison, args.settings)
     name = experiment("released", settings.anchors)
-    figure, panels = new_figure("double", 2.8, ncols=3, width_ratios=(1, 1.1, 1))
     if not args.scores:
-        reason = measured.reason(experiment=name) or NOT_MEASURED
-        for axes in panels:
-            say_unavailable(axes, reason)
-        save(figure, [dict(zip(COLUMNS, ("", "", "", "", "", "", 0, reason)))], COLUMNS, args)
+        save_empty(measured.reason(experiment=name) or NOT_MEASURED, COLUMNS, args)
         return
+    figure, panels = new_figure("double", 2.8, ncols=3, width_ratios=(1, 1.1, 1))
     rows = draw_scores(panels[0], *read_points(args))
     rows += draw_areas(panels[1], measured, name) + draw_anchors(panels[2], measured, name)
     save(figure, rows, COLUMNS, args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifacts import FIGURE, artifact_flags
+from scripts.common.bounds import bounds_of
 from scripts.common.errors import run_step
 from scripts.common.figures import save, say_unavailable
 from scripts.common.files import read_csv
@@ -80,14 +81,16 @@ def draw_models(axes: Any, measured: Measured, settings: Comparison) -> list[dic
         ]
     rows = []
     for place, (method, value) in enumerate(cells.items()):
-        draw_bars(axes, [place], [None if isinstance(value, str) else value], method, width=0.72)
+        draw_bars(
+            axes, [place], [None if isinstance(value, str) else value], method, width=0.72, bounds=bounds_of(metric)
+        )
         if isinstance(value, str):
             rows.append(dict(zip(COLUMNS, (metric, method, place, "", "", "", 0, value))))
         else:
             rows.append(dict(zip(COLUMNS, (metric, method, place, value.mean, value.low, value.high, value.n, ""))))
             axes.annotate(
                 f"{value.mean:.2f}" if metric == "exact_match" else f"{value.mean:.0f}",
-                (place, value.high),
+                (place, min(value.high, bounds_of(metric)[1])),
                 xytext=(0, 2),
                 textcoords="offset points",
                 ha="center",

@@ -24,6 +24,7 @@ from scripts.common.metrics import (
     read_metrics,
     with_value,
 )
+from scripts.common.names import in_words
 from scripts.common.settings import parse_json
 from scripts.common.spread import Spread, spreads_by
 
@@ -125,7 +126,10 @@ def _not_run(row: Mapping[str, str], models: Mapping[tuple[str, ...], list[str]]
     if not ours:
         note = f"the {tier} tier measured nothing for {paper}"
     elif tier == "mini":
-        note = f"mini tier runs a synthetic stand-in, model {', '.join(ours)}, not {row['model']}"
+        instead = (
+            "" if row["model"] in ours else f" with {', '.join(map(in_words, ours))}, not {in_words(row['model'])}"
+        )
+        note = f"mini tier runs a synthetic stand-in{instead}"
     elif (paper, experiment) not in models:
         note = f"the {tier} tier measured nothing for {experiment}"
     elif row["model"] not in ours:

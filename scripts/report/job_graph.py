@@ -80,6 +80,11 @@ def jobs_behind(files: Iterable[str], jobs: Sequence[PlannedJob]) -> list[Planne
     return list(found)
 
 
+def untimed_behind(files: Iterable[str], jobs: Sequence[PlannedJob]) -> int:
+    """Return how many of the jobs behind `files` are timed but have left no benchmark file."""
+    return sum(1 for job in jobs_behind(files, jobs) if job.benchmark and not Path(job.benchmark).is_file())
+
+
 def seconds_behind(files: Iterable[str], jobs: Sequence[PlannedJob]) -> float:
     """Return the seconds that the jobs behind `files` took, added up; a job without a benchmark file counts nothing."""
     timed = [Path(job.benchmark) for job in jobs_behind(files, jobs) if job.benchmark]

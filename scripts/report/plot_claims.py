@@ -8,74 +8,102 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import save
+from scripts.common.figures import legend_above, save
 from scripts.common.files import read_csv
 from scripts.common.plotting import FAINT, INK, new_figure
-from scripts.report.claims import CLAIM_COLUMNS, CONTRARY, HOLDS, NOT_RUN, UNDECIDED, unit_of
+from scripts.report.claim_text import measured_difference, printed_difference
+from scripts.report.claims import CLAIM_COLUMNS, CONTRARY, HOLDS, NOT_RUN, UNDECIDED
 from scripts.report.manifest import paper_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {HOLDS: "#1b7837", CONTRARY: "#b2182b", UNDECIDED: "#777777", NOT_RUN: "#bbbbbb"}
-LABELS = {HOLDS: "holds", UNDECIDED: "not told apart (counting how many claims are asked)", CONTRARY: "contrary"}
+COLOURS = {HOLDS: "#1b7837", CONTRARY: "#b2182b", UNDECIDED: "#6b6b6b", NOT_RUN: "#8a8a8a"}
+DIAMOND = {"marker": "D", "markerfacecolor": "white", "markeredgecolor": INK, "markersize": 4.5, "linestyle": ""}
 MARKERS = ("o", "s", "^", "v")
-ROW_HEIGHT = 0.42  # inches of one claim
-FRAME_HEIGHT = 0.75  # inches of title and legend
-TEXT_WIDTH = 58  # letters in a line of a claim
+LINE_HEIGHT = 0.135  # inches of a line of text
+FRAME_HEIGHT = 0.7  # inches of title, legend and axis
+GAP = 0.7  # lines between claims
+TEXT_WIDTH = 94  # letters in a line of a claim
+FONT_SIZE = 6.5
+
+Claims = Mapping[str, Sequence[Mapping[str, str]]]
 
 
 def told(row: Mapping[str, str]) -> str:
-    """Return a claim's measured difference in words: value, interval, unit."""
+    """Return a claim's measured difference in words: tier, value, interval, unit, verdict."""
     if not row["difference"]:
         return f"{row['tier']}: not run"
-    unit, factor = unit_of(row["metric"])
-    value = factor * float(row["difference"])
-    digits = 3 if unit in ("AUC", "nats a token") else 1
-    shown = f"{value:+.2g}" if abs(value) >= 1e5 else f"{value:+.{digits}f}"
-    if not row["low"]:
-        return f"{row['tier']}: {shown} {unit}, {row['verdict']}"
-    low, high = (factor * float(row[end]) for end in ("low", "high"))
-    return f"{row['tier']}: {shown} [{low:.{digits}f}, {high:.{digits}f}] {unit}, {row['verdict']}"
+    return f"{row['tier']}: {measured_difference(row)}, {row['verdict']}"
 
 
-def draw_claim(axes: Axes, place: int, rows: Sequence[Mapping[str, str]]) -> None:
-    """Draw one claim: each row of the plot has its own scale, set by its largest number, and zero in the middle."""
+def wrapped(row: Mapping[str, str]) -> list[str]:
+    """Return the lines of a claim's text."""
+    where = row["where"].replace(" ", "\N{NO-BREAK SPACE}")  # "Table 2" is not broken
+    return textwrap.wrap(f"{row['text']} ({where})", TEXT_WIDTH)
+
+
+def height_of(rows: Sequence[Mapping[str, str]]) -> float:
+    """Return the lines that a claim takes: its text, one for what is printed, one a tier, and the gap below."""
+    return len(wrapped(rows[0])) + any(row["published"] for row in rows) + len(rows) + GAP
+
+
+def draw_claim(axes: Axes, top: float, rows: Sequence[Mapping[str, str]], markers: Mapping[str, str]) -> None:
+    """Draw one claim from the line `top` on; it has its own scale, set by its largest number, and zero in the middle.
+
+    markers: {tier: marker}.
+    """
+    text = wrapped(rows[0])
+    beyond = {"fontsize": FONT_SIZE, "va": "center", "parse_math": False}
+    for number, line in enumerate(text):
+        axes.text(-1.08, top + number, line, **beyond).set_in_layout(False)
+    first = place = top + len(text)
     numbers = [float(row[key]) for row in rows for key in ("difference", "low", "high", "published") if row[key]]
     scale = max((abs(number) for number in numbers), default=1.0) or 1.0
-    printed = next((row["published"] for row in rows if row["published"]), "")
+    printed = next((row for row in rows if row["published"]), None)
     if printed:
-        axes.plot([float(printed) / scale], [place], "D", markerfacecolor="white", markeredgecolor=INK, markersize=4.5)
-    for number, row in enumerate(row for row in rows if row["difference"]):
-        height = place + 0.17 * number if not printed else place + 0.17 * (number + 1)
+        axes.plot([float(printed["published"]) / scale], [place], **DIAMOND)
+        axes.text(1.14, place, f"printed: {printed_difference(printed)}", **beyond)
+        place += 1
+    for row in rows:
         colour = COLOURS[row["verdict"]]
         if row["low"]:
-            axes.plot(
-                [float(row["low"]) / scale, float(row["high"]) / scale], [height] * 2, color=colour, linewidth=1.3
-            )
-        marker = MARKERS[number % len(MARKERS)]
-        axes.plot([float(row["difference"]) / scale], [height], marker, color=colour, markersize=4)
+            ends = [float(row["low"]) / scale, float(row["high"]) / scale]
+            axes.plot(ends, [place] * 2, color=colour, linewidth=1.3)
+        if row["difference"]:
+            axes.plot([float(row["difference"]) / scale], [place], markers[row["tier"]], color=colour, markersize=4)
+        axes.text(1.14, place, told(row), color=colour, **beyond)
+        place += 1
+    axes.plot([0, 0], [first - 0.5, place - 0.5], color=INK, linewidth=0.8, zorder=1)
 
 
-def draw(axes: Axes, claims: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
+def draw(axes: Axes, claims: Claims, markers: Mapping[str, str]) -> None:
     """Draw all claims of a paper, the first on top."""
-    for place, rows in enumerate(claims.values()):
-        draw_claim(axes, place, rows)
-        text = "\n".join(textwrap.wrap(f"{rows[0]['text']} ({rows[0]['where']})", TEXT_WIDTH))
-        axes.text(-1.12, place, text, ha="right", va="center", fontsize=6.5)
-        printed = next((row for row in rows if row["published"]), None)
-        lines = [told(row) for row in rows]
-        if printed:
-            unit, factor = unit_of(printed["metric"])
-            lines.insert(0, f"printed: {factor * float(printed['published']):+.1f} {unit}")
-        axes.text(1.12, place, "\n".join(lines), ha="left", va="center", fontsize=6.5)
-        axes.axhline(place + 0.5, color=FAINT, linewidth=0.4)
-    axes.axvline(0, color=INK, linewidth=0.8)
+    top = 0.0
+    for rows in claims.values():
+        draw_claim(axes, top, rows, markers)
+        top += height_of(rows)
+        axes.axhline(top - 0.5 - GAP / 2, color="#dddddd", linewidth=0.4)
     axes.set_xlim(-1.08, 1.08)
-    axes.set_ylim(len(claims) - 0.5, -0.5)
+    axes.set_ylim(max(top, 1) - 0.5 - GAP / 2, -0.6)
     axes.set_yticks([])
     axes.set_xticks([-1, 0, 1], ["contrary", "no difference", "as claimed"])
-    axes.tick_params(axis="x", length=0, labelsize=6.5)
+    axes.tick_params(axis="x", length=0, labelsize=FONT_SIZE, top=True, bottom=False, labeltop=True, labelbottom=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.grid(False)
+
+
+def name_looks(axes: Axes, claims: Claims, markers: Mapping[str, str]) -> None:
+    """Put into the legend what is there: verdicts, the printed difference, and the tiers where there are several."""
+    rows = [row for members in claims.values() for row in members]
+    for verdict in (HOLDS, UNDECIDED, CONTRARY):
+        if any(row["verdict"] == verdict for row in rows):
+            axes.plot([], [], color=COLOURS[verdict], linewidth=2, label=verdict)
+    if any(row["published"] for row in rows):
+        axes.plot([], [], label="printed", **DIAMOND)
+    for tier, marker in markers.items() if len(markers) > 1 else ():
+        axes.plot([], [], marker, color=FAINT, markersize=4, label=f"{tier} tier")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -90,14 +118,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     claims: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         claims.setdefault(row["claim"], []).append(row)
-    height = FRAME_HEIGHT + ROW_HEIGHT * max(len(claims), 1)
-    figure, axes = new_figure("double", height)
-    draw(axes, claims)
-    for verdict in (HOLDS, UNDECIDED, CONTRARY):
-        axes.plot([], [], color=COLOURS[verdict], linewidth=2, label=LABELS[verdict])
-    axes.plot([], [], "D", markerfacecolor="white", markeredgecolor=INK, markersize=4.5, linestyle="", label="printed")
-    figure.legend(loc="outside upper center", ncols=4, fontsize=6.5)
-    axes.set_title(f"{paper_name(args.paper)}: each line on its own scale, bars 95 % intervals", fontsize=7)
+    markers = {
+        tier: MARKERS[number % len(MARKERS)] for number, tier in enumerate(dict.fromkeys(row["tier"] for row in rows))
+    }
+    lines = sum(map(height_of, claims.values())) or 1.0
+    figure, axes = new_figure("page", FRAME_HEIGHT + LINE_HEIGHT * lines)
+    draw(axes, claims, markers)
+    name_looks(axes, claims, markers)
+    legend_above(figure, [axes])
+    axes.set_title(f"{paper_name(args.paper)}: each claim on its own scale; bars: 95 % intervals", fontsize=7)
     shown: list[Mapping[str, Any]] = rows
     save(figure, shown, CLAIM_COLUMNS, args)
 

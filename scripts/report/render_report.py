@@ -18,10 +18,10 @@ from scripts.common.environments import read_environment
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.metrics import COMPARISON_COLUMNS, read_metrics
-from scripts.common.tables import format_number
-from scripts.report.claims import CLAIM_COLUMNS, VERDICTS
+from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS
 from scripts.report.deviations import read_deviations
-from scripts.report.manifest import NO_PAPERS, anchor, artifact_title, paper_name, parse_manifest, places_of
+from scripts.report.manifest import NO_PAPERS, paper_name, parse_manifest
+from scripts.report.moves import moves_of, read_moves
 from scripts.report.run_facts import git_commit, machine_facts, read_step_times, times_by_paper
 from scripts.report.shown_artifacts import (
     STATUS_NAMES,
@@ -31,45 +31,26 @@ from scripts.report.shown_artifacts import (
     read_picture,
     relative_link,
 )
+from scripts.report.shown_comparison import comparison_rows, grouped
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 COUNT_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
 
-def comparison_rows(comparison: Sequence[Mapping[str, str]], built: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the comparison as shown: ours rounded to the most digits that the paper prints for that metric.
+def verdict_counts(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Return how often each verdict was given, by paper and tier; rows: claims of all tiers.
 
-    built: anchors of the artifacts on the page, to which a row may link.
+    A tier that ran none of a paper's claims has no row.
     """
-    decimals: dict[tuple[str, str], int] = {}
-    for row in comparison:
-        digits = len(row["published"].partition(".")[2])
-        key = (row["paper"], row["metric"])
-        decimals[key] = max(decimals.get(key, 0), digits)
-    shown = []
-    for row in comparison:
-        places = decimals[row["paper"], row["metric"]]
-        artifact, *further = places_of(row)
-        target = anchor(row["paper"], artifact)
-        ours = format_number(float(row["ours_mean"]), places) if row["ours_mean"] else "—"
-        std = format_number(float(row["ours_std"]), places) if row["ours_std"] else ""
-        difference = format_number(float(row["difference"]), places) if row["difference"] else "—"
-        if row["status"] == "deviates" and not any(digit in difference for digit in "123456789"):
-            difference = f"{float(row['difference']):.1g}".replace("-", "−")  # too small for the paper's digits
-        shown.append(
-            {
-                **row,
-                "paper_name": paper_name(row["paper"]),
-                "artifact": artifact,
-                "artifact_title": ", ".join(map(artifact_title, [artifact, *further])),
-                "target": target if target in built else "",
-                "shown_published": format_number(float(row["published"]), len(row["published"].partition(".")[2])),
-                "ours": f"{ours} ± {std}" if std else ours,
-                "shown_difference": difference,
-                "status_name": STATUS_NAMES[row["status"]],
-            }
-        )
-    return shown
+    counts: dict[tuple[str, str], collections.Counter[str]] = {}
+    for row in rows:
+        counts.setdefault((row["paper"], row["tier"]), collections.Counter())[row["verdict"]] += 1
+    order = list(dict.fromkeys(row["paper"] for row in rows))
+    return [
+        {"paper": paper, "tier": tier, "counts": [found[verdict] for verdict in VERDICTS]}
+        for (paper, tier), found in sorted(counts.items(), key=lambda item: order.index(item[0][0]))
+        if set(found) != {NOT_RUN}
+    ]
 
 
 def read_comparison(path: Path) -> list[dict[str, str]]:
@@ -135,18 +116,25 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
     sources = parse_manifest(args.artifacts)
     artifacts = [(source.paper, build_artifact(source, config, comparison, folder)) for source in sources]
     papers = group_papers(artifacts, comparison)
+    moves = read_moves(args.moves) if args.moves and args.tier == "mini" else []
+    claims = read_csv(args.claims, CLAIM_COLUMNS) if args.claims else []
+    kept = [row for path in args.kept_claims for row in read_csv(path, CLAIM_COLUMNS)]
     deviations = {path.stem: read_deviations(path) for path in args.docs}
     return {
         "tier": args.tier,
         "papers": papers,
         "deviations": {paper: found for paper, found in deviations.items() if found},
         "overview": read_picture(args.overview) if args.overview else None,
-        "claims": read_csv(args.claims, CLAIM_COLUMNS) if args.claims else [],
+        "claims": claims,
+        "verdict_counts": verdict_counts([*claims, *kept]),
+        "moves": {
+            artifact.anchor: moves_of(moves, paper, artifact.name) for paper, artifact in artifacts if artifact.name
+        },
         "claim_figures": {path.stem.removeprefix("report_claims_"): read_picture(path) for path in args.claim_figures},
         "verdicts": VERDICTS,
         "paper_name": paper_name,
         "n_papers": sum(paper["key"] not in NO_PAPERS for paper in papers),
-        "comparison": comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts]),
+        "comparison": grouped(comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts])),
         "counts": collections.Counter(row["status"] for row in comparison),
         "printed_not_run": sum((row["status"], row["origin"]) == ("not_run", "paper") for row in comparison),
         "status_names": STATUS_NAMES,
@@ -184,6 +172,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--overview", nargs="?", type=Path, help="PNG that shows the papers side by side")
     parser.add_argument("--claims", nargs="?", type=Path, help="CSV written by measure_claims")
+    parser.add_argument(
+        "--kept-claims", nargs="*", default=[], type=Path, help="the same of other tiers, kept in docs/"
+    )
+    parser.add_argument("--moves", nargs="?", type=Path, help="YAML of numbers that differ between processors")
     parser.add_argument("--claim-figures", nargs="*", default=[], type=Path, help="PNGs report_claims_<paper>.png")
     parser.add_argument("--contact-sheet", nargs="?", type=Path, help="PNG with all figures, to link to")
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files, if there are any")

@@ -14,6 +14,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv
 from scripts.common.metrics import is_finite_number
+from scripts.common.names import text_in_words
 from scripts.common.plotting import PNG_DPI
 from scripts.common.tables import DASH, PUBLISHED_SUFFIX, RenderedTable, read_markdown_table
 from scripts.report.captions import Span, plain_text
@@ -141,7 +142,7 @@ def build_artifact(
     title = artifact_title(source.artifact)
     picture, left_out = None, 0
     if source.kind == "table":
-        table = read_markdown_table(files["md"])
+        table = in_readers_words(read_markdown_table(files["md"]))
     else:
         table, left_out = _figure_numbers(files["csv"])
         picture = read_picture(files["png"])
@@ -159,6 +160,17 @@ def build_artifact(
         links=[Link(name, relative_link(files[kind], folder)) for kind, name in FILE_NAMES.items() if kind in files],
         status=unmeasured(table) or judge(printed_in(comparison, source.paper, source.artifact), built=True),
         rows_left_out=left_out,
+    )
+
+
+def in_readers_words(table: RenderedTable) -> RenderedTable:
+    """Return a table with models and data sets in words; its files keep the names of the configuration."""
+    return dataclasses.replace(
+        table,
+        caption=text_in_words(table.caption),
+        header=tuple(map(text_in_words, table.header)),
+        rows=tuple(tuple(map(text_in_words, row)) for row in table.rows),
+        notes=tuple(map(text_in_words, table.notes)),
     )
 
 

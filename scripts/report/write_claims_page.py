@@ -9,6 +9,7 @@ from typing import Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import read_csv, write_text
+from scripts.report.claim_text import measured_difference, printed_difference
 from scripts.report.claims import CLAIM_COLUMNS, NOT_MEASURED, NOT_RUN, VERDICTS, unit_of
 from scripts.report.manifest import paper_name
 
@@ -47,24 +48,14 @@ COLUMNS = (
 )
 
 
-def shown(value: str, metric: str, sign: str = "") -> str:
-    """Return a number of a claim in its unit, "" for none. sign: "+" to show it for positive numbers too."""
+def shown(value: str, metric: str) -> str:
+    """Return a mean of a claim in its unit, "" for none."""
     if not value:
         return ""
     unit, factor = unit_of(metric)
     number = factor * float(value)
     digits = 3 if unit in ("AUC", "nats a token") else 1
-    return format(number, f"{sign}.1e" if abs(number) >= 1e5 else f"{sign}.{digits}f")
-
-
-def difference_text(row: Mapping[str, str]) -> str:
-    """Return the measured difference in one cell, with its interval and unit; "" if there is none."""
-    if not row["difference"]:
-        return ""
-    interval = ""
-    if row["low"]:
-        interval = f" [{shown(row['low'], row['metric'])}, {shown(row['high'], row['metric'])}]"
-    return f"{shown(row['difference'], row['metric'], '+')}{interval} {unit_of(row['metric'])[0]}"
+    return format(number, ".1e" if abs(number) >= 1e5 else f".{digits}f")
 
 
 def counts_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
@@ -83,8 +74,16 @@ def claim_line(row: Mapping[str, str]) -> str:
     """Return a claim in one tier as a row of the table."""
     verdict = f"not run: {row['reason']}" if row["verdict"] == NOT_RUN else f"**{row['verdict']}**"
     means = [shown(row[f"{which}_mean"], row["metric"]) for which in ("better", "worse", "base", "all")]
-    printed = f"{shown(row['published'], row['metric'], '+')} {unit_of(row['metric'])[0]}" if row["published"] else ""
-    cells = (row["text"], row["where"], row["tier"], verdict, difference_text(row), *means, printed)
+    printed = printed_difference(row) if row["published"] else ""
+    cells = (
+        row["text"],
+        row["where"],
+        row["tier"],
+        verdict,
+        measured_difference(row) if row["difference"] else "",
+        *means,
+        printed,
+    )
     return f"| {' | '.join(cells)} |"
 
 
@@ -112,7 +111,8 @@ def page(rows: Sequence[Mapping[str, str]]) -> str:
     """Return the page. rows: of all tiers."""
     lines = [HEAD, *counts_table(rows)]
     for paper in dict.fromkeys(row["paper"] for row in rows):
-        lines += ["", f"## {paper_name(paper)}", ""]
+        picture = f"![The claims of {paper_name(paper)}: printed and measured differences](figures/claims_{paper}.png)"
+        lines += ["", f"## {paper_name(paper)}", "", picture, ""]
         lines += claims_table([row for row in rows if row["paper"] == paper])
     return "\n".join(lines) + "\n"
 

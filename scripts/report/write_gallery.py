@@ -16,7 +16,7 @@ from scripts.common.errors import run_step
 from scripts.common.files import read_csv, read_json, whole_folder, write_text
 from scripts.common.metrics import COMPARISON_COLUMNS
 from scripts.common.tables import read_markdown_table
-from scripts.report.job_graph import PlannedJob, load_jobs, seconds_behind
+from scripts.report.job_graph import PlannedJob, load_jobs, seconds_behind, untimed_behind
 from scripts.report.manifest import (
     NO_PAPERS,
     PAPERS,
@@ -31,7 +31,8 @@ from scripts.report.run_facts import machine_facts
 from scripts.report.shown_artifacts import Status, judge, unmeasured
 
 THUMBNAIL_SCALE = 0.24  # of a figure's pixels
-OVERVIEW_SCALE = 1.0
+COLOURS = 256  # of a small picture
+OVERVIEW_SCALE = 1.0  # the claims' too: they are read, not looked up
 
 HEAD = """# Tables and figures
 
@@ -40,9 +41,9 @@ Written by `snakemake --cores all gallery` from a finished run of the {tier} tie
 {stamp}{n} tables and figures, {total:.0f} minutes of jobs in all, several of which may run at once.
 Machine: {machine}; {date}.
 
-The minutes of a row are those of all jobs behind it, from scratch; rows of a paper share most of them. What the other
-tiers need stands on each paper's page. Statuses compare with published values; the numbers are in
-`results/{tier}/report.html`.
+The minutes of a row are those of all jobs behind it, from scratch, as measured (≥: the time of some was not recorded);
+rows of a paper share most of them. What the other tiers need stands on each paper's page. Statuses compare with
+published values; the numbers are in `results/{tier}/report.html`.
 
 ![The main claim of each paper, as measured]({overview})"""
 
@@ -55,7 +56,25 @@ def write_thumbnails(figures: Mapping[str, tuple[str, float]], folder: Path) -> 
         with Image.open(file) as image:
             size = [round(side * scale) for side in image.size]
             small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.save(folder / f"{name}.png", optimize=True)
+        with_palette(small).save(folder / f"{name}.png", optimize=True)
+
+
+def with_palette(image: Any) -> Any:
+    """Return a picture in its commonest colours, others as the nearest of them: its file is half as large.
+
+    A figure has few colours, and large areas, such as the methods', keep theirs exactly.
+    """
+    import numpy as np
+    from PIL import Image
+
+    # Not Image.quantize: it looks a colour up by its first bits, so that white becomes nearly white.
+    pixels = np.asarray(image, dtype=np.int32).reshape(-1, 3)
+    colours, places, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    palette = colours[np.argsort(-counts, kind="stable")[:COLOURS]]
+    nearest = np.abs(colours[:, None] - palette[None]).sum(axis=2).argmin(axis=1)
+    small = Image.fromarray(nearest[places.ravel()].astype(np.uint8).reshape(image.height, image.width))
+    small.putpalette(palette.ravel().tolist())
+    return small
 
 
 def status_of(source: ArtifactSource, comparison: Sequence[Mapping[str, str]]) -> Status:
@@ -69,10 +88,11 @@ def artifact_row(source: ArtifactSource, lead: str, status: Status, jobs: Sequen
     """Return one artifact's row of the page. pictures: the thumbnails' folder, seen from the page."""
     name = f"{source.paper}_{source.artifact}"
     picture = f"![{artifact_title(source.artifact)}]({pictures}/{name}.png)" if source.kind == "figure" else ""
-    minutes = seconds_behind(source.files, jobs) / 60
+    at_least = "≥ " if untimed_behind(source.files, jobs) else ""
+    minutes = f"{at_least}{seconds_behind(source.files, jobs) / 60:.1f}"
     verdict = f"not run: {status.reason}" if status.text == "not run" and status.reason else status.text
     title = f"**{artifact_title(source.artifact)}** {lead}".strip()
-    return f"| {title} | {picture} | `{name}` | {minutes:.1f} | {verdict} |"
+    return f"| {title} | {picture} | `{name}` | {minutes} | {verdict} |"
 
 
 def page(
@@ -119,6 +139,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", required=True, type=Path, help="the run's configuration, JSON")
     parser.add_argument("--jobs", required=True, type=Path, help="the run's jobs as written by plan_jobs, JSON")
     parser.add_argument("--overview", required=True, help="PNG that shows the papers side by side")
+    parser.add_argument("--claim-figures", nargs="*", default=[], type=Path, help="PNGs report_claims_<paper>.png")
     parser.add_argument("--gallery-out", required=True, type=Path, help="Markdown page")
     parser.add_argument("--figures-out", required=True, type=Path, help="folder of the thumbnails")
     return parser.parse_args(argv)
@@ -137,8 +158,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for source in sources
         if source.kind == "figure"
     }
+    full = {path.stem.removeprefix("report_"): (str(path), OVERVIEW_SCALE) for path in args.claim_figures}
     with whole_folder(args.figures_out) as folder:
-        write_thumbnails({**figures, "overview": (args.overview, OVERVIEW_SCALE)}, folder)
+        write_thumbnails({**figures, **full, "overview": (args.overview, OVERVIEW_SCALE)}, folder)
     pictures = Path(os.path.relpath(args.figures_out, args.gallery_out.parent)).as_posix()
     write_text(args.gallery_out, page(sources, read_csv(args.comparison, COMPARISON_COLUMNS), config, jobs, pictures))
 

@@ -9,6 +9,7 @@ from scripts.common.artifacts import FIGURE, artifact_flags
 from scripts.common.figures import legend_above, save, say_unavailable
 from scripts.common.measured import Measured
 from scripts.common.method_styles import method_style
+from scripts.common.names import in_words
 from scripts.common.plotting import FAINT, new_figure
 from scripts.common.settings import parse_settings
 from scripts.common.spread import Spread
@@ -83,7 +84,7 @@ def panels(names: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
     for extra in flat[len(names) :]:
         extra.set_axis_off()
     for place, name in zip(flat, names):
-        place.set_title(name)
+        place.set_title(in_words(name))
         place.set_ylabel("test accuracy (%)")
     if not names:
         say_unavailable(flat[0], "No data set is chosen.")
@@ -116,29 +117,25 @@ def published_rows(name: str, values: Measured) -> list[dict[str, Any]]:
 
 
 def say_missing(axes: Axes, reasons: Sequence[str]) -> None:
-    """Write into a panel, small, why something is not drawn."""
+    """Write into a panel, small, why something is not drawn; in its middle where nothing is."""
     import textwrap
 
-    if reasons:
+    if reasons and not axes.lines:
+        say_unavailable(axes, " ".join(dict.fromkeys(reasons)))
+    elif reasons:
         text = "\n".join(line for reason in dict.fromkeys(reasons) for line in textwrap.wrap(reason, 46))
-        axes.text(
-            0.02,
-            0.02,
-            text,
-            ha="left",
-            va="bottom",
-            transform=axes.transAxes,
-            color=FAINT,
-            fontsize=5,
-            parse_math=False,
-        )
+        low, high = axes.get_ylim()
+        named = [label.xy[1] for label in axes.texts if hasattr(label, "xy")]  # means written beside their points
+        taken = any(height < low + 0.25 * (high - low) for height in named)
+        place = {"y": 0.98, "va": "top"} if taken else {"y": 0.02, "va": "bottom"}
+        axes.text(x=0.02, s=text, transform=axes.transAxes, color=FAINT, fontsize=5, parse_math=False, **place)
 
 
 def finish(figure: Figure, axes: Sequence[Axes], rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """Add one legend for all panels, stamp the tier and write the figure with its rows."""
     for place in axes:
         low, high = place.get_ylim()
-        place.set_ylim(max(low, -2), min(high, 102))  # an interval may reach beyond what an accuracy can be
+        place.set_ylim(max(low, -2), min(high, 102))  # room for a marker at the ends of what an accuracy can be
     legend_above(figure, axes)
     save(figure, rows, COLUMNS, args)
 

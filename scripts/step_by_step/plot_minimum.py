@@ -9,9 +9,11 @@ import itertools
 import math
 from typing import Any, Sequence
 
+from scripts.common.bounds import PERCENT
 from scripts.common.errors import run_step
 from scripts.common.measured import Measured
 from scripts.common.method_styles import method_label
+from scripts.common.names import in_words
 from scripts.common.plotting import INK, draw_line, shift_aside, shifts
 from scripts.common.spread import Spread
 from scripts.step_by_step.figures import (
@@ -49,8 +51,9 @@ def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str)
             else:
                 missing.append(value.reason)
         if drawn:
-            label = method_label(method) + (f", {model}" if len(models) > 1 else "")
-            draw_line(axes, list(drawn), list(drawn.values()), method, shift=shift, linestyle=dashes, label=label)
+            label = method_label(method) + (f", {in_words(model)}" if len(models) > 1 else "")
+            look = {"linestyle": dashes, "label": label}
+            draw_line(axes, list(drawn), list(drawn.values()), method, shift=shift, bounds=PERCENT, **look)
         smallest = values.cell(dataset, method, SMALLEST, experiment=fewest_rows_of(name), model=model)
         rows.append(row_of(dataset, model, method, smallest, metric=SMALLEST))
         if isinstance(smallest, Spread):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from scripts.common.bounds import PERCENT
 from scripts.common.errors import run_step
 from scripts.common.measured import Measured
 from scripts.common.method_styles import method_style
@@ -38,7 +39,8 @@ def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str)
             else:
                 missing.append(value.reason)
         if drawn:
-            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method, shift=shift)
+            spreads = [value for _, value in drawn]
+            draw_line(axes, [x for x, _ in drawn], spreads, method, shift=shift, bounds=PERCENT)
             if method == baseline and drawn[-1][0] == 100:
                 style = method_style(method)
                 label = f"{style.label}, all rows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+from scripts.common.bounds import PERCENT
 from scripts.common.errors import run_step
 from scripts.common.measured import Measured
 from scripts.common.method_styles import method_style
@@ -41,7 +42,8 @@ def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str)
                 missing.append(value.reason)
         if drawn:
             drawn.sort(key=lambda point: point[0])
-            draw_line(axes, [x for x, _ in drawn], [value for _, value in drawn], method, shift=shift)
+            spreads = [value for _, value in drawn]
+            draw_line(axes, [x for x, _ in drawn], spreads, method, shift=shift, bounds=PERCENT)
         if len(sizes) == 1:
             say_values(axes, drawn, shift)
     rows.append(draw_teacher(axes, values, plan, dataset))
@@ -51,7 +53,8 @@ def draw_panel(axes: Any, name: str, values: Measured, plan: Plan, dataset: str)
         rows += draw_augmented(axes, values, plan, dataset, sizes)
     if sizes:
         axes.set_xscale("log")
-    axes.set_xticks(list(sizes.values()), [size_text(value) for value in sizes.values()])
+    places = sorted(set(sizes.values()))
+    axes.set_xticks(places, [size_text(value) for value in places])
     axes.minorticks_off()
     axes.set_xlabel("parameters of the student")
     say_missing(axes, missing)

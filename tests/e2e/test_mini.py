@@ -35,11 +35,12 @@ def test_every_artifact_is_there(results: Path, name: str) -> None:
 
 def test_the_overview_and_the_contact_sheet_show_measured_values(results: Path) -> None:
     rows = read_csv(results / "figures" / "report_overview.csv")
-    assert {row["paper"] for row in rows} == {"mend", "ddg", "step_by_step", "delift", "nuggets"}
+    papers = {"mend", "ddg", "step_by_step", "delift", "nuggets"}
+    assert {row["paper"] for row in rows} == papers | {"head_to_head"}
     assert [row for row in rows if not row["mean"]] == []
     assert (results / "contact_sheet.png").stat().st_size > 100_000
     page = (results / "report.html").read_text(encoding="utf-8")
-    assert page.count("Where this deviates from the paper") == len({row["paper"] for row in rows})
+    assert page.count("Where this deviates from the paper") == len(papers)
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -81,7 +81,7 @@ def test_rounding_error_does_not_turn_a_tie_into_a_deviation(tmp_path):
         (
             "mini",
             [ours(25.0, model="mini_causal")],
-            "mini tier runs a synthetic stand-in, model mini_causal, not llama_7b",
+            "mini tier runs a synthetic stand-in with mini language model, not LLaMA-7B",
         ),
         ("mini", [], "the mini tier measured nothing for nuggets"),
         ("sample", [ours(25.0, model="qwen")], "the sample tier ran model qwen, not llama_7b"),

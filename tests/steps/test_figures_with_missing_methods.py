@@ -1,8 +1,9 @@
 """Every figure of every paper with its first, its last, and all but one of its methods missing.
 
-What is drawn is named (in the legend, at an axis or beside its point), a panel in which nothing is drawn says why, and
-the numbers beside the figure name what is missing. Left out: `scripts.mini_world`'s figures, where a missing value is
-an error, NUGGETS' score curve and cases, and the contact sheet, which compare no methods.
+What is drawn is named (in the legend, at an axis or beside its point), a panel in which nothing is drawn says why, the
+numbers beside the figure name what is missing, and no text is cut off or covers another, no interval leaves its panel.
+Left out: `scripts.mini_world`'s figures, where a missing value is an error, NUGGETS' score curve and cases, and the
+contact sheet, which compare no methods.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from scripts.report import plot_overview
 from scripts.step_by_step import figures as step_by_step
 from scripts.step_by_step import plot_minimum, plot_shares, plot_sizes
 from scripts.step_by_step.plan import ACCURACY, LAST, SMALLEST, Plan, share_setting
+from tests.figure_layout import faults
 from tests.steps.test_nuggets_figures import STEPS as NUGGETS
 from tests.steps.test_nuggets_figures import folder as nuggets  # noqa: F401
 from tests.unit import ddg_results, delift_small, head_to_head_small, mend_results
@@ -302,6 +304,7 @@ def test_a_figure_names_what_it_shows_and_says_what_it_does_not(name, missing, r
     dropped = MISSING[missing](list(case.methods))
     figure, rows = drawn_figure(case, folder, dropped, monkeypatch)
     check(figure, case)
+    assert faults(figure) == []
     assert rows
     if case.noted and missing not in ("nothing", "all"):
         columns = [key for key in ("method", "series", "distiller") if key in rows[0]]

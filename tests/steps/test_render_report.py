@@ -21,9 +21,10 @@ from scripts.common.tables import Column, Missing, write_table
 from scripts.report import compare_published
 from scripts.report.claims import CLAIM_COLUMNS, VERDICTS
 from scripts.report.manifest import artifact_title, parse_manifest
-from scripts.report.render_report import comparison_rows, main
+from scripts.report.render_report import main, verdict_counts
 from scripts.report.run_facts import git_commit
 from scripts.report.shown_artifacts import judge
+from scripts.report.shown_comparison import comparison_rows, grouped, one_reason
 from tests.browser import open_page
 from tests.workspace import REPO_ROOT
 
@@ -90,6 +91,7 @@ def make_results(root: Path, tier: str) -> list[str]:
     write_text(results / "benchmarks" / "nuggets" / "train_model" / "a.tsv", BENCHMARK)
     write_text(root / "docs" / "nuggets.md", f"# NUGGETS\n\n## Deviations\n\n- `top` {EVIL}\n\n## More\n\nnot shown\n")
     write_text(root / "docs" / "mend.md", "# MEND\n\nno such section\n")
+    write_text(root / "moves.yaml", "- {paper: nuggets, artifacts: [table_1, table_7], seen: 0.9 on one processor.}\n")
     shutil.copy(files["png"], results / "contact_sheet.png")
     shutil.copy(files["png"], results / "report_claims_nuggets.png")
     told = [(f"c{n}", "nuggets", "Table 1", EVIL, tier, "", *[""] * 6, v, "no judge") for n, v in enumerate(DECIDED)]
@@ -109,7 +111,7 @@ def make_results(root: Path, tier: str) -> list[str]:
         *("--environments", str(root / "envs" / "report.yaml"), "--benchmarks", str(results / "benchmarks")),
         *("--docs", str(root / "docs" / "nuggets.md"), str(root / "docs" / "mend.md"), "--overview", str(files["png"])),
         *("--contact-sheet", str(results / "contact_sheet.png"), "--claims", str(results / "claims.csv")),
-        *("--claim-figures", str(results / "report_claims_nuggets.png")),
+        *("--claim-figures", str(results / "report_claims_nuggets.png"), "--moves", str(root / "moves.yaml")),
         *("--report-out", str(results / "report.html")),
     ]
 
@@ -217,7 +219,9 @@ def test_mini_tier_is_stamped_and_compares_nothing(pages):
     assert "Mini tier: a synthetic stand-in." in mini.text
     assert "synthetic stand-in" not in paper.text
     assert set(mini.values("data-status")) == {"not_run"}
-    assert "mini tier runs a synthetic stand-in, model mini_causal, not llama_7b" in mini.text
+    assert "NUGGETS, 5 values: the mini tier runs synthetic stand-ins, which are never compared" in mini.text
+    assert "mini tier runs a synthetic stand-in with mini language model, not LLaMA-7B" in mini.text
+    assert "No printed value could be compared in this run." in mini.text
     assert "not compared" in mini.text
 
 
@@ -274,6 +278,58 @@ def test_small_things():
     assert judge([rows[1], *own], built=True).text == "differs from our own: 1 of 3"
     assert judge([rows[1], *own[::2]], built=True).text == "agrees with our own: 2 of 2"
     assert artifact_title("figure_laj") == "Figure: LAJ"
+
+
+def test_verdicts_are_counted_by_paper_and_tier_and_a_tier_that_ran_nothing_is_left_out():
+    told = [("mend", "mini", "holds"), ("ddg", "mini", "not run"), ("mend", "laptop", "contrary")]
+    told += [("mend", "mini", "not run"), ("ddg", "laptop", "holds"), ("mend", "mini", "holds")]
+    rows = [dict(zip(("paper", "tier", "verdict"), row)) for row in told]
+    assert verdict_counts(rows) == [
+        {"paper": "mend", "tier": "mini", "counts": [2, 0, 0, 1]},
+        {"paper": "mend", "tier": "laptop", "counts": [0, 1, 0, 0]},
+        {"paper": "ddg", "tier": "laptop", "counts": [1, 0, 0, 0]},
+    ]
+
+
+def test_the_comparison_is_grouped_and_says_in_one_line_why_values_are_empty():
+    def row(paper, status, origin="paper", note="t"):
+        return {"paper": paper, "status": status, "origin": origin, "note": note}
+
+    rows = [
+        row("mend", "not_run", note="a"),
+        row("ddg", "agrees", "measured"),
+        row("mend", "reproduced"),
+        row("mend", "not_run", note="a"),
+        row("mend", "not_run", "measured", "b"),
+        row("ddg", "not_run", note="c"),
+    ]
+    found = grouped(rows)
+    assert (found.compared, found.own) == ([rows[2]], [rows[1]])
+    assert [(one.name, len(one.rows), one.reason) for one in found.folded] == [
+        ("MEND", 3, "a (2 of 3; the others say why in their rows)"),
+        ("DDG", 1, "c"),
+    ]
+    mini = "the mini tier runs synthetic stand-ins, which are never compared"
+    assert (
+        one_reason([row("ddg", "not_run", note=f"mini tier runs a synthetic stand-in{n}") for n in ("", " x")]) == mini
+    )
+
+
+def test_the_comparison_names_things_in_words():
+    row = dict.fromkeys(compare_published.COMPARISON_COLUMNS, "x") | {"published": "1", "status": "not_run"}
+    row |= {"ours_mean": "", "ours_std": "", "difference": "", "setting": "sst2/dpc_20", "model": "bert_base"}
+    row |= {"method": "dilm_no_rt", "metric": "score_percent"}
+    (shown,) = comparison_rows([row], [])
+    words = [shown[f"{name}_words"] for name in ("setting", "model", "method", "metric")]
+    assert words == ["SST-2, 20 texts a class", "BERT base", "DiLM without representative teacher", "score (%)"]
+    (shown,) = comparison_rows([{**row, "setting": "all", "method": "gt_0.8"}], [])
+    assert (shown["setting_words"], shown["method_words"]) == ("", "score > 0.8")
+
+
+def test_a_table_says_which_of_its_numbers_move_between_processors(pages):
+    mini, paper = (Page(pages[tier]).text for tier in ("mini", "paper"))
+    assert mini.count("Moves between processors. 0.9 on one") == 1
+    assert "Moves between processors" not in paper  # what was seen is of the mini tier
 
 
 def test_a_deviation_too_small_for_the_papers_digits_is_not_shown_as_zero():
@@ -365,6 +421,10 @@ def test_browser_shows_the_page_without_complaint(pages, width, scheme):
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
         light = page.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(v => v > 128)")
         assert light == (scheme == "light")
+        # No picture of the top, claims and overview, is wider than the window, and wide tables keep their first column.
+        assert page.run("[...document.querySelectorAll('.hero img')].every(one => one.clientWidth <= innerWidth)")
+        kept = "[...document.querySelectorAll('table.data td:first-child')].map(one => getComputedStyle(one).position)"
+        assert set(page.run(kept)) == ({"sticky"} if width == 390 else {"static"})
         shown = page.run("getComputedStyle(document.querySelector('nav ul ul')).display")
         assert shown == ("none" if width == 390 else "block")
         assert page.faults == []
@@ -374,7 +434,8 @@ def test_browser_without_scripts_shows_everything_and_no_dead_controls(pages):
     with open_page(pages["paper"], scripts=False) as page:
         visible = "[...document.querySelectorAll('{}')].filter(one => one.offsetHeight > 0).length"
         assert page.run(visible.format("article")) == 3
-        assert page.run(visible.format("#comparison-table tbody tr")) == 5
+        seen = visible.replace("one.offsetHeight > 0", "one.checkVisibility()")
+        assert page.run(seen.format(".comparison tbody tr")) == 3  # the two that were not run are folded
         assert page.run(visible.format("form, #theme")) == 0
         assert page.faults == []
 
@@ -417,7 +478,9 @@ def test_browser_finds_tables_and_figures_by_words_anywhere_in_them(pages):
         assert page.run("document.getElementById('nuggets').hidden && !document.getElementById('run').hidden")
 
 
-SHOWN = "[...document.querySelectorAll('#comparison-table tbody tr:not([hidden])')].map(row => row.dataset.status)"
+SHOWN = "[...document.querySelectorAll('.comparison tbody tr:not([hidden])')].map(row => row.dataset.status)"
+
+OPEN = "[...document.querySelectorAll('details.not-compared')].map(folded => folded.open)"
 
 
 def test_browser_filters_the_comparison(pages):
@@ -426,8 +489,14 @@ def test_browser_filters_the_comparison(pages):
         type_into(page, "filter", "FULL table_1")
         assert page.run(SHOWN) == ["reproduced"]
         assert page.run("document.querySelector('#filter output').value") == "1 of 5 rows"
+        assert page.run(OPEN) == [False]
         type_into(page, "filter", "", "not_run")
         assert page.run(SHOWN) == ["not_run", "not_run"]
+        assert page.run(OPEN) == [True]  # what is folded opens where something in it is found
+        type_into(page, "filter", "gt_0.9")  # the name in the measured values finds what the page calls otherwise
+        assert page.run(SHOWN) == ["not_run"]
+        type_into(page, "filter", "")
+        assert page.run(OPEN) == [False]
 
 
 def test_browser_follows_a_link_from_an_artifact_to_its_rows(pages):
@@ -437,13 +506,15 @@ def test_browser_follows_a_link_from_an_artifact_to_its_rows(pages):
 
 
 def test_browser_sorts_the_comparison_by_numbers_and_back(pages):
-    column = "[...document.querySelectorAll('#comparison-table tbody tr')].map(row => row.cells[3].textContent)"
-    sort = "document.querySelectorAll('#comparison-table th .sort')[3].click()"
+    column = (
+        "[...document.querySelector('.comparison').querySelectorAll('tbody tr')].map(row => row.cells[3].textContent)"
+    )
+    sort = "document.querySelectorAll('.comparison th .sort')[3].click()"
     with open_page(pages["paper"]) as page:
         page.run(sort)
-        assert page.run(column) == ["0.5", "0.5", "0.5", "26.0", "52,002"]
+        assert page.run(column) == ["0.5", "0.5", "26.0"]
         page.run(sort)
-        assert page.run(column)[:2] == ["52,002", "26.0"]
+        assert page.run(column)[:2] == ["26.0", "0.5"]
 
 
 def test_browser_theme_button_overrules_the_system(pages):

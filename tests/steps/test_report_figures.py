@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from scripts.common import plotting
+from scripts.common import figures, plotting
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv, write_json, write_text
+from scripts.common.files import read_csv, write_csv, write_json, write_text
 from scripts.common.metrics import metric_row, write_metrics
-from scripts.report import plot_contact_sheet, plot_overview
+from scripts.report import plot_claims, plot_contact_sheet, plot_overview
+from scripts.report.claims import CLAIM_COLUMNS
 from scripts.report.plot_contact_sheet import GAP, NAME_HEIGHT, PAGE_WIDTH, Thumbnail, arrange
 
 CLAIM = {
@@ -55,7 +56,7 @@ def test_overview_headings_begin_where_the_names_of_the_methods_do(tmp_path):
     for axes, methods in zip(grid[0], (["mend", "vanilla_icl"], ["top", "full"])):
         claim = plot_overview.Claim(**{**CLAIM, "values": [{"method": name, "setting": "all"} for name in methods]})
         plot_overview.draw_panel(
-            axes, "A paper", claim, [plot_overview.Missing("not run"), plotting.Spread(1, 0.1, 2, 0.5)]
+            axes, "a_paper", claim, [plot_overview.Missing("not run"), plotting.Spread(1, 0.1, 2, 0.5)]
         )
     plot_overview.align_headings(figure, grid)
     figure.canvas.draw()
@@ -64,6 +65,84 @@ def test_overview_headings_begin_where_the_names_of_the_methods_do(tmp_path):
         headings = [text for text in axes.get_children() if text.get_gid() == plot_overview.HEADING]
         assert len(headings) == 2
         assert all(text.get_window_extent().x0 == pytest.approx(names, abs=2) for text in headings)
+
+
+def test_overview_marks_the_papers_own_methods(tmp_path):
+    _, axes = plotting.new_figure("page", 2.0)
+    methods = ["random", "gt_0.8", "top"]
+    claim = plot_overview.Claim(**{**CLAIM, "values": [{"method": name, "setting": "all"} for name in methods]})
+    plot_overview.draw_panel(axes, "nuggets", claim, [plotting.Spread(1, 0.1, 2, 0.5)] * 3)
+    assert [label.get_fontweight() for label in axes.get_yticklabels()] == ["normal", "bold", "bold"]
+    assert len(axes.patches) == 2  # the grey behind them
+    assert not plot_overview.is_own("mend", "top")
+    assert len([tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]) >= 3
+
+
+def test_the_head_to_head_takes_its_levels_from_the_paper_whose_data_it_uses(tmp_path):
+    def row(paper: str, method: str, value: float) -> dict:
+        return metric_row(paper, "table_1", "all", "small", method, 0, "score", value, 9)
+
+    rows = [row("delift", "full", 7), row("delift", "random", 1), row("head_to_head", "random", 2)]
+    methods = [{"method": name, "setting": "all"} for name in ("full", "random", "top")]
+    claim = plot_overview.Claim(**{**CLAIM, "values": methods})
+    found = [cell for _, cell in plot_overview.claim_rows("head_to_head", claim, rows)]
+    assert [cell.mean for cell in found[:2]] == [7, 2]  # its own value comes first
+    assert isinstance(found[2], plot_overview.Missing)
+    (first, *_) = [cell for _, cell in plot_overview.claim_rows("nuggets", claim, rows)]
+    assert isinstance(first, plot_overview.Missing)  # a paper shows its own values only
+
+
+def claims_of(tier: str, name: str, verdict: str, numbers: tuple = (1.0, 0.5, 1.5), published: str = "2.0") -> dict:
+    difference, low, high = numbers
+    text = (
+        "A claim of so many words that one line of the figure cannot hold them all, however small its letters may be."
+    )
+    row = (
+        name,
+        "nuggets",
+        "Table 1",
+        text,
+        tier,
+        "score_percent",
+        published,
+        difference,
+        low,
+        high,
+        5,
+        "",
+        verdict,
+        "",
+    )
+    return dict(zip(CLAIM_COLUMNS, row))
+
+
+def test_the_claims_of_several_tiers_side_by_side(tmp_path, monkeypatch):
+    files = []
+    for tier, verdict in (("mini", "holds"), ("laptop", "contrary"), ("sample", "not told apart")):
+        rows = [claims_of(tier, "one", verdict), claims_of(tier, "two", "not run", ("", "", ""), "")]
+        rows.append({**claims_of(tier, "three", verdict, (-4e9, "", ""), ""), "metric": "query_flops"})
+        files.append(tmp_path / f"{tier}.csv")
+        write_csv(files[-1], [*rows, {**rows[0], "paper": "mend"}], CLAIM_COLUMNS)
+    drawn = []
+    write = figures.save_figure
+    monkeypatch.setattr(figures, "save_figure", lambda f, *given, **paths: (drawn.append(f), write(f, *given, **paths)))
+    outputs = [word for kind in ("pdf", "png", "csv") for word in (f"--{kind}-out", str(tmp_path / f"c.{kind}"))]
+    plot_claims.main(["--claims", *map(str, files), "--paper", "nuggets", "--tier", "mini", *outputs])
+    assert len(read_csv(tmp_path / "c.csv")) == 9
+    (axes,) = drawn[0].axes
+    told = [text.get_text() for text in axes.texts]
+    assert told.count("printed: +2.0 points") == 1
+    assert "mini: +1.0 [0.5, 1.5] points, holds" in told
+    assert "laptop: −4.00 billion operations, contrary" in told
+    assert told.count("mini: not run") == 1
+    assert "Table\N{NO-BREAK SPACE}1" in "".join(told)
+    (legend,) = drawn[0].legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == [
+        *("holds", "not told apart", "contrary", "printed"),
+        *("mini tier", "laptop tier", "sample tier"),
+    ]
+    assert {line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1} >= {"o", "s", "^", "D"}
 
 
 @pytest.mark.parametrize(

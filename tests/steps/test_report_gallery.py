@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from scripts.common.files import write_csv, write_json, write_text
 from scripts.common.tables import Column, Missing, write_table
 from scripts.report import write_gallery
 from scripts.report.compare_published import COMPARISON_COLUMNS
-from scripts.report.job_graph import PlannedJob, jobs_behind, read_jobs, seconds_behind
+from scripts.report.job_graph import PlannedJob, jobs_behind, read_jobs, seconds_behind, untimed_behind
 
 DRY_RUN = """Building DAG of jobs...
 localrule report:
@@ -46,6 +47,8 @@ def test_jobs_of_a_dry_run_and_those_behind_a_file(tmp_path):
     assert seconds_behind(["t.csv", "t.md"], jobs) == 90
     (tmp_path / "train.tsv").unlink()  # not timed
     assert seconds_behind(["t.csv"], jobs) == 30
+    assert untimed_behind(["t.csv"], jobs) == 1
+    assert untimed_behind(["o.csv"], jobs) == 0
 
 
 @pytest.fixture
@@ -69,6 +72,8 @@ def run(tmp_path):
     write_text(tmp_path / "plot.tsv", BENCHMARK.format(90))
     jobs = [{"inputs": [], "outputs": [str(files["png"])], "benchmark": str(tmp_path / "plot.tsv")}]
     write_json(tmp_path / "jobs.json", jobs)
+    claims = tmp_path / "report_claims_nuggets.png"
+    shutil.copy(files["png"], claims)
     artifacts = [
         {"paper": paper, "artifact": name, "kind": kind, "files": [str(path) for path in paths.values()]}
         | {"caption": str(tmp_path / "caption.rst")}
@@ -80,7 +85,14 @@ def run(tmp_path):
     return [
         *("--artifacts", json.dumps(artifacts), "--comparison", str(tmp_path / "comparison.csv")),
         *("--config", str(tmp_path / "config.json"), "--jobs", str(tmp_path / "jobs.json")),
-        *("--overview", str(files["png"]), "--gallery-out", str(tmp_path / "docs" / "artifacts.md")),
+        *(
+            "--claim-figures",
+            str(claims),
+            "--overview",
+            str(files["png"]),
+            "--gallery-out",
+            str(tmp_path / "docs" / "artifacts.md"),
+        ),
         *("--figures-out", str(tmp_path / "docs" / "figures")),
     ]
 
@@ -96,10 +108,36 @@ def test_page_and_thumbnails(tmp_path, run):
     assert "replicates nothing" in page
     assert "![The main claim of each paper, as measured](figures/overview.png)" in page
     folder = tmp_path / "docs" / "figures"
-    assert sorted(path.name for path in folder.iterdir()) == ["nuggets_figure_scores.png", "overview.png"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("claims_nuggets.png", "nuggets_figure_scores.png", "overview.png")
+    ]
     full = size_of(tmp_path / "nuggets_figure_scores.png")[0]
     assert size_of(folder / "nuggets_figure_scores.png")[0] == round(full * write_gallery.THUMBNAIL_SCALE)
     assert size_of(folder / "overview.png")[0] == full
+
+
+def test_small_pictures_keep_the_colours_of_the_methods(tmp_path):
+    colours = ["#332288", "#0072b2", "#009e73", "#cc79a7", "#d55e00", "#e69f00"]
+    figure, axes = plotting.new_figure("double", 2.0)
+    axes.bar(range(len(colours)), 1.0, color=colours)
+    axes.set_title("names with grey edges")
+    paths = {kind: tmp_path / f"x.{kind}" for kind in ("pdf", "png", "csv")}
+    plotting.save_figure(figure, [{"x": 0}], **paths)
+    (tmp_path / "small").mkdir()
+    write_gallery.write_thumbnails({"x": (str(paths["png"]), 0.5)}, tmp_path / "small")
+    with Image.open(tmp_path / "small" / "x.png") as image:
+        found = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
+    assert {tuple(bytes.fromhex(colour[1:])) for colour in colours} <= found
+    assert (tmp_path / "small" / "x.png").stat().st_size < paths["png"].stat().st_size
+
+
+def test_minutes_that_were_not_all_recorded_are_marked(tmp_path, run):
+    (tmp_path / "plot.tsv").unlink()
+    write_gallery.main(run)
+    page = (tmp_path / "docs" / "artifacts.md").read_text()
+    assert "| `nuggets_figure_scores` | ≥ 0.0 |" in page
+    assert "| `delift_table_2` | 0.0 |" in page
+    assert "(≥: the time of some was not recorded)" in page
 
 
 def size_of(path):

@@ -145,7 +145,7 @@ def test_one_legend_above_the_panels_as_wide_as_the_figure_allows(words, rows):
 
 def test_figure_widths():
     assert plotting.new_figure("double", 2.0)[0].get_figwidth() == plotting.WIDTHS["double"]
-    with pytest.raises(ValueError, match="single, double"):
+    with pytest.raises(ValueError, match="single, page, double"):
         plotting.new_figure("triple")
 
 

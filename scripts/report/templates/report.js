@@ -24,7 +24,7 @@
   const places = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
   const mark = () => {
     const passed = places.filter((place) => place.getBoundingClientRect().top < window.innerHeight * 0.3);
-    const here = passed.length ? passed[passed.length - 1].id : "overview";
+    const here = passed.length ? passed[passed.length - 1].id : "claims";
     for (const [id, link] of links) link.classList.toggle("here", id === here);
   };
   let waiting = false;
@@ -71,9 +71,9 @@
   // Comparison: filter by words and status, sort by a column; #filter=<artifact> shows one artifact's rows.
   const form = document.getElementById("filter");
   if (!form) return;
-  const table = document.getElementById("comparison-table");
-  const rows = [...table.tBodies[0].rows];
-  const texts = new Map(rows.map((row) => [row, `${row.dataset.artifact} ${row.textContent}`.toLowerCase()]));
+  const tables = [...document.querySelectorAll("table.comparison")];
+  const rows = tables.flatMap((table) => [...table.tBodies[0].rows]);
+  const texts = new Map(rows.map((row) => [row, `${row.dataset.artifact} ${row.dataset.names} ${row.textContent}`.toLowerCase()]));
   const filter = () => {
     const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
     const status = form.elements.status.value;
@@ -82,6 +82,12 @@
       const fits = (!status || row.dataset.status === status) && words.every((word) => texts.get(row).includes(word));
       row.hidden = !fits;
       shown += fits;
+    }
+    // What is folded opens where the filter finds something in it, and folds again with the filter's end.
+    for (const folded of document.querySelectorAll("details.not-compared")) {
+      const found = [...folded.querySelectorAll("tbody tr")].some((row) => !row.hidden);
+      folded.hidden = !found;
+      folded.open = found && Boolean(words.length || status);
     }
     form.elements.shown.value = `${shown} of ${rows.length} rows`;
   };
@@ -104,7 +110,7 @@
     const number = parseFloat(text.replaceAll("−", "-").replaceAll(",", ""));
     return row.cells[column].classList.contains("num") ? (Number.isNaN(number) ? -Infinity : number) : text;
   };
-  [...table.tHead.rows[0].cells].forEach((cell, column) => {
+  const sortable = (table) => [...table.tHead.rows[0].cells].forEach((cell, column) => {
     const sorter = document.createElement("span"); // a real button would be left out of headers repeated in print
     sorter.className = "sort";
     sorter.role = "button";
@@ -121,7 +127,7 @@
         if (typeof left === "string") return left.localeCompare(right, "en", { numeric: true });
         return left === right ? 0 : left < right ? -1 : 1;
       };
-      const sorted = rows.slice().sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
+      const sorted = [...table.tBodies[0].rows].sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
       table.tBodies[0].append(...sorted);
     };
     sorter.addEventListener("click", sort);
@@ -131,4 +137,5 @@
       sort();
     });
   });
+  tables.forEach(sortable);
 })();

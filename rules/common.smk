@@ -25,7 +25,7 @@ from scripts.data.registry import (
     raw_path,
     references_split,
 )
-from scripts.report.estimate_resources import Job, work_left
+from scripts.report.estimating import Job, work_left
 from scripts.report.job_work import model_sizes, read_costs
 from scripts.report.manifest import paper_name
 from scripts.report.page_blocks import pages_with_blocks, tables_named

@@ -64,7 +64,7 @@ rule report_list_missing:
         reasons=lambda wildcards: json_text(LISTED[wildcards.paper].plan.reasons()),
     shell:
         "python -m {params.module}"
-        " --paper {wildcards.paper} --reasons {params.reasons:q}"
+        " --paper {wildcards.paper:q} --reasons {params.reasons:q}"
         " --measured-out {output.measured:q}"
         " > {log:q} 2>&1"
 

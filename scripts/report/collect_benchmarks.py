@@ -13,7 +13,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, write_csv
-from scripts.report.write_benchmarks_page import BENCHMARK_COLUMNS, check_row, read_benchmarks
+from scripts.report.benchmark_rows import BENCHMARK_COLUMNS, check_row, read_benchmarks
 
 WORDS = {
     "released": "the released scheme",

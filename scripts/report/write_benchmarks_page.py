@@ -2,20 +2,19 @@
 
 The CSV has a row for each comparison: benchmark; compared, the other way; ratio, how many times as fast as that way
 this project is (empty where a row only notes a measurement); date; processor; note. It is written by hand or by
-`python -m scripts.bench.collect_rows` from what `make bench` measured.
+`python -m scripts.report.collect_benchmarks` from what `make bench` measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 from pathlib import Path
 from typing import Mapping, Sequence
 
-from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_csv, write_text
+from scripts.common.errors import run_step
+from scripts.common.files import write_text
+from scripts.report.benchmark_rows import BENCHMARK_COLUMNS, read_benchmarks
 
-BENCHMARK_COLUMNS = ("benchmark", "compared", "ratio", "date", "processor", "note")
 HEAD = """# Benchmarks
 
 How fast this project computes beside the usual ways to the same numbers. No other page holds speeds. `snakemake --cores
@@ -26,28 +25,6 @@ measured yet.
 `make bench` measures and writes `results/bench/`; it takes about twenty minutes. `make bench-page` puts the results
 into the CSV and renews this page.
 """
-
-
-def check_row(row: Mapping[str, str], place: str) -> None:
-    """Raise `UserError` for a row that names no benchmark, date or processor, or whose ratio is no positive number."""
-    for key in ("benchmark", "compared", "date", "processor"):
-        if not row[key]:
-            raise UserError(f"{place}: '{key}' is empty; a measurement tells what, when and on which processor")
-    try:
-        datetime.date.fromisoformat(row["date"])
-        positive = not row["ratio"] or float(row["ratio"]) > 0
-    except ValueError as error:
-        raise UserError(f"{place}: {error}; dates are YYYY-MM-DD, ratios numbers") from None
-    if not positive:
-        raise UserError(f"{place}: ratio {row['ratio']}: must be above 0")
-
-
-def read_benchmarks(path: Path) -> list[dict[str, str]]:
-    """Return the checked rows of the CSV."""
-    rows = read_csv(path, BENCHMARK_COLUMNS)
-    for number, row in enumerate(rows, start=2):
-        check_row(row, f"{path}, line {number}")
-    return rows
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> list[str]:

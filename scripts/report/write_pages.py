@@ -13,8 +13,8 @@ from typing import Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import read_text, write_json, write_text
+from scripts.report.claim_tables import claims_table, counts_table, read_claims_of_tiers
 from scripts.report.page_blocks import TABLE, blocks_of, filler, renewed
-from scripts.report.write_claims_page import claims_table, counts_table, read_claims_of_tiers
 
 
 def contents(rows: Sequence[Mapping[str, str]], tables: Sequence[Path]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from scripts.bench import delift_kernel, memory, scorer, step_by_step_training
+from scripts.bench import delift_kernel, memory, peak, scorer, step_by_step_training
 from scripts.bench.references import Floor, LmEval, Released, fastest, worst_difference
 from scripts.bench.results import reference_entry, take_turns
 from scripts.bench.workload import ANCHOR_TOKENS, PREFIX_TOKENS, Workload, make_pairs, synthetic_examples, workloads
@@ -164,7 +164,7 @@ def test_measure_gives_the_common_keys(work: Workload, monkeypatch: pytest.Monke
 
 
 def test_memory_process_reports_its_peak() -> None:
-    assert 50 < memory.peak_mib(2) < 5000
+    assert 50 < peak.peak_mib(2) < 5000
 
 
 def test_scores_of_the_memory_stream_are_real() -> None:

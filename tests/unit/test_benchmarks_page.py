@@ -9,7 +9,8 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, write_csv
 from scripts.report import collect_benchmarks, write_benchmarks_page
-from scripts.report.write_benchmarks_page import BENCHMARK_COLUMNS, page, read_benchmarks
+from scripts.report.benchmark_rows import BENCHMARK_COLUMNS, read_benchmarks
+from scripts.report.write_benchmarks_page import page
 from tests.workspace import REPO_ROOT
 
 CSV = REPO_ROOT / "docs" / "benchmarks.csv"

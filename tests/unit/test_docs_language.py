@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from scripts.common.files import read_csv
+from scripts.report.claim_tables import read_claims_of_tiers
 from scripts.report.claims import CLAIM_COLUMNS
 from scripts.report.page_blocks import blocks_of, edited, without_blocks
-from scripts.report.write_claims_page import read_claims_of_tiers
 from scripts.report.write_pages import contents
 from tests.workspace import REPO_ROOT, artifact_rules
 

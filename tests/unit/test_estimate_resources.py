@@ -8,7 +8,7 @@ import pytest
 
 from scripts.data.registry import load_registry
 from scripts.report.artifact_costs import cost_of, kind_of
-from scripts.report.estimate_resources import (
+from scripts.report.estimating import (
     COLUMNS,
     Estimator,
     Job,

@@ -11,6 +11,7 @@ from scripts.common.files import read_csv
 from scripts.common.metrics import PUBLISHED_COLUMNS, metric_row, reason_row
 from scripts.common.spread import t_chance
 from scripts.common.yaml_files import read_yaml
+from scripts.report.claim_tables import claims_table
 from scripts.report.claims import (
     CLAIM_COLUMNS,
     CONTRARY,
@@ -26,7 +27,6 @@ from scripts.report.claims import (
     read_claims,
     verdicts,
 )
-from scripts.report.write_claims_page import claims_table
 from tests.workspace import REPO_ROOT
 
 CLAIMS = REPO_ROOT / "config" / "published" / "claims.yaml"

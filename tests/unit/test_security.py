@@ -78,7 +78,7 @@ def test_every_path_and_text_in_a_command_is_quoted(rules: str) -> None:
 
 NUMBERS = (
     "dev_rows dev_tasks dpc expected first fraction fractions hold_out last limit n_cases n_texts percents rounds seed"
-    " seeds shots stage start stop threads thresholds"
+    " seeds shots sizes stage start stop threads thresholds"
 ).split()
 # Words of which the schema of the config allows a few only, and the tier, which it holds to [a-z0-9_]+.
 WORDS = "compute device family learning metric mode sampling scale targets tier".split()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.artifacts import add_output_flags
 from scripts.common.errors import run_step
-from scripts.common.figures import legend_above, save
+from scripts.common.figures import legend_above, save, save_empty
 from scripts.common.files import read_csv
 from scripts.common.plotting import FAINT, INK, new_figure
 from scripts.report.claim_text import measured_difference, printed_difference
@@ -115,13 +115,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_output_flags(parser, ("pdf", "png", "csv"))
     args = parser.parse_args(argv)
     rows = [row for path in args.claims for row in read_csv(path, CLAIM_COLUMNS) if row["paper"] == args.paper]
+    if not rows:
+        reason = "no claim of this paper stands in config/published/claims.yaml"
+        save_empty(reason, CLAIM_COLUMNS, args, note="reason")
+        return
     claims: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         claims.setdefault(row["claim"], []).append(row)
     markers = {
         tier: MARKERS[number % len(MARKERS)] for number, tier in enumerate(dict.fromkeys(row["tier"] for row in rows))
     }
-    lines = sum(map(height_of, claims.values())) or 1.0
+    lines = sum(map(height_of, claims.values()))
     figure, axes = new_figure("page", FRAME_HEIGHT + LINE_HEIGHT * lines)
     draw(axes, claims, markers)
     name_looks(axes, claims, markers)

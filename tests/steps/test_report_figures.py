@@ -145,6 +145,14 @@ def test_the_claims_of_several_tiers_side_by_side(tmp_path, monkeypatch):
     assert {line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1} >= {"o", "s", "^", "D"}
 
 
+def test_a_paper_without_claims_says_so(tmp_path):
+    write_csv(tmp_path / "claims.csv", [], CLAIM_COLUMNS)
+    outputs = [word for kind in ("pdf", "png", "csv") for word in (f"--{kind}-out", str(tmp_path / f"c.{kind}"))]
+    plot_claims.main(["--claims", str(tmp_path / "claims.csv"), "--paper", "sixth", "--tier", "mini", *outputs])
+    (row,) = read_csv(tmp_path / "c.csv")
+    assert row["reason"] == "no claim of this paper stands in config/published/claims.yaml"
+
+
 @pytest.mark.parametrize(
     ("claims", "message"),
     [({"ddg": CLAIM}, "none is about a paper"), ({"mend": {**CLAIM, "metrik": 1}}, "metrik")],

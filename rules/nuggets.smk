@@ -1,4 +1,10 @@
 # NUGGETS (ACL 2024): choose instruction data by how much each example helps as one shot.
+from scripts.nuggets.settings_embed import EmbedSettings as NuggetsEmbed
+from scripts.nuggets.settings_finetune import TrainSettings as NuggetsTrain
+from scripts.nuggets.settings_generate import AnswerSettings as NuggetsAnswer
+from scripts.nuggets.settings_score import ScoreSettings as NuggetsScore
+
+
 include: "nuggets_files.smk"
 
 
@@ -32,13 +38,7 @@ rule nuggets_embed_prompts:
     params:
         module=as_py_module(),
         compute=model_flags(),
-        settings=as_json(
-            {
-                "prompt": config["prompts"][NUGGETS["score"]["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-                **NUGGETS["embed"],
-            }
-        ),
+        settings=as_json(NuggetsEmbed.of(config)),
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --model {input.model:q} {params.compute}"
@@ -108,13 +108,7 @@ rule nuggets_score_candidates:
         module=as_py_module(),
         compute=model_flags(),
         stop=lambda wildcards: int(wildcards.start) + NUGGETS["score"]["shard_size"],
-        settings=as_json(
-            {
-                **{key: value for key, value in NUGGETS["score"].items() if key != "shard_size"},
-                "prompt": config["prompts"][NUGGETS["score"]["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
+        settings=as_json(NuggetsScore.of(config)),
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --anchors {input.anchors:q}"
@@ -274,7 +268,7 @@ rule nuggets_train_model:
             json_text(NUGGETS["methods"][run.method]) for run in NUGGETS_PLAN.trained_in(int(wildcards.start))
         ],
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
-        settings=as_json({key: value for key, value in NUGGETS["finetune"].items() if key != "prompt"}),
+        settings=as_json(NuggetsTrain.of(config)),
         seeds=NUGGETS["seeds"],
         checkpoints=f"{RESULTS}/nuggets/checkpoints",
     shell:
@@ -319,12 +313,7 @@ rule nuggets_generate_answers:
         models=lambda wildcards, input: flag("--models", input.models),
         prompt=as_json(config["prompts"][NUGGETS["finetune"]["prompt"]]),
         turn_separator=NUGGETS["generate"]["turn_separator"],
-        settings=as_json(
-            {
-                **{key: value for key, value in NUGGETS["generate"].items() if key != "turn_separator"},
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
+        settings=as_json(NuggetsAnswer.of(config)),
         runs=lambda wildcards: [run.name for run in NUGGETS_PLAN.answered_in(wildcards.benchmark, int(wildcards.start))],
         untrained=lambda wildcards: [
             run.name

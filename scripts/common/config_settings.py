@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from scripts.common.fields import Name, Settings, Slug, optional, setting
+from scripts.common.prompt_settings import BatchTokens, PromptTemplates
 
 
 class Data(Settings):
@@ -43,38 +44,13 @@ class Compute(Settings):
         "number format of models; auto asks the device what it is good at",
     )
     threads: int = setting("torch threads of one job; part of the last bits of a result", ge=1)
-    batch_tokens: int = setting("tokens in one forward pass of the scorer and the embedder", unit="tokens", ge=1)
+    batch_tokens: BatchTokens
     memory_mb: int = setting("main memory of a job that loads a model, in MB", unit="MB", ge=1)
     gpus: int = setting("GPUs of a job that loads a model", unit="GPUs", ge=0)
     runtime: str = setting(
         "limit of such a job on a cluster, such as 30m, 6h or 2d",
         min_length=1,
         pattern="^[0-9]+[smhd]?$",
-    )
-
-
-class PromptTemplates(Settings):
-    """Texts around the parts of an example."""
-
-    with_input: str = setting(
-        "text up to the answer of an example with an input; {instruction} and {input} are filled in",
-        min_length=1,
-        pattern=r"\{instruction\}[^{}]*\{input\}",
-    )
-    without_input: str = setting(
-        "text up to the answer of an example without an input; {instruction} is filled in",
-        min_length=1,
-        pattern=r"\{instruction\}",
-    )
-    chat: bool = optional("the templates are the user's turn, put into the chat template of the model's tokenizer")
-    answer: str = optional(
-        "text of the answer; {output} is filled in",
-        source="default: the bare output; DELIFT: a blank before it",
-        pattern=r"\{output\}",
-    )
-    strip: bool = optional(
-        "whether white space at both ends of a field is dropped",
-        source="default true, as NUGGETS; DELIFT and Alpaca: false",
     )
 
 

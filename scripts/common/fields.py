@@ -7,7 +7,7 @@ rules of the config check, `scripts.reference.write_settings` into docs/settings
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Type
+from typing import Annotated, Any, ClassVar, Mapping, Type
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -19,9 +19,23 @@ class Settings(BaseModel):
     """Base of every group of settings: frozen, closed, strict about types."""
 
     # Validators are built when a value is first checked by them: the config check at each start needs none.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
     changed_from: ClassVar[Type[BaseModel] | None] = None
     """The group whose keys this one may change, of a class made by `changes_of`."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for a step's settings; a class that a step reads says where it is."""
+        raise NotImplementedError
+
+    @classmethod
+    def kept(cls, *groups: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what some groups of a config hold for the keys of this class; of two the later one counts."""
+        return {key: value for group in groups for key, value in group.items() if key in cls.model_fields}
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings as they were given, as JSON holds them: without the keys that were left out."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 def setting(meaning: str | None = None, **facts: Any) -> Any:

@@ -11,13 +11,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError
+from scripts.common.fields import Settings
 from scripts.common.progress import Progress
+from scripts.common.prompt_settings import BatchTokens, PromptTemplates
 from scripts.lm.prompts import Prompt, leading_ids, plain_ids, split_answer
 
 if TYPE_CHECKING:
@@ -28,12 +29,11 @@ logger = logging.getLogger(__name__)
 ROWS_AT_ONCE = 512  # bounds memory on large pools
 
 
-@dataclasses.dataclass(frozen=True)
-class DifficultySettings:
-    """prompt: templates; batch_tokens: tokens of one forward pass."""
+class DifficultySettings(Settings):
+    """What the scores of a row depend on besides the model."""
 
-    prompt: Mapping[str, Any]
-    batch_tokens: int
+    prompt: PromptTemplates
+    batch_tokens: BatchTokens
 
 
 def encode_pairs(
@@ -76,7 +76,7 @@ def score_difficulty(
     from scripts.lm.score import Scorer
 
     scorer = Scorer(loaded.model, batch_tokens=settings.batch_tokens)
-    prompt = Prompt.from_config(settings.prompt).of(loaded.tokenizer)
+    prompt = Prompt.from_config(settings.prompt.given()).of(loaded.tokenizer)
     result: list[dict[str, Any]] = []
     n_cut = 0
     with Progress(len(rows), "rows") as progress:

@@ -7,36 +7,26 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
-from typing import Any, Mapping, Sequence
+from typing import Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
+from scripts.nuggets.settings_embed import EmbedSettings
 
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class EmbedSettings:
-    """prompt: templates; pooling: `mean_with_padding`, `mean` or `first`; max_tokens: longer texts are cut to this."""
-
-    prompt: Mapping[str, Any]
-    pooling: str
-    max_tokens: int
-    batch_tokens: int
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's settings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--pool", required=True, help="instruction rows (JSON lines)")
     add_model_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: prompt, pooling, max_tokens, batch_tokens")
+    parser.add_settings(EmbedSettings)
     parser.add_argument("--embeddings-out", required=True, help="tensor `embeddings` (n, d) float32 (safetensors)")
     return parser.parse_args(argv)
 
@@ -44,8 +34,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Embed a pool and write its matrix with the ids of its rows."""
     args = parse_args(argv)
-    settings = parse_settings(EmbedSettings, args.settings)
-    prompt = Prompt.from_config(settings.prompt)
+    settings: EmbedSettings = args.settings
+    prompt = Prompt.from_config(settings.prompt.given())
     rows = read_examples(args.pool, "instruction")
     from scripts.lm.embed import embed
     from scripts.lm.load import load_model

@@ -23,31 +23,17 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, to_json, whole_folder, write_json, write_jsonl
 from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import derive_seed, seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt, joined_instruction, prompt_of_flag
 from scripts.nuggets.benchmarks import LIKELIHOOD, OVERALL, experiment, question_id
+from scripts.nuggets.settings_generate import AnswerSettings
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class AnswerSettings:
-    """How answers are written: the config's `nuggets.generate` and the scorer's `compute.batch_tokens`.
-
-    max_new_tokens: longest answer; temperature: 0 takes the likeliest token; stop: texts before which an answer ends;
-    batch_size: prompts in one batch; batch_tokens: tokens in one forward pass of the scorer.
-    """
-
-    max_new_tokens: int
-    temperature: float
-    stop: Sequence[str]
-    batch_size: int
-    batch_tokens: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +247,7 @@ def load_answering_model(args: argparse.Namespace, folder: Path | None) -> Loade
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     add_model_flags(parser)
     parser.add_argument("--runs", nargs="+", required=True, help="<anchor set>/<method> of each model")
     parser.add_argument("--models", help="folder of train_model: seed_{n}/ and status.json in a folder per run")
@@ -272,9 +258,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--examples", required=True, help="JSONL, schema dialogue for mt_bench, else evaluation")
     parser.add_argument("--turn-separator", required=True, help="text between an answer and the next turn's prompt")
     parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
-    parser.add_argument(
-        "--settings", required=True, help="JSON: max_new_tokens, temperature, stop, batch_size, batch_tokens"
-    )
+    parser.add_settings(AnswerSettings)
     parser.add_argument(
         "--answers-out",
         required=True,
@@ -290,7 +274,7 @@ class Evaluation:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.prompt = prompt_of_flag(args.prompt).of_model(args.model)
-        self.settings = parse_settings(AnswerSettings, args.settings)
+        self.settings: AnswerSettings = args.settings
         self.dialogues = args.benchmark == "mt_bench"
         self.examples = read_examples(args.examples, "dialogue" if self.dialogues else "evaluation")
         if self.dialogues:

@@ -8,63 +8,29 @@ answer left there is no score.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.nuggets.deep_thinking import check_loop, read_repeatedly
+from scripts.nuggets.deep_thinking import read_repeatedly
 from scripts.nuggets.prompting import (
-    BOS_POLICIES,
-    TOO_LONG_POLICIES,
     Anchor,
     Demonstration,
     Prompt,
-    check_choice,
     demonstration_room,
     encode_anchors,
     encode_demonstration,
     leading_ids,
 )
-from scripts.nuggets.racing import answered_blocks, check_threshold, decide
+from scripts.nuggets.racing import answered_blocks, decide
+from scripts.nuggets.settings_score import ScoreSettings
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreSettings:
-    """What a golden score depends on besides model and data; the keys of `nuggets.score` in the config.
-
-    prompt: the templates themselves; batch_tokens: tokens of one forward pass; racing: a threshold, or None.
-    pad_word: whether the vocabulary gets the word `[PAD]` as in the released code (`add_pad_word`).
-    """
-
-    prompt: Mapping[str, Any]
-    separator: str
-    bos: str
-    anchor_tokens: int | None
-    too_long: str
-    kv_iter: int
-    step_size: float
-    momentum: float
-    racing: float | None
-    batch_tokens: int
-    pad_word: bool = False
-
-    def __post_init__(self) -> None:
-        Prompt.from_config(self.prompt)
-        check_choice("bos", self.bos, BOS_POLICIES)
-        check_choice("too_long", self.too_long, TOO_LONG_POLICIES)
-        check_loop(self.kv_iter, self.step_size, self.momentum)
-        if self.racing is not None:
-            check_threshold("racing", self.racing)
-        if isinstance(self.batch_tokens, bool) or not isinstance(self.batch_tokens, int) or self.batch_tokens < 1:
-            raise UserError(f"batch_tokens: {self.batch_tokens}; give a whole number of at least 1")
 
 
 def add_pad_word(loaded: LoadedModel) -> None:
@@ -93,7 +59,7 @@ class GoldenScorer:
 
         self.settings = settings
         self._loaded = loaded
-        self._prompt = Prompt.from_config(settings.prompt).of(loaded.tokenizer)
+        self._prompt = Prompt.from_config(settings.prompt.given()).of(loaded.tokenizer)
         self.anchors = encode_anchors(
             loaded.tokenizer,
             self._prompt,

@@ -7,20 +7,12 @@ decision is exact then: the score itself is known as its lower bound c/K, which 
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 
-from scripts.common.errors import UserError
-
 N_BLOCKS = 10  # how often a candidate is looked at: after each tenth of the anchors
 ABOVE, NOT_ABOVE = "above", "not_above"
-
-
-def check_threshold(key: str, value: Any) -> None:
-    """Raise `UserError` unless `value` is a number in [0, 1], as golden scores are."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise UserError(f"{key}: threshold {value} is outside [0, 1], where golden scores lie; correct it")
 
 
 def decide(n_improved: int, n_open: int, n_anchors: int, threshold: float) -> str | None:

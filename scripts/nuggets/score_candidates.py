@@ -7,7 +7,6 @@ with the same settings, and ends with the same bytes.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import shutil
 import time
@@ -18,20 +17,20 @@ import numpy as np
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json, write_jsonl
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
 from scripts.nuggets.golden import (
     GoldenScorer,
-    ScoreSettings,
     add_pad_word,
     describe_anchors,
     summarise,
     summarise_skipped,
 )
 from scripts.nuggets.prompting import describe_fits
+from scripts.nuggets.settings_score import ScoreSettings
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -41,13 +40,13 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's settings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--pool", required=True, help="candidates: instruction rows (JSON lines)")
     parser.add_argument("--anchors", required=True, help="anchors: instruction rows (JSON lines)")
     add_model_flags(parser)
     parser.add_argument("--start", required=True, type=int, help="first candidate of the shard, counted from 0")
     parser.add_argument("--stop", required=True, type=int, help="candidate after the last one; may be past the end")
-    parser.add_argument("--settings", required=True, help="JSON: the fields of ScoreSettings")
+    parser.add_settings(ScoreSettings)
     parser.add_argument("--scores-out", required=True, help="one row a candidate (JSON lines)")
     parser.add_argument("--raw-out", required=True, help="the sums behind the scores (safetensors)")
     parser.add_argument("--run-out", help="JSON: seconds that scoring took")
@@ -100,7 +99,7 @@ def _key(loaded: LoadedModel, scorer: GoldenScorer, encoded: Sequence[tuple[int,
     from scripts.lm.checkpoints import digest_of_model
 
     return {
-        "settings": dataclasses.asdict(scorer.settings),
+        "settings": scorer.settings.given(),
         "candidates": digest_of([list(ids) if ids is not None else None for ids in encoded]),
         "anchors": digest_of([[list(anchor.query_ids), list(anchor.answer_ids)] for anchor in scorer.anchors]),
         "model": digest_of_model(loaded.model),
@@ -113,7 +112,7 @@ def _key(loaded: LoadedModel, scorer: GoldenScorer, encoded: Sequence[tuple[int,
 def main(argv: Sequence[str] | None = None) -> None:
     """Score one shard and write its rows and raw sums."""
     args = parse_args(argv)
-    settings = parse_settings(ScoreSettings, args.settings)
+    settings: ScoreSettings = args.settings
     pool = read_examples(args.pool, "instruction")
     anchors = read_examples(args.anchors, "instruction")
     if not 0 <= args.start < min(args.stop, len(pool)):
@@ -133,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "start": args.start,
         "stop": args.start + len(candidates),
         "anchors": [row["id"] for row in anchors],
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.given(),
     }
     write_tensors(args.raw_out, raw, shard=shard)
     write_jsonl(args.scores_out, rows)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import write_csv, write_json
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.lm.difficulty import DifficultySettings, score_difficulty
 from scripts.lm.flags import add_model_flags, model_options
@@ -22,12 +22,18 @@ logger = logging.getLogger(__name__)
 COLUMNS = ("id", "perplexity", "ifd", "length")
 
 
+def difficulty_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config holds for NUGGETS' difficulty; the prompt is that of the golden scores."""
+    prompt = config["prompts"][config["nuggets"]["score"]["prompt"]]
+    return DifficultySettings.kept(config["compute"], {"prompt": prompt})
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's settings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--pool", required=True, help="instruction rows (JSON lines)")
     add_model_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: prompt, batch_tokens")
+    parser.add_settings(DifficultySettings, of=difficulty_values)
     parser.add_argument("--difficulty-out", required=True, help="id, perplexity, ifd, length (CSV)")
     parser.add_argument("--run-out", help="JSON: seconds that scoring took")
     return parser.parse_args(argv)
@@ -36,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Score a pool and write its table, in the pool's order."""
     args = parse_args(argv)
-    settings = parse_settings(DifficultySettings, args.settings)
+    settings: DifficultySettings = args.settings
     rows = read_examples(args.pool, "instruction")
     from scripts.lm.load import load_model
 

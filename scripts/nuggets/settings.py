@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal, Mapping, Type
 
 from scripts.common.fields import Name, Settings, setting
-from scripts.nuggets.settings_choose import AnchorSet, Embed, Method, Sample, Score
-from scripts.nuggets.settings_learn import Benchmarks, Finetune, Generate, Judge
+from scripts.nuggets.settings_choose import AnchorSet, Method, Sample
+from scripts.nuggets.settings_embed import Embed
+from scripts.nuggets.settings_finetune import Finetune
+from scripts.nuggets.settings_generate import Generate
+from scripts.nuggets.settings_judge import Benchmarks, Judge
+from scripts.nuggets.settings_score import Score
 
 MethodName = Annotated[str, setting("a row of nuggets.methods", key_of="nuggets.methods")]
 GoldenScore = Annotated[

@@ -21,11 +21,13 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, read_json, read_text, whole_folder, write_json
 from scripts.common.metrics import metric_row, write_metrics
 from scripts.common.seeding import seed_all
-from scripts.common.settings import parse_json, parse_settings
+from scripts.common.settings import parse_json
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import prompt_of_flag
 from scripts.nuggets.benchmarks import experiment
+from scripts.nuggets.settings_finetune import TrainSettings
 
 if TYPE_CHECKING:
     from scripts.lm.finetune import FinetuneSettings
@@ -34,39 +36,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainSettings:
-    """The config's `nuggets.finetune` without the prompt; `scripts.lm.finetune.FinetuneSettings` explains the terms.
+def engine_settings(settings: TrainSettings, dtype: str) -> FinetuneSettings:
+    """Return the settings in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
+    from scripts.lm.finetune import finetune_settings
 
-    max_steps: None = as many as `epochs` needs. batch_size: per device. devices: processes that share a step.
-    """
-
-    method: str
-    epochs: float
-    max_steps: int | None
-    learning_rate: float
-    schedule: str
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    batch_size: int
-    accumulation: int
-    devices: int
-    fsdp: str
-    fsdp_wrap: str
-    max_tokens: int
-    save_steps: int
-    lora: Mapping[str, Any]
-    adam_epsilon_rule: str = "after_correction"
-
-    def for_finetune(self, dtype: str) -> FinetuneSettings:
-        """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
-        from scripts.lm.finetune import finetune_settings
-
-        values = dataclasses.asdict(self)
-        layer = values.pop("fsdp_wrap")
-        del values["devices"]  # a matter of how the step is started
-        return finetune_settings({**values, "fsdp_layer": layer if self.fsdp else ""}, dtype, "nuggets.finetune")
+    values = settings.given()
+    layer = values.pop("fsdp_wrap")
+    del values["devices"]  # a matter of how the step is started
+    return finetune_settings({**values, "fsdp_layer": layer if settings.fsdp else ""}, dtype, "nuggets.finetune")
 
 
 def empty_reason(rule: Mapping[str, Any]) -> str:
@@ -177,7 +154,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--runs", nargs="+", required=True, help="<anchor set>/<method> of each subset")
     parser.add_argument("--subsets", nargs="+", required=True, help="folder of each run's examples, seed_{n}.jsonl")
     parser.add_argument("--rules", nargs="+", required=True, help="JSON: each run's method in the config")
@@ -185,7 +162,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_model_flags(parser)
     parser.add_argument("--model-name", required=True, help="the model's name in the measured values")
     parser.add_argument("--prompt", required=True, help="JSON: with_input, without_input")
-    parser.add_argument("--settings", required=True, help="JSON: nuggets.finetune without the prompt")
+    parser.add_settings(TrainSettings)
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
     parser.add_argument("--models-out", required=True, help="folder: seed_{n}/ and status.json in a folder per run")
     parser.add_argument("--history-out", required=True, help="JSON: loss of every step and counts, per run and seed")
@@ -211,14 +188,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             " give one of each per run"
         )
     prompt = prompt_of_flag(args.prompt).of_model(args.model)
-    settings = parse_settings(TrainSettings, args.settings)
+    settings: TrainSettings = args.settings
     subsets = [read_subset(*one, args.seeds, rule) for *one, rule in zip(args.runs, args.subsets, args.rules)]
     if world_size() != settings.devices:
         raise UserError(
             f"nuggets.finetune.devices: {settings.devices} devices but {world_size()} processes; start the step with"
             f" 'python -m scripts.lm.launch --processes {settings.devices}', or set devices to {world_size()}"
         )
-    engine = settings.for_finetune(args.dtype)
+    engine = engine_settings(settings, args.dtype)
     # A folder for each job: two jobs may train the same examples, and the first to end clears its own.
     kept = Path(args.checkpoints) / hashlib.sha256(str(args.models_out).encode()).hexdigest()[:12]
     folders: dict[str, dict[int, Path]] = {subset.run: {} for subset in subsets}

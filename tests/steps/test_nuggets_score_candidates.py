@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any, Callable
@@ -41,7 +40,7 @@ def score(folder: Path, usual_model: Path, **changes: Any) -> tuple[Path, Path]:
         if not isinstance(options[name], Path):
             write_jsonl(folder / f"{name}.jsonl", options[name])
             options[name] = folder / f"{name}.jsonl"
-    settings = {**dataclasses.asdict(score_settings()), **options["settings"]}
+    settings = {**score_settings().given(), **options["settings"]}
     out = folder / f"shard_{options['start']}.jsonl", folder / f"shard_{options['start']}.raw.safetensors"
     main(
         ["--pool", str(options["pool"]), "--anchors", str(options["anchors"]), "--model", str(options["model"])]
@@ -242,8 +241,8 @@ LONG = "w1 " * 130
         ({"anchors": [{**row, "output": ""} for row in ANCHORS]}, r"not one of 12 has an answer .* \(12 are empty, 0"),
         ({"settings": {"anchor_tokens": 2}}, r"not one of 12 has an answer to score \(0 are empty, 12 lost to anch"),
         ({"pool": [{**POOL[0], "output": LONG}]}, r"candidate 'candidate0': 13\d tokens.* set too_long"),
-        ({"settings": {"racing": 1.5}}, r"racing: threshold 1.5 is outside \[0, 1\]"),
-        ({"settings": {"kv_iters": 2}}, r"unknown key 'kv_iters' \(did you mean 'kv_iter'\?\)"),
+        ({"settings": {"racing": 1.5}}, r"--settings.racing: 1.5 is above the maximum 1"),
+        ({"settings": {"kv_iters": 2}}, r"--settings.kv_iters: unknown key \(did you mean 'kv_iter'\?\)"),
         ({"start": 7, "stop": 9}, r"--start 7 --stop 9: no candidate"),
         ({"start": 3, "stop": 3}, r"--start 3 --stop 3: no candidate"),
         ({"model": Path("/no/such/model")}, r"model /no/such/model: no such folder"),

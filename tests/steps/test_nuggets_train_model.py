@@ -10,9 +10,10 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_jsonl, write_text
 from scripts.common.metrics import read_metrics
+from scripts.common.step_parser import checked
 from scripts.lm.prompts import prompt_of_flag
 from scripts.nuggets import train_model
-from scripts.nuggets.train_model import TrainSettings, empty_reason, main
+from scripts.nuggets.train_model import TrainSettings, empty_reason, engine_settings, main
 from tests.unit.nuggets_eval import FINETUNE, METHODS, flags, model_flags
 from tests.unit.nuggets_tiny import instruction_rows, save, tiny
 
@@ -181,9 +182,9 @@ def test_faults_are_named(model, subsets, tmp_path):
         run(model, subsets, tmp_path, runs=["a/top", "a/full"])
     with pytest.raises(UserError, match="nuggets.finetune.devices: 8 devices but 1 processes"):
         run(model, subsets, tmp_path, settings={**FINETUNE, "devices": 8})
-    with pytest.raises(UserError, match=r"unknown key 'epoch'.*did you mean 'epochs'"):
+    with pytest.raises(UserError, match=r"--settings.epoch: unknown key \(did you mean 'epochs'\?\)"):
         run(model, subsets, tmp_path, settings={**FINETUNE, "epoch": 1})
-    with pytest.raises(UserError, match="nuggets.finetune.lora: unknown key 'rnak'"):
+    with pytest.raises(UserError, match=r"--settings.lora.rnak: unknown key \(did you mean 'rank'\?\)"):
         run(model, subsets, tmp_path, settings={**FINETUNE, "lora": {"rnak": 1}})
     with pytest.raises(UserError, match="--prompt: broken JSON"):
         prompt_of_flag("{")
@@ -193,13 +194,12 @@ def test_faults_are_named(model, subsets, tmp_path):
 
 
 def test_settings_reach_the_engine():
-    engine = TrainSettings(**{**FINETUNE, "max_steps": None, "fsdp": "full_shard", "method": "lora"}).for_finetune(
-        "auto"
-    )
+    settings = checked(TrainSettings, {**FINETUNE, "max_steps": None, "fsdp": "full_shard", "method": "lora"})
+    engine = engine_settings(settings, "auto")
     assert (engine.max_steps, engine.clip_norm, engine.precision) == (0, 1.0, "auto")
     assert (engine.lora_rank, engine.lora_alpha, engine.lora_targets) == (2, 4, ())
     assert engine.fsdp_layer == "LlamaDecoderLayer"
-    assert TrainSettings(**FINETUNE).for_finetune("float32").precision == "float32"
+    assert engine_settings(checked(TrainSettings, FINETUNE), "float32").precision == "float32"
 
 
 def test_sizes_of_all_subsets_are_measured_those_of_empty_ones_too(model, subsets, tmp_path):

@@ -28,6 +28,7 @@ FINETUNE = {
     "fsdp_wrap": "LlamaDecoderLayer",
     "max_tokens": 64,
     "save_steps": 0,
+    "adam_epsilon_rule": "after_correction",
     "lora": {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": "all-linear"},
 }
 ANSWER = {"max_new_tokens": 6, "temperature": 0.0, "stop": ["\n"], "batch_size": 4, "batch_tokens": 64}

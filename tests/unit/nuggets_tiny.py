@@ -12,8 +12,9 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from scripts.common.step_parser import checked
 from scripts.lm.load import LoadedModel
-from scripts.nuggets.golden import ScoreSettings
+from scripts.nuggets.settings_score import ScoreSettings
 
 PROMPT = {
     "with_input": "Instruction:\n{instruction}\nInput:\n{input}\nResponse:\n",
@@ -95,8 +96,9 @@ def score_settings(**changes: Any) -> ScoreSettings:
         "momentum": 0.9,
         "racing": None,
         "batch_tokens": 64,
+        "pad_word": False,
     }
-    return ScoreSettings(**{**paper, **changes})
+    return checked(ScoreSettings, {**paper, **changes})
 
 
 def plain_text(row: Mapping[str, str]) -> tuple[str, str]:

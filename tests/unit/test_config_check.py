@@ -10,16 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.common.config_check import (
-    check_config,
-    config_faults,
-    config_schema,
-    path_text,
-    schema_faults,
-    typed,
-)
+from scripts.common.config_check import check_config, config_faults, config_schema, typed
 from scripts.common.registry_settings import ROWS
 from scripts.common.schema import map_schema
+from scripts.common.schema_faults import path_text, schema_faults
 from scripts.selection.methods import config_names
 from tests.workspace import config_sections
 

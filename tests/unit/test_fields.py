@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import ValidationError
 
-from scripts.common.config_check import config_schema, schema_faults
+from scripts.common.config_check import config_schema
 from scripts.common.fields import Name, Settings, changes_of, optional, setting
 from scripts.common.schema import map_schema, schema_of
+from scripts.common.schema_faults import schema_faults
 
 ModelName = Annotated[str, setting("a model", registry="models")]
 

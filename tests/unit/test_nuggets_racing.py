@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.nuggets.racing import anchors_needed, check_threshold, decide, split_blocks
+from scripts.nuggets.racing import anchors_needed, decide, split_blocks
+from tests.unit.nuggets_tiny import score_settings
 
 
 def test_decides_as_soon_as_the_other_anchors_cannot_change_it() -> None:
@@ -20,13 +21,13 @@ def test_decides_as_soon_as_the_other_anchors_cannot_change_it() -> None:
 
 @pytest.mark.parametrize("threshold", [0, 0.0, 0.5, 1, 1.0])
 def test_thresholds_in_range(threshold: float) -> None:
-    check_threshold("racing", threshold)
+    assert score_settings(racing=threshold).racing == threshold
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan"), "0.5", True])
 def test_thresholds_out_of_range_are_refused(threshold: object) -> None:
-    with pytest.raises(UserError, match=r"racing: threshold .* is outside \[0, 1\]"):
-        check_threshold("racing", threshold)
+    with pytest.raises(UserError, match=r"^--settings.racing: "):
+        score_settings(racing=threshold)
 
 
 def test_blocks_hold_each_anchor_once_short_ones_first() -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import pytest
 
 from scripts.common.fields import Settings, Slug, changes_of, optional, setting
+from scripts.common.schema_words import value_text
 from scripts.common.yaml_files import read_yaml
-from scripts.reference.write_settings import SECTIONS, main, rows_of, value_text
+from scripts.reference.write_settings import SECTIONS, main, rows_of
 from tests.workspace import REPO_ROOT, config_sections
 
 CONFIG = [REPO_ROOT / "config" / "config.yaml", *sorted((REPO_ROOT / "config" / "papers").glob("*.yaml"))]

@@ -32,7 +32,7 @@ def shown(value: str, metric: str) -> str:
     unit, factor = unit_of(metric)
     number = factor * float(value)
     digits = 3 if unit in ("AUC", "nats a token") else 1
-    return format(number, ".1e" if abs(number) >= 1e5 else f".{digits}f")
+    return format(number, ".1e" if abs(number) >= 1e5 else f".{digits}f").replace("-", "−")
 
 
 def counts_table(rows: Sequence[Mapping[str, str]]) -> list[str]:

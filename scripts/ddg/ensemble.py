@@ -68,7 +68,7 @@ def train_together(
                 f"learner: the loss is not finite at step {step + 1} of {steps}; lower its learning_rate"
                 f" ({optimizer.learning_rate:g})"
             )
-        _clip(gradients, optimizer.clip_norm)
+        _clip(gradients, optimizer.max_grad_norm)
         for name in names:
             # vmap may return transposed gradients, which the fused AdamW of a CPU would read in the wrong order.
             weights[name].grad = gradients[name].contiguous()

@@ -140,7 +140,7 @@ def make_work(shape: Shape, rows: list[dict[str, str]], text: str) -> Work:
     loaded = LoadedModel(model, tokenizer, torch.device("cpu"), torch.float32, "encoder_decoder", 1024)
     settings = TrainSettings(
         method="task_prefix", label_type="gt", alpha=0.5, max_steps=MAX_STEPS, eval_steps=MAX_STEPS,
-        batch_size=shape.batch_size, grad_steps=1, lr=5e-5, form="cqa",
+        batch_size=shape.batch_size, accumulation=1, learning_rate=5e-5, form="cqa",
         adam_epsilon_rule="after_correction",  # as the Trainer of today, which this is held against
     )  # fmt: skip
     return Work(shape, text, loaded, rows, settings)
@@ -288,7 +288,7 @@ def make_trainer(released: Released, steps: int) -> Any:
     work, times = released.work, []
     folder = tempfile.mkdtemp()
     arguments = Seq2SeqTrainingArguments(
-        output_dir=folder, per_device_train_batch_size=work.shape.batch_size, learning_rate=work.settings.lr,
+        output_dir=folder, per_device_train_batch_size=work.shape.batch_size, learning_rate=work.settings.learning_rate,
         max_steps=steps, lr_scheduler_type="constant", weight_decay=0.0, max_grad_norm=1.0, save_strategy="no",
         eval_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, remove_unused_columns=False,
         logging_steps=10**6, dataloader_pin_memory=False, seed=SEED,

@@ -64,7 +64,7 @@ def train_together(
         batch, labels = _batch_of(learner, runs, [own.rows(step) for own in batches])
         gradients, losses = gradient({name: weights[name].detach() for name in weights}, batch, labels)
         check_finite(losses.tolist(), step, steps, optimizer.learning_rate, place="learner")
-        _clip(gradients, optimizer.clip_norm)
+        _clip(gradients, optimizer.max_grad_norm)
         for name in names:
             # vmap may return transposed gradients, which the fused AdamW of a CPU would read in the wrong order.
             weights[name].grad = gradients[name].contiguous()

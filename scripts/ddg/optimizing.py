@@ -38,7 +38,7 @@ class Stepper:
 
         Raises `UserError` if the gradient is not finite.
         """
-        limit = self.settings.clip_norm or float("inf")
+        limit = self.settings.max_grad_norm or float("inf")
         norm = float(nn.utils.clip_grad_norm_(self.parameters, limit))
         peak = self.settings.learning_rate
         check_finite([norm], self.done, self.n_steps, peak, place=self.what, quantity="gradient")

@@ -20,7 +20,7 @@ class Optimizer(Settings):
         le=1,
     )
     weight_decay: float = setting("of AdamW", source="DiLM: 0.01", ge=0)
-    clip_norm: float = setting("largest 2-norm of the gradient, 0 does not clip", source="DiLM: 1", ge=0)
+    max_grad_norm: float = setting("largest 2-norm of the gradient, 0 does not clip", source="DiLM: 1", ge=0)
     weight_decay_on: DecayRule = setting(
         "which weights decay",
         source="DiLM: all but names with bias or LayerNorm.weight, so GPT-2's norms do",

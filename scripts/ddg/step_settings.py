@@ -63,7 +63,7 @@ class Optimizer:
     """AdamW with a warm-up and a fall of the step size.
 
     learning_rate: peak step size; schedule: cosine, linear or constant after the warm-up; warmup_ratio: share of the
-    steps in which it rises from 0 (the first step has step size 0, as in DiLM); clip_norm: largest 2-norm of the
+    steps in which it rises from 0 (the first step has step size 0, as in DiLM); max_grad_norm: largest 2-norm of the
     gradient, 0 = no clipping. weight_decay_on: which weights decay, warmup_rounding: how the steps of the warm-up are
     counted, adam_epsilon_rule: where epsilon is added (`scripts.lm.optimizer_options`); DiLM: except_bert_norms, exact,
     after_correction.
@@ -73,7 +73,7 @@ class Optimizer:
     schedule: str
     warmup_ratio: float
     weight_decay: float
-    clip_norm: float
+    max_grad_norm: float
     weight_decay_on: str
     warmup_rounding: str
     adam_epsilon_rule: str
@@ -86,7 +86,7 @@ class Optimizer:
         check_choice("adam_epsilon_rule", self.adam_epsilon_rule, EPSILON_RULES)
         check_number("warmup_ratio", self.warmup_ratio, 0, 1)
         check_number("weight_decay", self.weight_decay, 0)
-        check_number("clip_norm", self.clip_norm, 0)
+        check_number("max_grad_norm", self.max_grad_norm, 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,7 +70,7 @@ class FinetuneSettings:
     weight_decay_on, warmup_rounding, adam_epsilon_rule: which weights decay, how the steps of the warm-up are counted,
         where AdamW adds epsilon (`scripts.lm.optimizer_options`). The Trainer has except_norms and up; the recipe,
         which asks for torch's AdamW, and the 8-bit optimizer have after_correction.
-    clip_norm: largest gradient norm (2-norm over all weights; 1.0 in the recipe); 0 = no clipping.
+    max_grad_norm: largest gradient norm (2-norm over all weights; 1.0 in the recipe); 0 = no clipping.
     max_tokens: longest example in tokens, prompt, response and end together (512 in the recipe); longer ones are cut at
         the end. An example of which no response token is left is dropped and counted.
     method: full = every weight; lora = low-rank adapters, merged at the end; qlora = the same over 4-bit weights.
@@ -86,7 +86,7 @@ class FinetuneSettings:
     activation_checkpointing: compute activations twice to save memory; the numbers stay the same.
     save_steps: optimizer steps between two checkpoints for resuming (2000 in the recipe); 0 = none.
     fsdp: sharding over several devices, words of `full_shard auto_wrap offload shard_grad_op`; empty = none.
-    fsdp_layer: class name of the layer that one shard holds (LlamaDecoderLayer in the recipe); empty = the model's own.
+    fsdp_wrap: class name of the layer that one shard holds (LlamaDecoderLayer in the recipe); empty = the model's own.
     """
 
     learning_rate: float
@@ -97,7 +97,7 @@ class FinetuneSettings:
     schedule: str
     warmup_ratio: float
     weight_decay: float
-    clip_norm: float
+    max_grad_norm: float
     max_tokens: int
     method: str = "full"
     precision: str = "auto"
@@ -114,7 +114,7 @@ class FinetuneSettings:
     activation_checkpointing: bool = False
     save_steps: int = 0
     fsdp: str = ""
-    fsdp_layer: str = ""
+    fsdp_wrap: str = ""
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -125,7 +125,7 @@ class FinetuneSettings:
         for name, low in lowest.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
                 raise UserError(f"{name}: {getattr(self, name)!r} is not a whole number >= {low}")
-        for name in ("learning_rate", "weight_decay", "clip_norm", "lora_dropout"):
+        for name in ("learning_rate", "weight_decay", "max_grad_norm", "lora_dropout"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name}: {getattr(self, name)!r} is not a number >= 0")
         if not 0 <= self.warmup_ratio < 1:
@@ -144,7 +144,7 @@ class FinetuneSettings:
 def finetune_settings(values: Mapping[str, Any], dtype: str, section: str) -> FinetuneSettings:
     """Return a paper's `finetune` settings in the engine's terms.
 
-    values: fields of `FinetuneSettings`, but max_steps (None = as many as `epochs` needs), max_grad_norm (`clip_norm`)
+    values: fields of `FinetuneSettings`, but max_steps (None = as many as `epochs` needs)
     and lora: rank, alpha, dropout, and targets (a list, or `all-linear`). dtype: `float32` also forbids bfloat16
     arithmetic. section: where the keys stand in the config, for messages.
     """
@@ -154,7 +154,6 @@ def finetune_settings(values: Mapping[str, Any], dtype: str, section: str) -> Fi
     targets = lora.pop("targets", "all-linear")
     return FinetuneSettings(
         max_steps=given.pop("max_steps") or 0,
-        clip_norm=given.pop("max_grad_norm"),
         precision="float32" if dtype in ("float32", "fp32") else "auto",
         lora_targets=() if targets == "all-linear" else tuple(targets),
         **given,
@@ -342,7 +341,7 @@ def training_arguments(loaded: LoadedModel, settings: FinetuneSettings, seed: in
         **({} if settings.optimizer == "adamw" else {"optim": settings.optimizer}),
         warmup_steps=settings.warmup_ratio,
         weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip_norm,
+        max_grad_norm=settings.max_grad_norm,
         bf16=use_bfloat16(loaded, settings),
         activation_checkpointing=settings.activation_checkpointing,
         save_strategy="steps" if settings.save_steps else "no",
@@ -410,8 +409,8 @@ def _fsdp_arguments(settings: FinetuneSettings) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP" if "auto_wrap" in words else "NO_WRAP",
         "state_dict_type": "FULL_STATE_DICT",
     }
-    if settings.fsdp_layer:
-        config["transformer_layer_cls_to_wrap"] = [settings.fsdp_layer]
+    if settings.fsdp_wrap:
+        config["transformer_layer_cls_to_wrap"] = [settings.fsdp_wrap]
     return {"fsdp": True, "fsdp_config": config}
 
 

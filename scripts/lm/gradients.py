@@ -141,7 +141,7 @@ def _finetune_settings(settings: WarmupSettings) -> Any:
         schedule="linear",
         warmup_ratio=0.0,
         weight_decay=0.0,
-        clip_norm=0.0,
+        max_grad_norm=0.0,
         max_tokens=settings.max_tokens,
         method="lora",
         lora_rank=settings.lora_rank,

@@ -33,7 +33,7 @@ class DistillSettings:
     """What a distiller depends on. The values of the paper stand in the config, not here.
 
     stage: 1 (texts) or 2 (tasks). steps, batch_size (sets per device and pass), accumulation, learning_rate,
-    warmup_ratio, weight_decay, clip_norm, adam_epsilon_rule, weight_decay_on, evaluate_steps, patience, save_steps,
+    warmup_ratio, weight_decay, max_grad_norm, adam_epsilon_rule, weight_decay_on, evaluate_steps, patience, save_steps,
     precision: see `training_loop.LoopSettings`.
     n_vectors: L (100); pooler, placeholder_start: see `Distiller` (placeholder_start `keep` goes on with those of the
     distiller it starts from). n_demonstrations: K (16); queries: per set of demonstrations (1); groups: demonstration
@@ -52,7 +52,7 @@ class DistillSettings:
     learning_rate: float
     warmup_ratio: float
     weight_decay: float
-    clip_norm: float
+    max_grad_norm: float
     adam_epsilon_rule: str
     weight_decay_on: str
     n_vectors: int

@@ -34,7 +34,7 @@ class Distill(Settings):
         le=1,
     )
     weight_decay: float = setting("AdamW's weight decay", source="MEND: 0", ge=0)
-    clip_norm: float = setting("norm at which gradients are clipped", source="Trainer's default: 1", gt=0)
+    max_grad_norm: float = setting("norm at which gradients are clipped", source="Trainer's default: 1", gt=0)
     adam_epsilon_rule: EpsilonRule = setting(
         "AdamW adds epsilon before the bias correction and decays after the step (MEND's and MetaICL's released "
         "code), or after and before (torch)",
@@ -152,7 +152,7 @@ class Tune(Settings):
         le=1,
     )
     weight_decay: float = setting("AdamW's weight decay", ge=0)
-    clip_norm: float = setting("norm at which gradients are clipped", gt=0)
+    max_grad_norm: float = setting("norm at which gradients are clipped", gt=0)
     adam_epsilon_rule: EpsilonRule = setting(
         "AdamW adds epsilon before the bias correction and decays after the step (MEND's and MetaICL's released "
         "code), or after and before (torch)",

@@ -36,7 +36,7 @@ AVERAGES = ("tokens", "examples")
 @dataclasses.dataclass(frozen=True)
 class MetaIclSettings:
     """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
-    clip_norm, adam_epsilon_rule, weight_decay_on, save_steps, precision: see `training_loop.LoopSettings`; average:
+    max_grad_norm, adam_epsilon_rule, weight_decay_on, save_steps, precision: see `training_loop.LoopSettings`; average:
     what the loss is the mean of, all answer `tokens` of a batch (MEND's release) or its `examples`, each of them the
     mean of its tokens (MetaICL's; alike where a batch is one example); n_demonstrations: K (16);
     activation_checkpointing: compute activations twice to save memory.
@@ -48,7 +48,7 @@ class MetaIclSettings:
     learning_rate: float
     warmup_ratio: float
     weight_decay: float
-    clip_norm: float
+    max_grad_norm: float
     adam_epsilon_rule: str
     weight_decay_on: str
     average: str
@@ -234,7 +234,7 @@ def _tune_together(
         learning_rate=settings.learning_rate,
         warmup_ratio=0.0,
         weight_decay=0.0,
-        clip_norm=0.0,
+        max_grad_norm=0.0,
         adam_epsilon_rule=settings.adam_epsilon_rule,
         weight_decay_on="except_norms",
         evaluate_steps=0,

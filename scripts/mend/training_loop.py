@@ -41,9 +41,9 @@ LossOf = Callable[[nn.Module, int], dict[str, Tensor]]
 @dataclasses.dataclass(frozen=True)
 class LoopSettings:
     """steps: optimizer steps; accumulation: micro-batches of each; learning_rate: of AdamW, falling linearly to 0
-    after a rise from 0 over warmup_ratio of the steps, rounded up; weight_decay; clip_norm: largest gradient norm, 0 =
-    none; adam_epsilon_rule, weight_decay_on: which AdamW, and which weights decay (`scripts.lm.optimizer_options`; both
-    releases: before_correction; MEND's: except_norms, MetaICL's: except_bert_norms); evaluate_steps: between two
+    after a rise from 0 over warmup_ratio of the steps, rounded up; weight_decay; max_grad_norm: largest gradient norm,
+    0 = none; adam_epsilon_rule, weight_decay_on: which AdamW, and which weights decay (`scripts.lm.optimizer_options`;
+    both releases: before_correction; MEND's: except_norms, MetaICL's: except_bert_norms); evaluate_steps: between two
     scores, patience: how many of them in a row may be no better before training ends, save_steps: between two
     checkpoints, 0 = none; precision: auto (bfloat16 arithmetic over float32 weights where the device has it), float32
     or bfloat16.
@@ -54,7 +54,7 @@ class LoopSettings:
     learning_rate: float
     warmup_ratio: float
     weight_decay: float
-    clip_norm: float
+    max_grad_norm: float
     adam_epsilon_rule: str
     weight_decay_on: str
     evaluate_steps: int
@@ -70,7 +70,7 @@ class LoopSettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise UserError(f"{name}: {value!r} is not a whole number >= {low}")
-        for name in ("learning_rate", "weight_decay", "clip_norm"):
+        for name in ("learning_rate", "weight_decay", "max_grad_norm"):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise UserError(f"{name}: {value!r} is not a number >= 0")
@@ -195,8 +195,8 @@ class _Run:
             shared = self.accelerator.reduce(torch.tensor([*sums.values()], device=self.device), reduction="mean")
             sums = dict(zip(sums, shared.tolist()))
         check_finite(sums.values(), number, settings.steps, settings.learning_rate)
-        if settings.clip_norm:
-            self.accelerator.clip_grad_norm_(self.trained.values(), settings.clip_norm)
+        if settings.max_grad_norm:
+            self.accelerator.clip_grad_norm_(self.trained.values(), settings.max_grad_norm)
         update_weights(self.stepper, settings.rate(number))
         self.progress.record(sums)
         self.shown.advance(1, sums)

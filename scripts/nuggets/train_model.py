@@ -40,10 +40,9 @@ def engine_settings(settings: TrainSettings, dtype: str) -> FinetuneSettings:
     """Return the settings in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
     from scripts.lm.finetune import finetune_settings
 
-    values = settings.given()
-    layer = values.pop("fsdp_wrap")
+    values = {**settings.given(), "fsdp_wrap": settings.fsdp_wrap if settings.fsdp else ""}
     del values["devices"]  # a matter of how the step is started
-    return finetune_settings({**values, "fsdp_layer": layer if settings.fsdp else ""}, dtype, "nuggets.finetune")
+    return finetune_settings(values, dtype, "nuggets.finetune")
 
 
 def empty_reason(rule: Mapping[str, Any]) -> str:

@@ -187,7 +187,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if command not in COMMANDS:
         raise UserError(f"distillm {command}: unknown command{did_you_mean(command, COMMANDS)}; see distillm --help")
     if command == "train":
-        train_model(train_parser().parse(words))
+        args = train_parser().parse(words)
+        try:
+            train_model(args)
+        except UserError as fault:  # what the workflow's settings call learning_rate
+            raise UserError(str(fault).replace("learning_rate", "--lr")) from None
     else:
         predict_rows(predict_parser(command).parse(words), evaluate=command == "evaluate")
 
@@ -278,8 +282,8 @@ def _train_settings(args: argparse.Namespace) -> TrainSettings:
         max_steps=args.max_steps,
         eval_steps=args.eval_steps,
         batch_size=args.batch_size,
-        grad_steps=args.grad_steps,
-        lr=args.lr,
+        accumulation=args.grad_steps,
+        learning_rate=args.lr,
         max_input_length=args.max_input_length,
         max_target_length=args.max_target_length,
         gen_max_len=longest_answer(args),

@@ -18,14 +18,14 @@ class Train(Settings):
         ge=0,
         le=1,
     )
-    lr: float = setting("peak learning rate of AdamW", source="appendix A.1: 5e-5", gt=0)
+    learning_rate: float = setting("peak learning rate of AdamW", source="appendix A.1: 5e-5", gt=0)
     batch_size: int = setting(
         "rows per device and forward pass",
         source="appendix A.1: 64, T5-XXL 32",
         unit="rows",
         ge=1,
     )
-    grad_steps: int = setting("forward passes of one optimiser step", source="code: 1", unit="steps", ge=1)
+    accumulation: int = setting("forward passes of one optimiser step", source="code: 1", unit="steps", ge=1)
     max_steps: int = setting("optimiser steps", source="appendix A.1: 10,000, T5-XXL 4,000", unit="steps", ge=1)
     eval_steps: int = setting("optimiser steps between two evaluations", source="code: 250", unit="steps", ge=1)
     save_steps: int = setting("optimiser steps between two checkpoints; 0: none", unit="steps", ge=0)
@@ -40,7 +40,7 @@ class Train(Settings):
     adam_epsilon_rule: EpsilonRule = setting(
         "whether AdamW adds epsilon before the bias correction (code: transformers 4.24) or after it (torch)",
     )
-    clip_norm: float = setting("length to which a longer gradient is cut; 0: never", source="code: 1", ge=0)
+    max_grad_norm: float = setting("length to which a longer gradient is cut; 0: never", source="code: 1", ge=0)
     token_mean: Literal["micro_batch", "step"] = setting(
         "mean of the losses over the tokens of each forward pass (code) or of the whole step",
     )

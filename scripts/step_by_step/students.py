@@ -241,7 +241,7 @@ def make_optimizer(student: SingleStudent | StackedStudents, settings: TrainSett
     """Return AdamW over the student's weights as the settings have it."""
     trained = {name: weight for name, weight in student.tensors().items() if weight.requires_grad}
     groups = decay_groups(trained, student.decayed(settings.weight_decay_on), settings.weight_decay)
-    return make_adamw(groups, settings.lr, epsilon_rule=settings.adam_epsilon_rule)
+    return make_adamw(groups, settings.learning_rate, epsilon_rule=settings.adam_epsilon_rule)
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ class TrainSettings:
     method: task_prefix (Distilling Step-by-Step), standard, single_task or pinto. label_type: gt (gold) or llm.
     form: how the set's teacher joins rationale and label (single_task). metric: text or equation.
     alpha: weight of the label task, 1 - alpha that of the rationale task, in [0, 1].
-    batch_size: rows per device and forward pass; grad_steps: forward passes per optimizer step.
+    batch_size: rows per device and forward pass; accumulation: forward passes per optimizer step.
     token_mean: micro_batch = mean of the forward passes' token means (released code); step = one mean over all tokens.
     warmup_steps: steps in which the learning rate rises; then it falls linearly to 0 at `max_steps`.
     weight_decay_on, adam_epsilon_rule: which weights decay and where AdamW adds epsilon, as in
@@ -76,8 +76,8 @@ class TrainSettings:
     max_steps: int
     eval_steps: int
     batch_size: int
-    grad_steps: int
-    lr: float
+    accumulation: int
+    learning_rate: float
     max_input_length: int = 1024
     max_target_length: int = 256
     gen_max_len: int = 63
@@ -86,7 +86,7 @@ class TrainSettings:
     bf16: bool = False
     output_rationale: bool = False
     eval_batch_size: int = 256
-    clip_norm: float = 1.0
+    max_grad_norm: float = 1.0
     warmup_steps: int = 0
     weight_decay: float = 0.0
     weight_decay_on: str = "except_norms"
@@ -104,12 +104,12 @@ class TrainSettings:
             check_choice(name, getattr(self, name), known)
         if not 0 <= self.alpha <= 1:
             raise UserError(f"alpha: {self.alpha!r} is not in [0, 1]")
-        lowest = {"max_steps": 1, "eval_steps": 1, "batch_size": 1, "grad_steps": 1, "max_input_length": 2}
+        lowest = {"max_steps": 1, "eval_steps": 1, "batch_size": 1, "accumulation": 1, "max_input_length": 2}
         lowest |= {"max_target_length": 2, "gen_max_len": 1, "eval_batch_size": 1, "warmup_steps": 0, "save_steps": 0}
         for name, low in lowest.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < low:
                 raise UserError(f"{name}: {getattr(self, name)!r} is not a whole number >= {low}")
-        for name in ("lr", "clip_norm", "weight_decay"):
+        for name in ("learning_rate", "max_grad_norm", "weight_decay"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name}: {getattr(self, name)!r} is not a number >= 0")
 
@@ -141,7 +141,7 @@ class TrainResult:
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
     """Return the learning rate of a step (counted from 0): a linear rise, then a linear fall to 0 at `max_steps`."""
-    return settings.lr * step_share(step, settings.max_steps, settings.warmup_steps, "linear")
+    return settings.learning_rate * step_share(step, settings.max_steps, settings.warmup_steps, "linear")
 
 
 def train_student(
@@ -287,8 +287,8 @@ def take_step(
         losses.sum().backward()
         total += losses.detach()
     found = student.mean_over_processes(total).tolist()
-    check_finite(found, step, settings.max_steps, settings.lr, key="lr")
-    student.clip(settings.clip_norm)
+    check_finite(found, step, settings.max_steps, settings.learning_rate)
+    student.clip(settings.max_grad_norm)
     update_weights(optimizer, learning_rate(step, settings))
     return found
 
@@ -299,14 +299,14 @@ class Feeder:
     def __init__(self, tasks: Sequence[Sequence[EncodedTask]], settings: TrainSettings, seeds: Sequence[int], pad: int):
         from scripts.lm.checkpoints import world_size
 
-        self.tasks, self.pad, self.grad_steps = tasks, pad, settings.grad_steps
+        self.tasks, self.pad, self.accumulation = tasks, pad, settings.accumulation
         self.orders = [BatchOrder(len(t[0].inputs), settings.batch_size, s) for t, s in zip(tasks, seeds)]
         self.processes = world_size()
 
     def batches(self, step: int) -> list[Any]:
         """Return the micro-batches of a step; of several processes each takes every n-th."""
-        first, stride = (step * self.grad_steps) * self.processes + int(os.environ.get("RANK", "0")), self.processes
-        numbers = range(first, first + self.grad_steps * stride, stride)
+        first, stride = (step * self.accumulation) * self.processes + int(os.environ.get("RANK", "0")), self.processes
+        numbers = range(first, first + self.accumulation * stride, stride)
         return [make_batch(self.tasks, [order.batch(number) for order in self.orders], self.pad) for number in numbers]
 
 

@@ -25,7 +25,7 @@ step_by_step:
   models: [random_t5]
   runs: [0]
   together: false
-  train: {{lr: 3.0e-3, batch_size: 16, max_steps: {steps}, eval_steps: {half}, gen_max_len: 8}}
+  train: {{learning_rate: 3.0e-3, batch_size: 16, max_steps: {steps}, eval_steps: {half}, gen_max_len: 8}}
   table_1: {{datasets: [cqa]}}
   table_2: {{datasets: [cqa]}}
   figure_4: {{datasets: [cqa], shares: [1.0], runs: [0]}}

@@ -237,7 +237,7 @@ def test_held_out_tasks_without_a_row_to_ask_choose_no_checkpoint(world: Path, t
 def test_the_tuned_model_learns_and_loads(world: Path) -> None:
     settings = {
         "steps": 12, "batch_size": 4, "accumulation": 1, "learning_rate": 1e-2, "warmup_ratio": 0.0,
-        "weight_decay": 0.0, "clip_norm": 1.0, "adam_epsilon_rule": "before_correction",
+        "weight_decay": 0.0, "max_grad_norm": 1.0, "adam_epsilon_rule": "before_correction",
         "weight_decay_on": "except_norms", "average": "tokens",
         "n_demonstrations": 3,
         "precision": "auto",

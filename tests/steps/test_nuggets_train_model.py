@@ -196,9 +196,9 @@ def test_faults_are_named(model, subsets, tmp_path):
 def test_settings_reach_the_engine():
     settings = checked(TrainSettings, {**FINETUNE, "max_steps": None, "fsdp": "full_shard", "method": "lora"})
     engine = engine_settings(settings, "auto")
-    assert (engine.max_steps, engine.clip_norm, engine.precision) == (0, 1.0, "auto")
+    assert (engine.max_steps, engine.max_grad_norm, engine.precision) == (0, 1.0, "auto")
     assert (engine.lora_rank, engine.lora_alpha, engine.lora_targets) == (2, 4, ())
-    assert engine.fsdp_layer == "LlamaDecoderLayer"
+    assert engine.fsdp_wrap == "LlamaDecoderLayer"
     assert engine_settings(checked(TrainSettings, FINETUNE), "float32").precision == "float32"
 
 

@@ -330,11 +330,11 @@ def test_a_failed_training_leaves_nothing_that_looks_like_a_model(model, tmp_pat
     words = ["--train_file", str(path), "--from_pretrained", model, "--output_dir", str(out), *fixed()]
 
     def fail(*given, **named):
-        raise UserError("lr: the loss became nan")
+        raise UserError("learning_rate: the loss became nan; lower learning_rate")
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "take_step", fail)
-        with pytest.raises(UserError, match="the loss became nan"):
+        with pytest.raises(UserError, match="^--lr: the loss became nan; lower --lr$"):
             distillm.main(words)
     assert not out.exists()
     distillm.main(words)
@@ -342,7 +342,7 @@ def test_a_failed_training_leaves_nothing_that_looks_like_a_model(model, tmp_pat
     assert set(before) == {"distillm.json", "metrics.json", "predictions.jsonl", "log.jsonl"}
     with monkeypatch.context() as patch:
         patch.setattr(training, "take_step", fail)
-        with pytest.raises(UserError, match="the loss became nan"):
+        with pytest.raises(UserError, match="^--lr: the loss became nan; lower --lr$"):
             distillm.main([*words, "--run", "1"])
     assert {file.name: file.read_bytes() for file in out.iterdir() if file.is_file()} == before
 

@@ -78,8 +78,8 @@ SHAPE = {
     "noise_share": 0.25, "mean_span": 2.0, "curve_every": 2,
 }  # fmt: skip
 TRAIN = {
-    "method": "task_prefix", "alpha": 0.5, "max_steps": 3, "eval_steps": 2, "batch_size": 4, "grad_steps": 1,
-    "lr": 0.01, "gen_max_len": 4, "form": "cqa",
+    "method": "task_prefix", "alpha": 0.5, "max_steps": 3, "eval_steps": 2, "batch_size": 4, "accumulation": 1,
+    "learning_rate": 0.01, "gen_max_len": 4, "form": "cqa",
 }  # fmt: skip
 
 
@@ -273,7 +273,7 @@ def test_a_killed_job_goes_on_but_never_with_students_of_other_settings(folder, 
         run_job(folder, students, "killed.json", together=False, method="standard")
     monkeypatch.undo()
     with caplog.at_level("INFO"):
-        run_job(folder, students, "killed.json", together=False, method="standard", lr=0.02)
+        run_job(folder, students, "killed.json", together=False, method="standard", learning_rate=0.02)
         assert "finished earlier" not in caplog.text
         run_job(folder, students, "killed.json", together=False, method="standard")
         assert f"{students[0].name}: finished earlier" in caplog.text

@@ -22,7 +22,7 @@ OPTIMIZER = {
     "schedule": "cosine",
     "warmup_ratio": 0.1,
     "weight_decay": 0.01,
-    "clip_norm": 1.0,
+    "max_grad_norm": 1.0,
     "weight_decay_on": "except_bert_norms",
     "warmup_rounding": "exact",
     "adam_epsilon_rule": "after_correction",

@@ -22,7 +22,7 @@ LABELS = ("w50", "w51", "w52")
 
 DISTILL = {
     "stage": 2, "steps": 4, "batch_size": 2, "accumulation": 1, "learning_rate": 3e-3, "warmup_ratio": 0.0,
-    "weight_decay": 0.0, "clip_norm": 1.0, "adam_epsilon_rule": "before_correction",
+    "weight_decay": 0.0, "max_grad_norm": 1.0, "adam_epsilon_rule": "before_correction",
     "weight_decay_on": "except_norms", "min_text_tokens": 10,
     "model_dropout": False, "patience": 0, "n_vectors": 3, "pooler": "auto", "placeholder_start": "normal",
     "n_demonstrations": 3, "queries": 2, "groups": 1, "cut": 0.8, "lm_weight": 1.0, "kl_weight": 1.0,

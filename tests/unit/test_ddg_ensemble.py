@@ -19,7 +19,7 @@ STEPS, BATCH = 8, 6
 
 def adamw(rate, schedule, warmup, decay, clip, rule="except_bert_norms"):
     values = {"learning_rate": rate, "schedule": schedule, "warmup_ratio": warmup, "weight_decay": decay}
-    return Optimizer(**{**OPTIMIZER, **values, "clip_norm": clip, "weight_decay_on": rule})
+    return Optimizer(**{**OPTIMIZER, **values, "max_grad_norm": clip, "weight_decay_on": rule})
 
 
 def runs(made, sizes=(12, 12, 12)):

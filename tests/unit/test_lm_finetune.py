@@ -30,7 +30,7 @@ SETTINGS = FinetuneSettings(
     schedule="cosine",
     warmup_ratio=0.0,
     weight_decay=0.01,
-    clip_norm=1.0,
+    max_grad_norm=1.0,
     max_tokens=32,
 )
 
@@ -148,7 +148,7 @@ def test_an_adamw_step_by_hand():
     loaded.model(**batch).loss.backward()
     gradients = {name: weight.grad.clone() for name, weight in loaded.model.named_parameters()}
     loaded.model.zero_grad()
-    plain = settings(max_steps=1, schedule="constant", weight_decay=0.0, clip_norm=0.0, learning_rate=1e-3)
+    plain = settings(max_steps=1, schedule="constant", weight_decay=0.0, max_grad_norm=0.0, learning_rate=1e-3)
     finetune(loaded, examples(4), plain, seed=0)
     for name, weight in loaded.model.named_parameters():
         gradient = gradients[name]
@@ -343,11 +343,11 @@ def test_bfloat16_model_trains_in_float32_and_keeps_its_dtype():
 
 def test_nan_loss_names_step_and_remedy():
     with pytest.raises(UserError, match=r"learning_rate: the loss became nan at step 2 of 6; lower learning_rate"):
-        finetune(tiny(), examples(), settings(learning_rate=1e38, clip_norm=0.0, schedule="constant"), seed=0)
+        finetune(tiny(), examples(), settings(learning_rate=1e38, max_grad_norm=0.0, schedule="constant"), seed=0)
 
 
 def test_nan_after_the_last_step_is_noticed():
-    broken = settings(learning_rate=1e38, clip_norm=0.0, schedule="constant", max_steps=1, weight_decay=1e38)
+    broken = settings(learning_rate=1e38, max_grad_norm=0.0, schedule="constant", max_steps=1, weight_decay=1e38)
     with pytest.raises(UserError, match="is not finite after training; lower learning_rate"):
         finetune(tiny(), examples(), broken, seed=0)
 

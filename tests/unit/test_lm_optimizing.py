@@ -217,7 +217,7 @@ def trained(**changes):
     loaded = tiny("gpt2")
     settings = FinetuneSettings(
         learning_rate=3e-3, epochs=1, max_steps=6, batch_size=2, accumulation=1, schedule="cosine", warmup_ratio=0.05,
-        weight_decay=0.1, clip_norm=1.0, max_tokens=12, **changes,
+        weight_decay=0.1, max_grad_norm=1.0, max_tokens=12, **changes,
     )  # fmt: skip
     history = finetune(loaded, [("w1 w2", "w3 w4"), ("w5", "w6 w7 w8"), ("w9 w1", "w2")], settings, seed=0)
     return history.losses, {name: value.detach().clone() for name, value in loaded.model.named_parameters()}

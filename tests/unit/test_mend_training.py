@@ -20,8 +20,9 @@ from scripts.mend.training_loop import LoopSettings, train
 from tests.unit.mend_tiny import DISTILL, FORMAT, distiller, encoder, large_model, task_rows
 
 LOOP = {
-    "steps": 6, "accumulation": 2, "learning_rate": 0.1, "warmup_ratio": 0.0, "weight_decay": 0.01, "clip_norm": 1.0,
-    "adam_epsilon_rule": "before_correction", "weight_decay_on": "except_norms", "evaluate_steps": 0, "patience": 0,
+    "steps": 6, "accumulation": 2, "learning_rate": 0.1, "warmup_ratio": 0.0, "weight_decay": 0.01,
+    "max_grad_norm": 1.0, "adam_epsilon_rule": "before_correction", "weight_decay_on": "except_norms",
+    "evaluate_steps": 0, "patience": 0,
     "save_steps": 0, "precision": "auto",
 }  # fmt: skip
 TASKS = rows_by_task([row for name in "abc" for row in task_rows(name, 12, 0)])

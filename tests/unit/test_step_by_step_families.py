@@ -28,8 +28,8 @@ from scripts.step_by_step.training import TrainSettings, predict, train_student
 from tests.unit.lm_tiny import EOS, PAD, WINDOW, save, tiny, tokenizer
 
 SETTINGS = TrainSettings(
-    method="task_prefix", label_type="gt", alpha=0.5, max_steps=4, eval_steps=2, batch_size=4, grad_steps=1, lr=1e-2,
-    max_input_length=20, max_target_length=8, gen_max_len=4, eval_batch_size=3,
+    method="task_prefix", label_type="gt", alpha=0.5, max_steps=4, eval_steps=2, batch_size=4, accumulation=1,
+    learning_rate=1e-2, max_input_length=20, max_target_length=8, gen_max_len=4, eval_batch_size=3,
 )  # fmt: skip
 ROWS = [
     {"id": str(i), "input": f"w{i} w{i + 1}" + " w9" * (i % 3), "label": f"w{40 + i % 2}", "llm_label": "",
@@ -177,7 +177,7 @@ def test_words_that_a_tokenizer_lacks_and_blanks_count_as_the_keys_say(kind):
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "mt5", "bart"])
 def test_both_tasks_are_learnt_by_heart(kind):
     loaded = student_of(kind)
-    longer = dataclasses.replace(SETTINGS, max_steps=150, eval_steps=150, lr=5e-3, output_rationale=True)
+    longer = dataclasses.replace(SETTINGS, max_steps=150, eval_steps=150, learning_rate=5e-3, output_rationale=True)
     result = train_student(loaded, Splits(ROWS, [], ROWS), longer, seed=0)
     assert result.metrics["test_accuracy_last"] == 1.0
     assert sum(row["rationale"] == true["rationale"] for row, true in zip(result.predictions, ROWS)) >= 7
@@ -248,7 +248,7 @@ def test_two_tasks_teach_the_shipped_causal_model_what_labels_alone_do_not(repo_
     for method in ("task_prefix", "standard"):
         loaded = load_student(str(folder), method=method, device="cpu", threads=1)
         longer = dataclasses.replace(
-            SETTINGS, method=method, max_steps=280, eval_steps=280, batch_size=12, lr=1e-3, warmup_steps=20,
+            SETTINGS, method=method, max_steps=280, eval_steps=280, batch_size=12, learning_rate=1e-3, warmup_steps=20,
             max_input_length=1024, eval_batch_size=64,
         )  # fmt: skip
         splits = make_splits(rows[:225], rows[225:285], rows[285:], fraction=1.0, run=0)

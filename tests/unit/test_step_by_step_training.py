@@ -25,8 +25,8 @@ SHAPE = PretrainSettings(
     learning_rate=0.1, warmup_steps=0, weight_decay=0.0, clip=1.0, noise_share=0.2, mean_span=2.0, curve_every=1,
 )  # fmt: skip
 SETTINGS = TrainSettings(
-    method="task_prefix", label_type="gt", alpha=0.5, max_steps=6, eval_steps=3, batch_size=4, grad_steps=1, lr=1e-2,
-    gen_max_len=6, eval_batch_size=3,
+    method="task_prefix", label_type="gt", alpha=0.5, max_steps=6, eval_steps=3, batch_size=4, accumulation=1,
+    learning_rate=1e-2, gen_max_len=6, eval_batch_size=3,
 )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def test_untied_unscaled_head_is_stacked_too(tokenizer):
 
 @pytest.mark.parametrize("method", ["task_prefix", "standard", "single_task", "pinto"])
 def test_runs_of_a_stack_end_where_each_run_alone_ends(tokenizer, method):
-    chosen = dataclasses.replace(SETTINGS, method=method, grad_steps=2)
+    chosen = dataclasses.replace(SETTINGS, method=method, accumulation=2)
     runs = [Run(SPLITS, 0, "gt", 0.5), Run(Splits(ROWS[2:12], ROWS[:2], ROWS[10:]), 1, "llm", 0.8)]
     together = train_many(load(tokenizer), runs, chosen)
     for run, found in zip(runs, together):
@@ -375,7 +375,7 @@ def test_accumulated_micro_batches_equal_the_big_batch_where_the_mean_runs_over_
 
 
 def test_token_mean_of_the_step_differs_from_that_of_the_micro_batches_in_training(tokenizer):
-    chosen = dataclasses.replace(SETTINGS, grad_steps=2, batch_size=3)
+    chosen = dataclasses.replace(SETTINGS, accumulation=2, batch_size=3)
     one = train_student(load(tokenizer), SPLITS, chosen, seed=0)
     other = train_student(load(tokenizer), SPLITS, dataclasses.replace(chosen, token_mean="step"), seed=0)
     assert one.metrics["last_loss"] != other.metrics["last_loss"]
@@ -420,7 +420,7 @@ def released_losses(loaded, rows, steps, rate):
 @pytest.mark.parametrize("together", [False, True])
 def test_six_steps_are_those_of_the_released_loop(tokenizer, together):
     rows = ROWS[:6]
-    chosen = dataclasses.replace(SETTINGS, max_steps=6, eval_steps=1, batch_size=6, lr=3e-3)
+    chosen = dataclasses.replace(SETTINGS, max_steps=6, eval_steps=1, batch_size=6, learning_rate=3e-3)
     wanted = released_losses(load(tokenizer), rows, 6, 3e-3)
 
     def losses(rule):
@@ -449,10 +449,10 @@ def test_both_engines_let_the_same_weights_decay(tokenizer, rule):
 
 
 def test_learning_rate_rises_and_falls_to_zero():
-    chosen = dataclasses.replace(SETTINGS, max_steps=10, warmup_steps=2, lr=1.0)
+    chosen = dataclasses.replace(SETTINGS, max_steps=10, warmup_steps=2, learning_rate=1.0)
     assert [learning_rate(step, chosen) for step in (0, 1, 2, 6)] == [0.0, 0.5, 1.0, 0.5]
     assert learning_rate(10, chosen) == 0.0
-    assert learning_rate(0, SETTINGS) == SETTINGS.lr
+    assert learning_rate(0, SETTINGS) == SETTINGS.learning_rate
 
 
 def test_gradient_is_clipped_per_run(tokenizer):
@@ -502,7 +502,7 @@ def test_missing_rationales_are_named_and_harmless_for_standard_training(tokeniz
         ({"batch_size": 0}, "batch_size: 0 is not a whole number >= 1"),
         ({"token_mean": "batch"}, "token_mean: unknown value 'batch'"),
         ({"metric": "rouge"}, "metric: unknown value 'rouge'"),
-        ({"lr": -1.0}, "lr: -1.0"),
+        ({"learning_rate": -1.0}, "learning_rate: -1.0"),
     ],
 )
 def test_bad_settings_are_one_line(change, message):
@@ -522,8 +522,10 @@ def test_runs_that_cannot_be_trained_are_refused(tokenizer):
         train_student(load(tokenizer), Splits(rows, [], rows), unlabelled, seed=0)
     with pytest.raises(UserError, match="save_steps: checkpoints need a folder"):
         train_student(load(tokenizer), SPLITS, dataclasses.replace(SETTINGS, save_steps=2), seed=0)
-    with pytest.raises(UserError, match="lr: the loss became .* lower lr"):
-        train_student(load(tokenizer), SPLITS, dataclasses.replace(SETTINGS, lr=1e30, clip_norm=0.0), seed=0)
+    with pytest.raises(UserError, match="learning_rate: the loss became .* lower learning_rate"):
+        train_student(
+            load(tokenizer), SPLITS, dataclasses.replace(SETTINGS, learning_rate=1e30, max_grad_norm=0.0), seed=0
+        )
     broken = load(tokenizer)
     broken.model.config.dropout_rate = 0.1
     with pytest.raises(UserError, match="dropout_rate above 0 cannot be stacked"):

@@ -27,7 +27,7 @@ def nuggets(devices: int, passes: int) -> dict[str, Any]:
 
 def step_by_step(devices: int, passes: int) -> dict[str, Any]:
     """Return settings in which one student takes four steps, the loss a mean over all tokens of a step."""
-    train = {"max_steps": 4, "eval_steps": 4, "batch_size": 8, "grad_steps": passes, "token_mean": "step"}
+    train = {"max_steps": 4, "eval_steps": 4, "batch_size": 8, "accumulation": passes, "token_mean": "step"}
     sizes = {"train_size": 80, "valid_size": 10, "test_size": 10, "augment_size": 10}
     # Dropout draws for the rows of one process, so it could not agree.
     paper = {

@@ -12,7 +12,6 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, read_jsonl, write_csv, write_jsonl
 from scripts.common.metrics import read_metrics
-from scripts.common.sizes import percent_name
 from scripts.common.tensors import write_tensors
 from scripts.delift import measure_objectives, select_subset
 from scripts.selection.facility_location import facility_location, maximise, new_kernel
@@ -265,12 +264,3 @@ def test_a_baseline_that_was_not_scored(files, tmp_path):
     write_csv(tmp_path / "scores.csv", [{"id": row["id"], "less": ""} for row in POOL], ("id", "less"))
     with pytest.raises(UserError, match="column 'less' has no value"):
         select(tmp_path, tmp_path, {"by": "less"})
-
-
-def test_names_of_sizes():
-    assert [percent_name(share) for share in (0.3, 0.025, 1.0, 0.05)] == [
-        "percent_30",
-        "percent_2_5",
-        "percent_100",
-        "percent_5",
-    ]

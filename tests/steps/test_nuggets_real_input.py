@@ -73,7 +73,7 @@ def done(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
         ["--pool", str(folder / "anchor_pool.jsonl"), "--anchor-set", '{"by": "given", "n": null}', "--seed", "0"]
         + ["--threads", "1", "--anchors-out", str(folder / "anchors.jsonl")]
     )
-    settings = json.dumps({**vars(score_settings(too_long="truncate", batch_tokens=2048))})
+    settings = json.dumps(score_settings(too_long="truncate", batch_tokens=2048).given())
     for start in range(0, N_CANDIDATES, SHARD):
         score_candidates.main(
             ["--pool", str(folder / "pool.jsonl"), "--anchors", str(folder / "anchors.jsonl"), *model]

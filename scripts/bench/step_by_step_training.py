@@ -127,7 +127,7 @@ def make_work(shape: Shape, rows: list[dict[str, str]], text: str) -> Work:
     from transformers import T5Config, T5ForConditionalGeneration
 
     from scripts.lm.load import LoadedModel
-    from scripts.step_by_step.training import TrainSettings
+    from scripts.step_by_step.train_settings import TrainSettings
 
     tokenizer = build_tokenizer(rows)
     torch.manual_seed(SEED)

@@ -23,7 +23,7 @@ from scripts.common.settings import check_choice
 from scripts.lm.prompts import Prompt, fill
 
 if TYPE_CHECKING:
-    from scripts.lm.finetune import FinetuneSettings
+    from scripts.lm.finetune_settings import FinetuneSettings
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class AnswerSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """How a model is fine-tuned on a subset; `scripts.lm.finetune.FinetuneSettings` explains the terms.
+    """How a model is fine-tuned on a subset; `scripts.lm.finetune_settings.FinetuneSettings` explains the terms.
 
     max_steps: None = as many as `epochs` needs. lora: rank, alpha, dropout of adapters, by default over all
     linear layers.
@@ -92,13 +92,13 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         check_choice("finetune.method", self.method, ("full", "lora", "qlora"))
-        from scripts.lm.finetune import check_lora
+        from scripts.lm.finetune_settings import check_lora
 
         check_lora(self.lora, "finetune")
 
     def for_finetune(self, dtype: str) -> FinetuneSettings:
         """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
-        from scripts.lm.finetune import finetune_settings
+        from scripts.lm.finetune_settings import finetune_settings
 
         return finetune_settings({**dataclasses.asdict(self), "tokenization": "separate"}, dtype, "finetune")
 

@@ -12,7 +12,7 @@ from scripts.lm.checkpoints import atomic_folder, gathered_weights, is_first_pro
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from scripts.lm.finetune import FinetuneSettings
+    from scripts.lm.finetune_settings import FinetuneSettings
     from scripts.lm.load import LoadedModel
 
 

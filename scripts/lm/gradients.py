@@ -130,7 +130,7 @@ def adam_step(gradients: Sequence[torch.Tensor], states: Sequence[dict[str, Any]
 
 
 def _finetune_settings(settings: WarmupSettings) -> Any:
-    from scripts.lm.finetune import FinetuneSettings
+    from scripts.lm.finetune_settings import FinetuneSettings
 
     return FinetuneSettings(
         learning_rate=settings.learning_rate,

@@ -12,7 +12,7 @@ from scripts.common.checksums import seal
 from scripts.common.progress import Progress
 from scripts.lm.checkpoints import is_first_process, wait_for_all
 from scripts.lm.collator import MASKED
-from scripts.lm.finetune import FinetuneSettings
+from scripts.lm.finetune_settings import FinetuneSettings
 from scripts.lm.loop import check_finite
 from scripts.lm.optimizer_options import warmup_length
 from scripts.lm.optimizing import EarlyEpsilonAdamW, decaying

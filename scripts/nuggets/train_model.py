@@ -30,7 +30,7 @@ from scripts.nuggets.benchmarks import experiment
 from scripts.nuggets.settings_finetune import TrainSettings
 
 if TYPE_CHECKING:
-    from scripts.lm.finetune import FinetuneSettings
+    from scripts.lm.finetune_settings import FinetuneSettings
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 def engine_settings(settings: TrainSettings, dtype: str) -> FinetuneSettings:
     """Return the settings in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
-    from scripts.lm.finetune import finetune_settings
+    from scripts.lm.finetune_settings import finetune_settings
 
     values = {**settings.given(), "fsdp_wrap": settings.fsdp_wrap if settings.fsdp else ""}
     del values["devices"]  # a matter of how the step is started

@@ -35,7 +35,7 @@ from scripts.step_by_step.progress import TrainingProgress
 
 if TYPE_CHECKING:
     from scripts.step_by_step.own_data import OwnSettings
-    from scripts.step_by_step.training import TrainSettings
+    from scripts.step_by_step.train_settings import TrainSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -273,7 +273,7 @@ def own_settings(args: argparse.Namespace) -> OwnSettings:
 
 def _train_settings(args: argparse.Namespace) -> TrainSettings:
     from scripts.step_by_step.parsing import find_format
-    from scripts.step_by_step.training import TrainSettings
+    from scripts.step_by_step.train_settings import TrainSettings
 
     return TrainSettings(
         method=args.model_type,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scripts.step_by_step.encoding import EncodedTask
     from scripts.step_by_step.exams import Answers
     from scripts.step_by_step.students import SingleStudent, StackedStudents
-    from scripts.step_by_step.training import Run, TrainSettings
+    from scripts.step_by_step.train_settings import Run, TrainSettings
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,8 @@ from scripts.step_by_step.student import Student
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
     from scripts.step_by_step.cuts import CutReport
-    from scripts.step_by_step.training import TrainResult, TrainSettings
+    from scripts.step_by_step.train_settings import TrainSettings
+    from scripts.step_by_step.training import TrainResult
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def read_students(text: str) -> list[Student]:
 
 def train_settings(job: JobSettings, student: Student) -> TrainSettings:
     """Return the settings of one student."""
-    from scripts.step_by_step.training import TrainSettings
+    from scripts.step_by_step.train_settings import TrainSettings
 
     return settings_of(TrainSettings, {**job.train, "label_type": student.label_type}, "--settings: train")
 
@@ -104,7 +105,8 @@ def train_stack(
     loaded: LoadedModel, students: Sequence[Student], rows: Rows, job: JobSettings, checkpoints: Path
 ) -> list[TrainResult]:
     """Train all students at once."""
-    from scripts.step_by_step.training import Run, train_many
+    from scripts.step_by_step.train_settings import Run
+    from scripts.step_by_step.training import train_many
 
     settings = train_settings(job, students[0])
     runs = [Run(rows.splits(student), student.run, student.label_type, settings.alpha) for student in students]

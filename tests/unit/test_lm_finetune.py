@@ -17,7 +17,8 @@ from scripts.common.checksums import seal
 from scripts.common.errors import UserError
 from scripts.lm.checkpoints import InitialWeights, digest_of_model, last_checkpoint, save_model
 from scripts.lm.collator import Collator
-from scripts.lm.finetune import FinetuneSettings, encode_examples, finetune
+from scripts.lm.finetune import encode_examples, finetune
+from scripts.lm.finetune_settings import FinetuneSettings
 from scripts.lm.load import load_model
 from tests.unit.lm_tiny import EOS, PAD, tiny, words
 

@@ -12,7 +12,8 @@ from transformers import Trainer, get_scheduler
 from scripts.common.errors import UserError
 from scripts.ddg.optimizing import Stepper, rate_share
 from scripts.ddg.step_settings import Optimizer
-from scripts.lm.finetune import FinetuneSettings, finetune
+from scripts.lm.finetune import finetune
+from scripts.lm.finetune_settings import FinetuneSettings
 from scripts.lm.optimizer_options import SCHEDULES, step_share, warmup_length
 from scripts.lm.optimizing import EarlyEpsilonAdamW, decay_groups, decaying, make_adamw
 from tests.unit.ddg_tiny import OPTIMIZER, learner

@@ -24,7 +24,8 @@ from scripts.step_by_step.student_models import family_of, input_limit, load_stu
 from scripts.step_by_step.students import SingleStudent, make_optimizer, neutral_generation
 from scripts.step_by_step.task_losses import joined
 from scripts.step_by_step.train_models import set_dropout
-from scripts.step_by_step.training import TrainSettings, predict, train_student
+from scripts.step_by_step.train_settings import TrainSettings
+from scripts.step_by_step.training import predict, train_student
 from tests.unit.lm_tiny import EOS, PAD, WINDOW, save, tiny, tokenizer
 
 SETTINGS = TrainSettings(

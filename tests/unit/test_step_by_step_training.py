@@ -18,7 +18,8 @@ from scripts.mini_world.train_t5 import PretrainSettings, build_tokenizer, new_m
 from scripts.step_by_step.encoding import MASKED, BatchOrder, EncodedTask, FlatTexts, encode_tasks, make_batch
 from scripts.step_by_step.splits import Splits
 from scripts.step_by_step.students import SingleStudent, StackedStudents, TaskLosses
-from scripts.step_by_step.training import Exam, Run, TrainSettings, learning_rate, predict, train_many, train_student
+from scripts.step_by_step.train_settings import Run, TrainSettings
+from scripts.step_by_step.training import Exam, learning_rate, predict, train_many, train_student
 
 SHAPE = PretrainSettings(
     d_model=32, d_kv=8, d_ff=48, layers=2, heads=4, buckets=8, max_distance=16, texts=1, steps=1, batch_size=1,

@@ -1,5 +1,5 @@
 # make          set up .venv and rebuild every table and figure (mini tier, minutes on two cores)
-# make test     the tests
+# make test     the tests; make test-all adds the longest
 # make bench    the benchmarks, into results/bench;  make bench-page  what they measured, into docs/benchmarks.csv and .md
 # make slurm    add to .venv what running on Slurm needs
 # make lint     ruff, snakefmt, snakemake --lint
@@ -17,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run venv slurm test bench bench-page lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
+.PHONY: run venv slurm test test-all bench bench-page lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
 
 PYTHON ?= python3
 CORES ?= all
@@ -82,6 +82,10 @@ ifeq ($(PYTEST_ARGS),)
 else
 	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)
 endif
+
+# It adds the tests that tests/long.py marks.
+test-all: export THRIFT_LONG := 1
+test-all: test
 
 bench: venv
 	@if [ ! -d .venvs/bench ]; then echo "Setting up .venvs/bench (about two minutes, once)"; fi

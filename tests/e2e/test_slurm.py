@@ -1,13 +1,12 @@
 """A real Slurm of one node: the bytes of a local run, in spite of too little memory, a cancelled and a requeued job.
 
 The tiny tier, not the mini one: each job starts Snakemake twice more, and on two cores the mini tier's jobs take more
-than half an hour. With THRIFT_LONG=1 in the environment the mini tier runs as well, whole.
+than half an hour. `make test-all` runs the mini tier as well, whole.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Iterator, Sequence
 import pytest
 
 from tests.cluster import ask, make_python, one_node_slurm, wait_for
+from tests.long import LONG
 from tests.tiny import RESULTS, TINY, digests, make_workspace
 from tests.workspace import REPO_ROOT, Workspace, environment
 
@@ -182,7 +182,7 @@ def test_the_command_for_ones_own_data_sends_its_jobs_too(site: Workspace, pytho
     assert {len(json.loads(path.read_text())) for path in (tmp_path / "out/chosen").glob("*.json")} == {3}
 
 
-@pytest.mark.skipif("THRIFT_LONG" not in os.environ, reason="the mini tier on Slurm takes long: set THRIFT_LONG=1")
+@LONG
 def test_the_mini_tier_leaves_the_bytes_of_a_local_run(site: Workspace, python: Path, results: Path) -> None:
     with Run(site, python, "all", tier=()) as run:
         assert run.end(2 * 3600) == 0, run.told()[-4000:]

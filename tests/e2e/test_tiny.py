@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.long import LONG
 from tests.tiny import RESULTS, TINY, digests, make_workspace
 from tests.workspace import Workspace, environment
 
@@ -54,6 +55,8 @@ KILLED: dict[str, list[tuple[str, str, str | None]]] = {
         ("plot", "figure_scores", None),
     ],
 }
+ALWAYS = ("mend", "nuggets")
+"""Papers whose steps are killed in every run of the tests: they have every kind of step that is killed."""
 GOES_ON = re.compile("resum|going on|finished earlier")  # what a step's log says when it does not start anew
 SEED = 9
 LEAD_S = 0.2  # longest time between what a step leaves behind and its kill
@@ -155,7 +158,7 @@ def survivors(workspace: Workspace) -> list[psutil.Process]:
     return psutil.wait_procs(found, timeout=30)[1]
 
 
-@pytest.mark.parametrize("paper", KILLED)
+@pytest.mark.parametrize("paper", [pytest.param(paper, marks=() if paper in ALWAYS else LONG) for paper in KILLED])
 def test_killed_again_and_again_and_run_on_one_core(
     undisturbed_run: Workspace, undisturbed: dict[str, str], tmp_path: Path, paper: str
 ) -> None:

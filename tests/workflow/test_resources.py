@@ -31,11 +31,12 @@ def run_paper_tier(workspace: Workspace, target: str, *options: str) -> subproce
 
 def test_the_estimate_of_the_paper_tier_counts_every_job(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    done = run_paper_tier(workspace, "resources_estimate")
+    some = ("--config", "papers=[nuggets,mend]")
+    done = run_paper_tier(workspace, "resources_estimate", *some)
     rows = read_csv(tmp_path / "results" / "paper" / "resources.csv")
     assert rows[-1]["rule"] == "total"
     assert re.search(r"^total +\d+ ", done.stdout, flags=re.M)
-    planned = jobs_of(run_paper_tier(workspace, "all", "--dry-run", "--quiet", "rules").stdout)
+    planned = jobs_of(run_paper_tier(workspace, "all", *some, "--dry-run", "--quiet", "rules").stdout)
     assert {row["rule"] for row in rows[:-1]} == {rule for rule in planned if rule != "all"}
     assert float(rows[-1]["gpu_hours"]) > 0
     by_rule = {row["rule"]: row for row in rows}

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from scripts.common.files import read_json
+from tests.long import LONG
 from tests.tiny import RESULTS, TINY, make_workspace
 from tests.workspace import REPO_ROOT, Workspace
 
@@ -93,8 +94,9 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
             "step_by_step/students/mini_cqa/mini_t5_small/standard_finetuning-gt-palm-100.json",
             None,  # its weights are not kept
             id="step_by_step",
+            marks=LONG,
         ),
-        pytest.param(mend, "mend/distillers/mini/synthetic/main.json", "distiller", id="mend"),
+        pytest.param(mend, "mend/distillers/mini/synthetic/main.json", "distiller", id="mend", marks=LONG),
     ],
 )
 def test_two_devices_learn_what_one_does(tmp_path: Path, settings: Any, target: str, start: str | None) -> None:

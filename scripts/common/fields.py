@@ -24,11 +24,6 @@ class Settings(BaseModel):
     """The group whose keys this one may change, of a class made by `changes_of`."""
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a config holds for a step's settings; a class that a step reads says where it is."""
-        raise NotImplementedError
-
-    @classmethod
     def kept(cls, *groups: Mapping[str, Any]) -> dict[str, Any]:
         """Return what some groups of a config hold for the keys of this class; of two the later one counts."""
         return {key: value for group in groups for key, value in group.items() if key in cls.model_fields}

@@ -65,8 +65,8 @@ class StepParser(argparse.ArgumentParser):
         of: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
         flag: str = "--settings",
     ) -> None:
-        """Add a flag for the settings of a class. of: config -> their values there, the class's own `of` by default."""
-        self._wanted[flag] = Wanted(kind, of or kind.of)
+        """Add a flag for the settings of a class. of: config -> their values there; else the class's own `of`."""
+        self._wanted[flag] = Wanted(kind, of or kind.of)  # type: ignore[attr-defined]
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from pathlib import Path
 from typing import Iterator
 
@@ -18,6 +19,8 @@ from scripts.common.files import PathLike
 PACKAGE = "scripts"
 # Parts of importlib that read files and versions but import no modules.
 HARMLESS = ("importlib.metadata", "importlib.resources")
+# What stands in a file with a call that hides what is imported.
+HIDING = re.compile(rb"__import__|\bsys\s*\.\s*path\b")
 
 
 def code_of(script: str, root: PathLike = ".") -> list[str]:
@@ -45,28 +48,43 @@ def imports_of(root: Path, script: str) -> list[str]:
         state = (root / script).stat()
     except FileNotFoundError:
         raise UserError(f"{script}: no such script; correct the path in the rule") from None
-    statements = _import_statements(root.resolve(), script, state.st_mtime_ns, state.st_size)
-    return sorted({path for statement in statements for path in _files_of(root, script, *statement)})
+    return list(_imports_of(root.resolve(), script, state.st_mtime_ns, state.st_size))
 
 
 @functools.lru_cache(maxsize=1024)
-def _import_statements(root: Path, script: str, mtime_ns: int, size: int) -> tuple[tuple[int, str, str | None], ...]:
-    """Return (line, module, name or None) of each import in a file; an edited file has another key in the cache."""
+def _imports_of(root: Path, script: str, mtime_ns: int, size: int) -> tuple[str, ...]:
+    """Return what `imports_of` does, looked up once for each content of the file: hundreds of rules ask."""
+    statements = _import_statements(root, script)
+    return tuple(sorted({path for statement in statements for path in _files_of(root, script, *statement)}))
+
+
+def _import_statements(root: Path, script: str) -> list[tuple[int, str, str | None]]:
+    """Return (line, module, name or None) of each import in a file."""
+    source = (root / script).read_bytes()
     try:
-        tree = ast.parse((root / script).read_bytes(), script)
+        tree = ast.parse(source, script)
     except SyntaxError as error:
         raise UserError(f"{script}:{error.lineno}: {error.msg}; mend the syntax") from None
     statements: list[tuple[int, str, str | None]] = []
-    for node in ast.walk(tree):
+    for node in _statements_in(tree):
         if isinstance(node, ast.Import):
             statements.extend((node.lineno, alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise UserError(f"{script}:{node.lineno}: relative import; write 'from {PACKAGE}. ... import ...'")
             statements.extend((node.lineno, node.module or "", alias.name) for alias in node.names)
-        else:
+    if HIDING.search(source):  # few files have one, and walking through every expression takes longest
+        for node in ast.walk(tree):
             _refuse_hidden_import(script, node)
-    return tuple(statements)
+    return statements
+
+
+def _statements_in(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements below a node, those in blocks included, without looking into expressions."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for node in getattr(tree, block, ()):
+            yield node
+            yield from _statements_in(node)
 
 
 def _files_of(root: Path, script: str, line: int, module: str, name: str | None) -> Iterator[str]:

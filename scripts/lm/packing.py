@@ -82,6 +82,11 @@ class PackedContinuations:
     max_fed: int
     longest: int
 
+    @property
+    def n_fed(self) -> int:
+        """Tokens in all rows."""
+        return sum(row.input_ids.shape[1] for row in self.rows)
+
 
 def check_ids(name: str, ids: Sequence[int], n_words: int) -> None:
     """Raise `UserError` for a token id that the model's vocabulary lacks; `name` says whose ids they are."""

@@ -14,7 +14,7 @@ import contextlib
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Iterator, Sequence, Union
+from typing import Any, Callable, Iterator, Sequence, Union
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from scripts.lm.logprob import OutputLayer, output_cap, output_scale, token_logp
 from scripts.lm.packing import Continuation, PackedContinuations, Row, check_ids, pack
 from scripts.lm.score_plain import PlainEngine
 from scripts.lm.score_t5 import T5Engine
+from scripts.lm.side_by_side import one_thread_each, work_off
 
 logger = logging.getLogger(__name__)
 
@@ -209,8 +210,11 @@ class Scorer:
         states = torch.empty(
             len(queries), self.layer.weight.shape[1], dtype=self.layer.weight.dtype, device=self.device
         )
-        for places, _, hidden in self._answer_states(prefix, packed):
+
+        def keep(places: np.ndarray, _: Tensor, hidden: Tensor) -> None:
             states[torch.as_tensor(places, device=self.device)] = hidden
+
+        self._each_state(prefix, packed, keep)
         return states
 
     @torch.no_grad()
@@ -234,13 +238,33 @@ class Scorer:
             return rows
         return self.layer.capped(F.linear(rows * self.layer.scale, self.layer.weight, self.layer.bias).float())
 
-    def _answer_states(
-        self, prefix: Prefix, packed: PackedContinuations
-    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-        """Yield (places of answer tokens, their ids, the hidden states that predict them), row by row."""
-        cache = self._prefill_common(prefix, packed)
-        if len(packed.first_places):
-            yield packed.first_places, packed.first_targets, self._first_states(cache, packed)
+    def _each_state(
+        self, prefix: Prefix, packed: PackedContinuations, use: Callable[[np.ndarray, Tensor, Tensor], None]
+    ) -> None:
+        """Call `use` with places of answer tokens, their ids and the states that predict them, once for each row.
+
+        On a CPU the rows run side by side, each in one thread; so does a prefix that is no longer than what follows.
+        """
+        before = prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ())
+        self._check_fit(before, packed)
+        new = len(packed.common_ids) + (0 if isinstance(prefix, PrefixCache) else before)
+        ahead = self._prefill_common(prefix, packed) if new > packed.n_fed else None
+        with one_thread_each(self.device) as workers:
+            cache = self._prefill_common(prefix, packed) if ahead is None else ahead
+            if len(packed.first_places):
+                use(packed.first_places, packed.first_targets, self._first_states(cache, packed))
+            shared = self._shared_prefix(cache, packed)
+
+            def run(row: Row) -> None:
+                use(row.places, row.targets, self._row_states(row, cache.next_position, shared(row)))
+
+            with self._scoring_mode(shared_attention=True):
+                work_off(run, packed.rows, workers)
+
+    def _shared_prefix(
+        self, cache: PrefixCache, packed: PackedContinuations
+    ) -> Callable[[Row], attention.SharedPrefix]:
+        """Return what makes of a row what its attention needs to look at a prefix."""
         longest = max((group.length for row in packed.rows for group in row.groups), default=0)
         mask = attention.causal_mask(cache.length, longest, self.layer.weight)
         near, near_mask = (frozenset(), None)
@@ -250,10 +274,7 @@ class Scorer:
                 min(cache.length, self._sliding), longest, self.layer.weight, self._sliding
             )
         keys, values = (self._within_reach(parts, near) for parts in (cache.keys, cache.values))
-        with self._scoring_mode(shared_attention=True):
-            for row in packed.rows:
-                prefix = attention.SharedPrefix(keys, values, row.groups, mask, near, near_mask)
-                yield row.places, row.targets, self._row_states(row, cache.next_position, prefix)
+        return lambda row: attention.SharedPrefix(keys, values, row.groups, mask, near, near_mask)
 
     def _run_prefix(
         self, ids: Sequence[int], embeds: Tensor | None, past: PrefixCache | None, start: int, n_new: int
@@ -288,8 +309,11 @@ class Scorer:
             with self._scoring_mode():
                 engine.fill(flat, kept.ids, kept.embeds, packed)
             return
-        for places, targets, hidden in self._answer_states(prefix, packed):
+
+        def put(places: np.ndarray, targets: Tensor, hidden: Tensor) -> None:
             flat[places] = token_logprobs(hidden, targets, self.layer).cpu().numpy()
+
+        self._each_state(prefix, packed, put)
 
     def _plain_prefix(self, prefix: Prefix) -> PrefixCache:
         """Return a prefix that is kept as it is. Raises `UserError` where only its keys and values are there."""
@@ -303,7 +327,6 @@ class Scorer:
 
     def _prefill_common(self, prefix: Prefix, packed: PackedContinuations) -> PrefixCache:
         """Run the prefix, where it is not run yet, together with what all queries begin with."""
-        self._check_fit(prefix.next_position if isinstance(prefix, PrefixCache) else len(prefix or ()), packed)
         if isinstance(prefix, PrefixCache):
             return self.prefill(packed.common_ids, past=prefix)
         return self.prefill([*(prefix or ()), *packed.common_ids])

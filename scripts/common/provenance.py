@@ -121,7 +121,11 @@ def _is_module(folder: Path, name: str) -> bool:
 def _code_in_package(root: Path, parts: list[str]) -> list[str]:
     """Return the `__init__.py` of a package if it holds code, else nothing."""
     path = root.joinpath(*parts, "__init__.py")
-    return ["/".join([*parts, "__init__.py"])] if path.is_file() and path.read_bytes().strip() else []
+    try:
+        has_code = path.stat().st_size > 0 and path.read_bytes().strip()
+    except FileNotFoundError:
+        return []
+    return ["/".join([*parts, "__init__.py"])] if has_code else []
 
 
 def _refuse_hidden_import(script: str, node: ast.AST) -> None:

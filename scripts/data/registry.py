@@ -6,6 +6,7 @@ replace them by name. Imported by the Snakefile, so nothing heavy is loaded here
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -189,14 +190,21 @@ def load_registry(kind: str, extra: Sequence[PathLike] = (), folder: PathLike = 
     kind: "datasets" or "models", the name of the file in `folder`; extra: the user's files.
     Returns name -> row with every optional key filled in. Raises `UserError` naming file, row and key.
     """
-    build = {"datasets": _dataset, "models": _model}[kind]
     registry: dict[str, dict[str, Any]] = {}
     for path in (Path(folder) / f"{kind}.yaml", *extra):
-        content = read_yaml(path)
-        if not isinstance(content, dict):
-            raise UserError(f"{path}: expected rows by name, found {type(content).__name__}")
-        registry.update({str(name): build(row, f"{path}: {name}") for name, row in content.items()})
+        state = os.stat(path) if os.path.exists(path) else None
+        own = _rows_of(kind, str(path), state and (state.st_mtime_ns, state.st_size, state.st_ino))
+        registry.update({name: dict(row) for name, row in own.items()})
     return registry
+
+
+@functools.lru_cache(maxsize=64)
+def _rows_of(kind: str, path: str, _state: tuple[int, ...] | None) -> dict[str, dict[str, Any]]:
+    """Return the rows of one file, read once for each content: the plan of every paper asks for them."""
+    content, build = read_yaml(path), {"datasets": _dataset, "models": _model}[kind]
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected rows by name, found {type(content).__name__}")
+    return {str(name): build(row, f"{path}: {name}") for name, row in content.items()}
 
 
 def find_row(registry: Mapping[str, dict[str, Any]], name: str, kind: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # make          set up .venv and rebuild every table and figure (mini tier, minutes on two cores)
-# make test     the tests; make test-all adds the longest
+# make test     the tests, with one small run of every paper; make test-all   all of them: the default run, kills, real data ...
 # make bench    the benchmarks, into results/bench;  make bench-page  what they measured, into docs/benchmarks.csv and .md
 # make slurm    add to .venv what running on Slurm needs
 # make lint     ruff, snakefmt, snakemake --lint
@@ -74,17 +74,19 @@ venv:
 slurm: venv
 	@$(PIP_INSTALL) $$(sed -n 's/^ *- \([^ ]*==[^ ]*\)$$/\1/p' envs/slurm.yaml)
 
-# Two processes share the tests; those of one whole run stay together (tests/e2e/conftest.py).
+# Two processes share the tests, the longest files first; those of one whole run stay together (tests/e2e/conftest.py).
+RUNS := tests/e2e/test_tiny.py tests/e2e/test_published_without_gpu.py
 test: venv
 ifeq ($(PYTEST_ARGS),)
-	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/steps tests/workflow
-	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadscope tests/e2e
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile tests/workflow tests/steps tests/unit
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadscope $(RUNS)
 else
 	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)
 endif
 
-# It adds the tests that tests/long.py marks.
+# It adds the tests that tests/long.py marks, and all runs.
 test-all: export THRIFT_LONG := 1
+test-all: RUNS := tests/e2e
 test-all: test
 
 bench: venv

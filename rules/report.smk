@@ -293,6 +293,7 @@ rule report_render_report:
         claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
         kept_claims=OTHER_CLAIMS,
         moves="config/published/moves.yaml",
+        jobs="<results>/jobs.json",
     output:
         report="<results>/report.html",
     log:
@@ -313,13 +314,13 @@ rule report_render_report:
         " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
         " --docs {input.docs:q} --overview {input.overview:q} --contact-sheet {input.sheet:q}"
         " --claims {input.claims:q} --claim-figures {input.claim_figures:q}"
-        " --kept-claims {input.kept_claims:q} --moves {input.moves:q}"
+        " --kept-claims {input.kept_claims:q} --moves {input.moves:q} --jobs {input.jobs:q}"
         " --report-out {output.report:q}"
         " > {log:q} 2>&1"
 
 
 rule report_plan_jobs:
-    """Write down every job of a run from scratch, for the minutes in docs/artifacts.md."""
+    """Write down every job of a run from scratch, for the minutes in the report and in docs/artifacts.md."""
     input:
         script="scripts/report/plan_jobs.py",
         code=code_of("scripts/report/plan_jobs.py"),

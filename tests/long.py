@@ -1,4 +1,4 @@
-"""What `make test` leaves to `make test-all`: more of a kind that is tested already, and longer than a coffee."""
+"""What `make test` leaves to `make test-all`: more of a kind that is tested already, or longer than a coffee."""
 
 from __future__ import annotations
 

@@ -89,3 +89,8 @@ def seconds_behind(files: Iterable[str], jobs: Sequence[PlannedJob]) -> float:
     """Return the seconds that the jobs behind `files` took, added up; a job without a benchmark file counts nothing."""
     timed = [Path(job.benchmark) for job in jobs_behind(files, jobs) if job.benchmark]
     return sum(seconds for path in timed if path.is_file() for seconds, _ in read_benchmark(path))
+
+
+def minutes_behind(files: Sequence[str], jobs: Sequence[PlannedJob]) -> str:
+    """Return the minutes of all jobs behind `files`, "≥" before them if the time of some was not recorded."""
+    return f"{'≥ ' if untimed_behind(files, jobs) else ''}{seconds_behind(files, jobs) / 60:.1f}"

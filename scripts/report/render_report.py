@@ -20,6 +20,7 @@ from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.metrics import COMPARISON_COLUMNS, read_metrics
 from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS
 from scripts.report.deviations import read_deviations
+from scripts.report.job_graph import jobs_behind, load_jobs, minutes_behind
 from scripts.report.manifest import NO_PAPERS, paper_name, parse_manifest
 from scripts.report.moves import moves_of, read_moves
 from scripts.report.run_facts import git_commit, machine_facts, read_step_times, times_by_paper
@@ -120,6 +121,7 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
     claims = read_csv(args.claims, CLAIM_COLUMNS) if args.claims else []
     kept = [row for path in args.kept_claims for row in read_csv(path, CLAIM_COLUMNS)]
     deviations = {path.stem: read_deviations(path) for path in args.docs}
+    jobs = load_jobs(args.jobs) if args.jobs else []
     return {
         "tier": args.tier,
         "papers": papers,
@@ -129,6 +131,10 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
         "verdict_counts": verdict_counts([*claims, *kept]),
         "moves": {
             artifact.anchor: moves_of(moves, paper, artifact.name) for paper, artifact in artifacts if artifact.name
+        },
+        "minutes": {
+            artifact.anchor: minutes_behind(source.files, jobs) if jobs_behind(source.files, jobs) else ""
+            for source, (_, artifact) in zip(sources, artifacts)
         },
         "claim_figures": {path.stem.removeprefix("report_claims_"): read_picture(path) for path in args.claim_figures},
         "verdicts": VERDICTS,
@@ -179,6 +185,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--claim-figures", nargs="*", default=[], type=Path, help="PNGs report_claims_<paper>.png")
     parser.add_argument("--contact-sheet", nargs="?", type=Path, help="PNG with all figures, to link to")
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files, if there are any")
+    parser.add_argument("--jobs", nargs="?", type=Path, help="jobs of the run as written by plan_jobs, JSON")
     parser.add_argument("--report-out", required=True, type=Path, help="the page")
     return parser.parse_args(argv)
 

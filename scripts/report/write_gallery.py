@@ -16,7 +16,7 @@ from scripts.common.errors import run_step
 from scripts.common.files import read_csv, read_json, whole_folder, write_text
 from scripts.common.metrics import COMPARISON_COLUMNS
 from scripts.common.tables import read_markdown_table
-from scripts.report.job_graph import PlannedJob, load_jobs, seconds_behind, untimed_behind
+from scripts.report.job_graph import PlannedJob, load_jobs, minutes_behind, seconds_behind
 from scripts.report.manifest import (
     NO_PAPERS,
     PAPERS,
@@ -88,8 +88,7 @@ def artifact_row(source: ArtifactSource, lead: str, status: Status, jobs: Sequen
     """Return one artifact's row of the page. pictures: the thumbnails' folder, seen from the page."""
     name = f"{source.paper}_{source.artifact}"
     picture = f"![{artifact_title(source.artifact)}]({pictures}/{name}.png)" if source.kind == "figure" else ""
-    at_least = "≥ " if untimed_behind(source.files, jobs) else ""
-    minutes = f"{at_least}{seconds_behind(source.files, jobs) / 60:.1f}"
+    minutes = minutes_behind(source.files, jobs)
     verdict = f"not run: {status.reason}" if status.text == "not run" and status.reason else status.text
     title = f"**{artifact_title(source.artifact)}** {lead}".strip()
     return f"| {title} | {picture} | `{name}` | {minutes} | {verdict} |"

@@ -89,6 +89,10 @@ def make_results(root: Path, tier: str) -> list[str]:
         root / "envs" / "report.yaml", "dependencies:\n  - python=3.11\n  - pip\n  - pip:\n      - jinja2==3.1.6\n"
     )
     write_text(results / "benchmarks" / "nuggets" / "train_model" / "a.tsv", BENCHMARK)
+    benchmark = str(results / "benchmarks" / "nuggets" / "train_model" / "a.tsv")
+    jobs = [{"inputs": [], "outputs": [str(table["csv"])], "benchmark": benchmark}]
+    jobs += [{"inputs": [str(table["csv"])], "outputs": [str(files["png"])], "benchmark": str(results / "untimed.tsv")}]
+    write_json(results / "jobs.json", jobs)
     write_text(root / "docs" / "nuggets.md", f"# NUGGETS\n\n## Deviations\n\n- `top` {EVIL}\n\n## More\n\nnot shown\n")
     write_text(root / "docs" / "mend.md", "# MEND\n\nno such section\n")
     write_text(root / "moves.yaml", "- {paper: nuggets, artifacts: [table_1, table_7], seen: 0.9 on one processor.}\n")
@@ -112,7 +116,7 @@ def make_results(root: Path, tier: str) -> list[str]:
         *("--docs", str(root / "docs" / "nuggets.md"), str(root / "docs" / "mend.md"), "--overview", str(files["png"])),
         *("--contact-sheet", str(results / "contact_sheet.png"), "--claims", str(results / "claims.csv")),
         *("--claim-figures", str(results / "report_claims_nuggets.png"), "--moves", str(root / "moves.yaml")),
-        *("--report-out", str(results / "report.html")),
+        *("--jobs", str(results / "jobs.json"), "--report-out", str(results / "report.html")),
     ]
 
 
@@ -191,6 +195,12 @@ def test_page_holds_every_artifact_and_every_fact(pages):
     assert page.text.count("What it shows") == 6  # in the overview and above each artifact, not in its caption
     assert "not shown" not in page.text
     assert page.text.count("Where this deviates") == 1
+
+
+def test_the_page_tells_the_minutes_of_each_artifact(pages):
+    text = Page(pages["paper"]).text
+    # 12.5 s of a job that was timed; behind the figure is one that was not, behind the second table none.
+    assert re.findall(r"((?:≥ )?[\d.]+) minutes of jobs, from scratch", text) == ["0.2", "≥ 0.2"]
 
 
 def test_the_verdicts_of_all_claims_stand_on_top(pages):

@@ -67,7 +67,8 @@ def test_work_is_done_by_several_threads_of_one_torch_thread_each() -> None:
     assert {(count, gradients) for _, count, gradients in seen.values()} == {(1, False)}
     assert torch.get_num_threads() == 3
     with one_thread_each(torch.device("meta")) as workers:
-        assert workers == 1 and torch.get_num_threads() == 3
+        assert workers == 1
+        assert torch.get_num_threads() == 3
 
 
 def test_an_error_in_a_row_is_raised_and_all_is_put_back() -> None:
@@ -76,9 +77,8 @@ def test_an_error_in_a_row_is_raised_and_all_is_put_back() -> None:
     def work(item: int) -> None:
         raise ValueError(f"row {item}")
 
-    with pytest.raises(ValueError, match="row 0"):
-        with one_thread_each(CPU) as workers:
-            work_off(work, range(4), workers)
+    with pytest.raises(ValueError, match="row 0"), one_thread_each(CPU) as workers:
+        work_off(work, range(4), workers)
     assert torch.get_num_threads() == 2
 
 

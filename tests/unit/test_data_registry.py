@@ -14,6 +14,7 @@ from scripts.data import registry
 from scripts.data.download import FileSettings, check_mirror
 from scripts.data.readers import READERS, read_raw
 from scripts.data.schemas import SCHEMAS
+from tests.long import LONG
 
 ROOTS = {"raw_root": "raw", "downloads_root": "down"}
 OWN = "own:\n  schema: instruction\n  reader: json\n  origin: local\n  splits: {train: {file: my/own.json}}\n"
@@ -61,6 +62,7 @@ def test_models_are_pinned_or_say_null(models):
     assert all(models[name]["revision"] for name in ("gpt2", "mistral_7b") if name in models)
 
 
+@LONG
 def test_every_file_of_the_mirror_reads_and_has_its_checksum(datasets, shared):
     found = 0
     for name, row in datasets.items():

@@ -16,6 +16,7 @@ from scripts.lm.judge import Item, Pair, Prompt, Template, WritingJudge, judge_i
 from scripts.lm.judge_local import LocalWriter
 from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
 from tests.endpoint import Faulty, bad, good, running
+from tests.long import LONG
 from tests.unit.lm_tiny import save, tiny
 
 KEY = "sk-very-secret-0123456789"
@@ -76,6 +77,7 @@ def served(tmp_path_factory):
         process.stdout.close()
 
 
+@LONG
 @pytest.mark.parametrize("api", ["chat", "completions"])
 def test_a_real_server_answers_like_the_local_model(served, tmp_path, api):
     base_url, model = served
@@ -85,6 +87,7 @@ def test_a_real_server_answers_like_the_local_model(served, tmp_path, api):
     assert len(list(tmp_path.rglob("*.json"))) == 3
 
 
+@LONG
 def test_a_real_server_judges(served, tmp_path):
     base_url, model = served
     template = Template(
@@ -105,6 +108,7 @@ def test_a_real_server_judges(served, tmp_path):
     assert any(verdict.value is not None for verdict in verdicts)
 
 
+@LONG
 def test_a_real_server_refuses_an_unknown_model(served, tmp_path):
     base_url, _ = served
     with pytest.raises(UserError, match=r"it refused the request \(400\); check model and parameters: .*pinned"):
@@ -166,6 +170,7 @@ def test_a_damaged_cached_answer_is_asked_for_again(faulty, tmp_path, caplog, da
     assert len(faulty.seen) == 2
 
 
+@LONG
 def test_no_byte_of_a_cached_answer_can_change_unnoticed(faulty, tmp_path):
     faulty.script = [good("one")]
     asked = writer(faulty, tmp_path)

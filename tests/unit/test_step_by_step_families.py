@@ -26,6 +26,7 @@ from scripts.step_by_step.task_losses import joined
 from scripts.step_by_step.train_models import set_dropout
 from scripts.step_by_step.train_settings import TrainSettings
 from scripts.step_by_step.training import predict, train_student
+from tests.long import LONG
 from tests.unit.lm_tiny import EOS, PAD, WINDOW, save, tiny, tokenizer
 
 SETTINGS = TrainSettings(
@@ -240,7 +241,7 @@ def parity_rows(vocabulary: list[str], n: int) -> list[dict[str, object]]:
     return rows
 
 
-@pytest.mark.slow
+@LONG
 def test_two_tasks_teach_the_shipped_causal_model_what_labels_alone_do_not(repo_root):
     folder = repo_root / "resources" / "mini" / "causal"
     words = list(read_json(folder / "tokenizer.json")["model"]["vocab"])

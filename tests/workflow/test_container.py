@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 from scripts.common.environments import read_environment
+from tests.long import LONG
 from tests.standin_conda import install
 from tests.workspace import REPO_ROOT, Workspace, environment
+
+pytestmark = LONG  # plans of every environment
 
 # Answers to --version, and runs what stands after the image as if it were inside.
 STAND_IN = """#!/bin/sh

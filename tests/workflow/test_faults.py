@@ -15,7 +15,10 @@ from typing import Iterator
 
 import pytest
 
+from tests.long import LONG
 from tests.workspace import REPO_ROOT, Workspace, environment
+
+pytestmark = LONG  # fifteen runs
 
 TINY = (str(REPO_ROOT / "tests" / "overlays" / "tiny.yaml"),)
 TARGETS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.long import LONG
 from tests.workspace import Workspace
 
 
@@ -33,6 +34,7 @@ def test_what_delift_has_learnt_is_not_learnt_again(workspace: Workspace) -> Non
     assert not any("--beside" in line for line in lines)
 
 
+@LONG
 def test_it_can_be_built_alone_or_left_out(workspace: Workspace) -> None:
     (workspace.folder / "own.yaml").write_text("papers: [head_to_head]", encoding="utf-8")
     alone = workspace.planned("all", configfiles=("own.yaml",))

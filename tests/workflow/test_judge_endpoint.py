@@ -10,8 +10,11 @@ import pytest
 
 from scripts.common.files import read_csv
 from tests.endpoint import SILENCE, Faulty, bad, good, running
+from tests.long import LONG
 from tests.unit.nuggets_eval import DIALOGUES, write_answers, write_benchmarks
 from tests.workspace import Workspace
+
+pytestmark = LONG  # seven runs; tests/unit/test_lm_judge_openai.py asks such endpoints without the workflow
 
 KEY = "sk-very-secret-0123456789"
 PLACE = "mini_pool/mini_causal"

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.report.job_graph import read_fields
+from tests.long import LONG
 from tests.workspace import Workspace, environment, listed_artifacts
+
+pytestmark = LONG  # the plan of the paper tier; tests/unit/test_*_plan.py ask the plans as functions
 
 SCORING = {"select_anchors", "score_candidates", "collect_scores"}
 EMBEDDING = {"embed_prompts"}

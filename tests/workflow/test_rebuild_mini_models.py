@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.long import LONG
 from tests.workspace import REPO_ROOT, Workspace
+
+pytestmark = LONG  # trains every shipped model
 
 OVERLAY = "tests/overlays/tiny_models.yaml"
 SHIPPED = sorted(path for path in (REPO_ROOT / "resources" / "mini").iterdir() if path.is_dir())

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.files import read_csv
+from tests.long import LONG
 from tests.workspace import Workspace, environment, jobs_of
 
 TABLES = ("table_1", "table_2", "table_3", "table_teachers")
@@ -29,6 +30,7 @@ def run_paper_tier(workspace: Workspace, target: str, *options: str) -> subproce
     return done
 
 
+@LONG
 def test_the_estimate_of_the_paper_tier_counts_every_job(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     some = ("--config", "papers=[nuggets,mend]")
@@ -56,6 +58,7 @@ def test_a_run_says_beforehand_how_long_it_may_take(tmp_path: Path) -> None:
     assert re.search(told, second.stdout + second.stderr, flags=re.M), second.stdout + second.stderr
 
 
+@LONG
 def test_each_artifact_says_what_it_costs(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     done = run_paper_tier(workspace, "artifact_costs", "--config", "papers=[step_by_step]")

@@ -84,7 +84,7 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
     return max(float((one[name].float() - other[name].float()).abs().max()) for name in one.keys() & other.keys())
 
 
-@pytest.mark.slow
+@LONG
 @pytest.mark.parametrize(
     ("settings", "target", "start"),
     [
@@ -94,9 +94,8 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
             "step_by_step/students/mini_cqa/mini_t5_small/standard_finetuning-gt-palm-100.json",
             None,  # its weights are not kept
             id="step_by_step",
-            marks=LONG,
         ),
-        pytest.param(mend, "mend/distillers/mini/synthetic/main.json", "distiller", id="mend", marks=LONG),
+        pytest.param(mend, "mend/distillers/mini/synthetic/main.json", "distiller", id="mend"),
     ],
 )
 def test_two_devices_learn_what_one_does(tmp_path: Path, settings: Any, target: str, start: str | None) -> None:

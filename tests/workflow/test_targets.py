@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.long import LONG
 from tests.workspace import REPO_ROOT, Workspace, all_rules, artifact_rules, jobs_of
 
 TIERS = ("mini", "sample", "paper")
@@ -23,7 +24,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(tmp_path_factory.mktemp("targets"))
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", [pytest.param(tier, marks=() if tier == "mini" else LONG) for tier in TIERS])
 def test_every_target_can_be_planned(workspace: Workspace, tier: str) -> None:
     targets = ["all", "download", "report", "nuggets_all", *ARTIFACTS]
     overlay = () if tier == "mini" else (f"config/tiers/{tier}.yaml",)
@@ -91,6 +92,7 @@ def test_each_job_rule_keeps_the_conventions(name: str) -> None:
         assert (REPO_ROOT / script.group(1)).is_file()
 
 
+@LONG
 def test_lint_is_clean(workspace: Workspace) -> None:
     done = workspace.run(options=("--lint",))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,7 +21,7 @@ import numpy as np
 
 from scripts.bench.peak import own_peak_mib
 from scripts.bench.references import seconds
-from scripts.bench.results import add_bench_flags, make_result, median_ratio, take_turns
+from scripts.bench.results import add_bench_flags, beside_neighbour, make_result, median_ratio, take_turns
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import generator
@@ -123,6 +123,7 @@ def entries_of(
             "ratio_is": "time of the reference / time of ours",
             "max_abs_diff": abs(reached - value),
             "objective": reached,
+            **beside_neighbour(times, name),
         }
     fastest = min((name for name in entries if name != "submodlib"), key=lambda name: entries[name]["value"])
     entries["apricot"] = {**entries[fastest], "optimiser": fastest}

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import logging
 import os
 import statistics
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+BESIDE_TURNS = 2
+"""Turns beside a busy neighbour."""
+
+
+class Times(dict[str, list[float]]):
+    """Seconds of each task, turn by turn. beside: the same while another process kept a core busy."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__({name: [] for name in names})
+        self.beside: dict[str, list[float]] = {name: [] for name in names}
 
 
 def add_bench_flags(parser: argparse.ArgumentParser, *, repeats: int, output_required: bool = True) -> None:
@@ -26,25 +40,55 @@ def machine() -> str:
     return f"{names[0] if names else 'unknown CPU'}, {os.cpu_count()} cores"
 
 
+@contextlib.contextmanager
+def busy_neighbour() -> Iterator[None]:
+    """Keep one core busy with another process meanwhile."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def take_turns(
     tasks: Mapping[str, Any], repeats: int, warm_up: int = 0, clock: Callable[[Any], float] | None = None
-) -> dict[str, list[float]]:
-    """Return each task's times over `repeats` turns; in every turn each task runs once.
+) -> Times:
+    """Return each task's times over `repeats` turns, and over two more beside a busy neighbour; each runs once a turn.
 
     warm_up: turns before them that do not count. clock: runs a task and returns its seconds; a task is then whatever
     it takes, else a function without arguments.
     """
     from scripts.bench.references import seconds
 
-    timed = clock or seconds
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for turn in range(1 - warm_up, repeats + 1):
+    timed, times = clock or seconds, Times(list(tasks))
+
+    def turn(title: str, into: Mapping[str, list[float]]) -> None:
         taken = {name: timed(task) for name, task in tasks.items()}
-        logging.info("turn %d: %s", turn, ", ".join(f"{name} {value:.3f} s" for name, value in taken.items()))
-        if turn > 0:
-            for name, value in taken.items():
-                times[name].append(value)
+        logging.info("%s: %s", title, ", ".join(f"{name} {value:.3f} s" for name, value in taken.items()))
+        for name, value in taken.items():
+            into[name].append(value)
+
+    for number in range(warm_up):
+        turn(f"warm-up {number + 1}", Times(list(tasks)))
+    for number in range(repeats):
+        turn(f"turn {number + 1}", times)
+    with busy_neighbour():
+        for number in range(BESIDE_TURNS):
+            turn(f"beside a busy process {number + 1}", times.beside)
     return times
+
+
+def beside_neighbour(times: Mapping[str, Sequence[float]], name: str) -> dict[str, Any]:
+    """Return, as a part of a reference's entry, how many times as long ours and it took beside a busy neighbour.
+
+    Medians over the turns; nothing where that was not measured.
+    """
+    if not isinstance(times, Times):
+        return {}
+    middle = statistics.median
+    longer = {task: round(middle(times.beside[task]) / middle(times[task]), 2) for task in ("ours", name)}
+    return {"longer_beside_neighbour": longer}
 
 
 def speed(times: Sequence[float], count: int, digits: int = 2) -> float:
@@ -83,6 +127,7 @@ def reference_entry(
         "ratio": ratio,
         "ratio_is": "time of ours / time of the floor" if is_floor else "speed of ours / speed of the reference",
         "max_abs_diff": difference,
+        **beside_neighbour(times, name),
         **more,
     }
 

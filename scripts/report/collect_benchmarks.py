@@ -40,6 +40,9 @@ def note_of(result: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Return the measured values behind a ratio, threads, number type, and what else the benchmark says."""
     threads = "1 thread" if result["threads"] == 1 else f"{result['threads']} threads"
     parts = [f"{result['ours']:g} against {entry['value']:g} {result['unit']}", threads, result.get("dtype", "")]
+    if "longer_beside_neighbour" in entry:
+        own, other = (f"{value:g}" for value in entry["longer_beside_neighbour"].values())
+        parts.append(f"beside a busy process {own} and {other} times as long")
     if "single" in result:
         parts.append(f"one run alone {result['single']:g} {result['unit']}")
     if "peak_memory_mib" in result:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from scripts.bench import delift_kernel, memory, peak, scorer, step_by_step_training
 from scripts.bench.references import Floor, LmEval, Released, fastest, worst_difference
-from scripts.bench.results import reference_entry, take_turns
+from scripts.bench.results import BESIDE_TURNS, reference_entry, take_turns
 from scripts.bench.workload import ANCHOR_TOKENS, PREFIX_TOKENS, Workload, make_pairs, synthetic_examples, workloads
 from scripts.common.errors import UserError
 from scripts.lm.score import Continuation, Scorer
@@ -128,9 +130,28 @@ def test_ratios_are_medians_of_turns() -> None:
 def test_turns_that_warm_up_do_not_count() -> None:
     ran: list[str] = []
     times = take_turns({name: partial(ran.append, name) for name in "ab"}, 2, warm_up=1)
-    assert ran == list("ababab")
+    assert ran == list("ab" * (1 + 2 + BESIDE_TURNS))
     assert {name: len(own) for name, own in times.items()} == {"a": 2, "b": 2}
+    assert {name: len(own) for name, own in times.beside.items()} == {"a": BESIDE_TURNS, "b": BESIDE_TURNS}
     assert take_turns({"a": 3.0}, 2, clock=lambda task: task) == {"a": [3.0, 3.0]}
+
+
+def test_how_much_longer_beside_a_neighbour_that_is_busy() -> None:
+    seen: list[float] = []
+
+    def burn() -> None:
+        """Note how much the children of this process are computing."""
+        begin = sum(child.cpu_times().user for child in psutil.Process().children())
+        time.sleep(0.3)
+        seen.append(sum(child.cpu_times().user for child in psutil.Process().children()) - begin)
+
+    before = psutil.Process().children()
+    times = take_turns({"ours": burn, "other": lambda: None}, 1)
+    assert seen[0] == pytest.approx(0.0, abs=0.05)
+    assert min(seen[1:]) > 0.01, "nobody was busy"
+    assert psutil.Process().children() == before
+    times["ours"], times["other"], times.beside["ours"], times.beside["other"] = [2.0], [1.0], [3.0, 5.0], [1.0, 1.0]
+    assert reference_entry(times, "other", 1, None)["longer_beside_neighbour"] == {"ours": 2.0, "other": 1.0}
 
 
 def test_real_data_are_read_only_where_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ slurm: venv
 RUNS := tests/e2e/test_tiny.py tests/e2e/test_published_without_gpu.py
 test: venv
 ifeq ($(PYTEST_ARGS),)
-	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile tests/workflow tests/steps tests/unit
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/steps tests/unit
 	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadscope $(RUNS)
 else
 	@$(ACTIVATE) python -m pytest $(PYTEST_ARGS)

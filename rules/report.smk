@@ -551,3 +551,43 @@ rule artifact_costs:
         " --config {params.config:q} --artifacts {params.artifacts:q} --owners {params.owners:q}"
         " --benchmarks {params.benchmarks:q} --costs {input.costs:q} --sizes {params.sizes:q}"
         " --costs-out {params.table:q} 2> {log:q}"
+
+
+KEPT = f"docs/{config['tier']}/measured"
+
+
+rule keep_measured:
+    """Keep what the tables and figures of the tier are made from in docs/<tier>/measured, so far as it is there."""
+    input:
+        script="scripts/report/keep_measured.py",
+        code=code_of("scripts/report/keep_measured.py"),
+        jobs="<results>/jobs.json",
+    log:
+        "<logs>/report/keep_measured.log",
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+        results=RESULTS,
+        kept=KEPT,
+    shell:
+        "python -m {params.module} --results {params.results:q} --kept {params.kept:q} --jobs {input.jobs:q} > {log:q} 2>&1"
+
+
+rule use_measured:
+    """Take back what docs/<tier>/measured keeps: its tables and figures are made without computing anything."""
+    input:
+        script="scripts/report/keep_measured.py",
+        code=code_of("scripts/report/keep_measured.py"),
+    log:
+        "<logs>/report/use_measured.log",
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        module=as_py_module(),
+        results=RESULTS,
+        kept=KEPT,
+    shell:
+        "python -m {params.module} --results {params.results:q} --kept {params.kept:q} > {log:q} 2>&1"

@@ -1,9 +1,11 @@
-"""What the scorer is measured against: the released NUGGETS scheme, lm-eval, and the bare output layer."""
+"""What the scorer is measured against: the released NUGGETS scheme, lm-eval, CTranslate2, the bare output layer."""
 
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -101,6 +103,49 @@ class LmEval:
         sums = np.zeros(self.n)
         sums[self.kept] = [logprob for logprob, _ in found]
         return sums
+
+
+class CTranslate2:
+    """CTranslate2's `Generator.score_batch`, the engine that many take to run models on CPUs; each pair is read whole.
+
+    compute: its type of arithmetic, `float32` or `int8`. The model is converted as it is; words are named by their ids.
+    """
+
+    def __init__(self, work: Workload, compute: str, threads: int) -> None:
+        try:
+            import ctranslate2
+        except ImportError:
+            raise UserError("ctranslate2 is not installed; run this in the environment of envs/bench.yaml") from None
+        from ctranslate2.converters import TransformersConverter
+
+        with tempfile.TemporaryDirectory() as folder:
+            model, converted = Path(folder, "model"), str(Path(folder, "converted"))
+            work.model.save_pretrained(model)
+            _numbered_words(work.model.config.vocab_size).save_pretrained(model)
+            TransformersConverter(str(model)).convert(converted)
+            self.generator = ctranslate2.Generator(converted, compute_type=compute, intra_threads=threads)
+        self.answers = [len(pair.answer_ids) for pair in work.pairs]
+        texts = [(*work.prefix_ids, *pair.query_ids, *pair.answer_ids) for pair in work.pairs]
+        self.texts = [[_word(token) for token in text] for text in texts]
+
+    def run(self, batch: int) -> np.ndarray:
+        """Return the summed log-probability of every pair, in nats."""
+        found = self.generator.score_batch(self.texts, max_batch_size=batch, max_input_length=0)
+        return np.array([sum(one.log_probs[len(one.log_probs) - n :]) for one, n in zip(found, self.answers)])
+
+
+def _word(token: int) -> str:
+    return f"w{token}"
+
+
+def _numbered_words(n_words: int) -> Any:
+    """Return a tokenizer whose words are the names of their ids."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({_word(token): token for token in range(n_words)}, unk_token=_word(0)))
+    names = dict.fromkeys(("unk_token", "bos_token", "eos_token"), _word(0))
+    return PreTrainedTokenizerFast(tokenizer_object=words, **names)
 
 
 class Floor:

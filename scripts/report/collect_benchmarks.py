@@ -18,6 +18,8 @@ from scripts.report.benchmark_rows import BENCHMARK_COLUMNS, check_row, read_ben
 WORDS = {
     "released": "the released scheme",
     "lm_eval": "lm-eval",
+    "ctranslate2": "CTranslate2",
+    "ctranslate2_int8": "CTranslate2 with weights of 8 bits",
     "floor": "the bare output layer",
     "floor_by_rows": "the bare output layer, row by row",
     "autograd": "automatic differentiation through the encoder",
@@ -43,6 +45,8 @@ def note_of(result: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     if "longer_beside_neighbour" in entry:
         own, other = (f"{value:g}" for value in entry["longer_beside_neighbour"].values())
         parts.append(f"beside a busy process {own} and {other} times as long")
+    if entry.get("max_abs_diff") and entry["max_abs_diff"] > 1e-4:
+        parts.append(f"values differ by up to {entry['max_abs_diff']:.1g}")
     if "single" in result:
         parts.append(f"one run alone {result['single']:g} {result['unit']}")
     if "peak_memory_mib" in result:

@@ -15,7 +15,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from scripts.bench import delift_kernel, memory, peak, scorer, step_by_step_training
-from scripts.bench.references import Floor, LmEval, Released, fastest, worst_difference
+from scripts.bench.references import CTranslate2, Floor, LmEval, Released, fastest, worst_difference
 from scripts.bench.results import BESIDE_TURNS, reference_entry, take_turns
 from scripts.bench.workload import ANCHOR_TOKENS, PREFIX_TOKENS, Workload, make_pairs, synthetic_examples, workloads
 from scripts.common.errors import UserError
@@ -46,6 +46,13 @@ def test_lm_eval_scores_as_we_do(shared: Path) -> None:
     small = workloads(shared)[1]
     ours = Scorer(small.model).score(small.prefix_ids, small.pairs)
     assert worst_difference(ours.logprob_sums, LmEval(small).run(16), ours.n_tokens) < scorer.TOLERANCE
+
+
+def test_ctranslate2_scores_as_we_do(work: Workload) -> None:
+    pytest.importorskip("ctranslate2", reason="ctranslate2 lives in the environment of envs/bench.yaml")
+    ours = Scorer(work.model).score(work.prefix_ids, work.pairs)
+    theirs = CTranslate2(work, "float32", 1).run(4)
+    assert worst_difference(ours.logprob_sums, theirs, ours.n_tokens) < scorer.TOLERANCE
 
 
 def test_lm_eval_is_asked_for_where_it_is_missing(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,24 +171,28 @@ def test_real_data_are_read_only_where_they_are_named(monkeypatch: pytest.Monkey
 
 
 def test_measure_gives_the_common_keys(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stand:  # lm_eval is not in this environment
-        def __init__(self, work: Workload) -> None:
+    class Stand:  # lm_eval and ctranslate2 are not in this environment
+        def __init__(self, work: Workload, *_: object) -> None:
             self.work = work
 
         def run(self, batch: int) -> np.ndarray:
             return Released(self.work).run(batch)
 
-    monkeypatch.setattr("scripts.bench.references.LmEval", Stand)
+    for name in ("LmEval", "CTranslate2"):
+        monkeypatch.setattr(f"scripts.bench.references.{name}", Stand)
     result = scorer.measure(work, threads=1, repeats=2, batch_tokens=64)
     keys = {"name", "ours", "references", "unit", "model", "sizes", "threads", "dtype", "machine", "date"}
     assert keys <= set(result)
-    assert {"released", "lm_eval", "floor"} <= set(result["references"])
+    assert {"released", "lm_eval", "ctranslate2", "ctranslate2_int8", "floor"} <= set(result["references"])
+    assert set(result["references"]["released"]["longer_beside_neighbour"]) == {"ours", "released"}
     assert result["sizes"]["answer_tokens"] == 185
     scorer.check_equality(result)
     assert "released" in "\n".join(scorer.table(json.loads(json.dumps(result))))
     result["references"]["released"]["max_abs_diff"] = float("nan")
     with pytest.raises(UserError, match="tiny: released differs by nan"):
         scorer.check_equality(result)
+    result["references"] = {"ctranslate2_int8": {"max_abs_diff": 0.2}}
+    scorer.check_equality(result)  # eight bits are no fault
 
 
 def test_memory_process_reports_its_peak() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Mapping
 
 from scripts.common.fields import Settings, setting
 
@@ -150,7 +150,21 @@ class TableTime(Settings):
     methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
 
 
-class Viewer(Settings):
+class MapSettings(Settings):
+    """Maps of the examples, on the interactive page: settings of `scripts.delift.map_examples`."""
+
+    max_points: int = setting("points of a map, drawn at random", unit="points", ge=10)
+    perplexity: float = setting("of t-SNE", source="released code: 15", gt=0)
+    seed: int = setting("of t-SNE", source="released code: 42", ge=0)
+    learning_rate: float = setting("of t-SNE", source="released code: 200", gt=0)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["delift"]["viewer"])
+
+
+class Viewer(MapSettings):
     """The interactive page."""
 
     percents: list[
@@ -164,7 +178,3 @@ class Viewer(Settings):
             ),
         ]
     ] = setting("sizes of the view of gain and information, percent of the pool", min_length=1, unique=True)
-    max_points: int = setting("points of a map, drawn at random", unit="points", ge=10)
-    perplexity: float = setting("of t-SNE", source="released code: 15", gt=0)
-    seed: int = setting("of t-SNE", source="released code: 42", ge=0)
-    learning_rate: float = setting("of t-SNE", source="released code: 200", gt=0)

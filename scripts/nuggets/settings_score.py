@@ -85,3 +85,9 @@ class ScoreSettings(ScoreTerms):
         """Return what a config holds for them."""
         terms = config["nuggets"]["score"]
         return cls.kept(config["compute"], terms, {"prompt": config["prompts"][terms["prompt"]]})
+
+
+def difficulty_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config holds for `scripts.nuggets.score_difficulty`; the prompt is that of the golden scores."""
+    prompt = config["prompts"][config["nuggets"]["score"]["prompt"]]
+    return {"prompt": prompt, "batch_tokens": config["compute"]["batch_tokens"]}

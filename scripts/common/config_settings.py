@@ -1,4 +1,4 @@
-"""The settings that all papers share (config/config.yaml), but for those of scripts/data and scripts/mini_world."""
+"""The settings that all papers share (config/config.yaml), but for those of scripts/data."""
 
 from __future__ import annotations
 

@@ -133,10 +133,11 @@ def checked(kind: Type[Kind], values: Mapping[str, Any], flag: str = "--settings
 
 
 def shipped_config() -> dict[str, Any]:
-    """Return the config without a tier, as the project comes: what all papers share, and the papers' own."""
+    """Return the config without a tier, as the project comes: what all share, the mini world's, the papers' own."""
     from scripts.common.yaml_files import read_yaml
 
-    files = [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "papers").glob("*.yaml"))]
+    folder = ROOT / "config"
+    files = [folder / "config.yaml", folder / "mini_world.yaml", *sorted((folder / "papers").glob("*.yaml"))]
     return {key: value for path in files for key, value in read_yaml(path).items()}
 
 

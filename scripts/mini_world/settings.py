@@ -1,4 +1,4 @@
-"""Settings of the shipped small models: how they are trained and examined."""
+"""Settings of the shipped small models (config/mini_world.yaml): how they are trained and examined."""
 
 from __future__ import annotations
 

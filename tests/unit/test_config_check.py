@@ -14,6 +14,7 @@ from scripts.common.config_check import check_config, config_faults, config_sche
 from scripts.common.registry_settings import ROWS
 from scripts.common.schema import map_schema
 from scripts.common.schema_faults import path_text, schema_faults
+from scripts.common.step_parser import shipped_config
 from scripts.selection.methods import config_names
 from tests.workspace import config_sections
 
@@ -32,10 +33,9 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(tier: str) -> dict[str, Any]:
-    base: dict[str, Any] = {}
-    for path in [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "papers").glob("*.yaml"))]:
-        base = merged(base, yaml.safe_load(path.read_text(encoding="utf-8")))
-    return merged(base, yaml.safe_load((ROOT / "config" / "tiers" / f"{tier}.yaml").read_text(encoding="utf-8")))
+    return merged(
+        shipped_config(), yaml.safe_load((ROOT / "config" / "tiers" / f"{tier}.yaml").read_text(encoding="utf-8"))
+    )
 
 
 def changed(path: str, value: Any, tier: str = "mini") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Mapping
 
-from scripts.common.fields import Settings, optional, setting
+from scripts.common.fields import Settings, Share, optional, setting
 from scripts.common.prompt_settings import BatchTokens, PromptTemplates
 from scripts.lm.warmup_settings import WarmupSettings
 
@@ -175,12 +175,7 @@ class Method(Settings):
     )
     epsilon: float = optional("of the stochastic optimiser", unit="share, 0 to 1", gt=0, lt=1)
     clusters: int = optional("of DEFT-UCS (7)", ge=1)
-    near_share: float = optional(
-        "of DEFT-UCS: share of a cluster's quota taken near its centre (0.5)",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    near_share: Share = optional("of DEFT-UCS: share of a cluster's quota taken near its centre (0.5)")
     order: Literal["highest", "lowest"] = optional(
         "which end of a score is taken, the highest unless this says lowest",
         source="released SelectIT: lowest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Mapping
 
-from scripts.common.fields import Settings, setting
+from scripts.common.fields import Settings, Share, setting
 from scripts.common.prompt_settings import BatchTokens, PromptTemplates
 from scripts.delift.settings_choose import Shots, Vectors
 from scripts.lm.judge_settings import JudgeBackend
@@ -72,12 +72,9 @@ class Generate(Settings):
 
     max_new_tokens: int = setting("longest answer", source="released code: 150", unit="tokens", ge=1)
     temperature: float = setting("0 takes the likeliest token", source="released code: 0.2", ge=0)
-    min_p: float = setting(
+    min_p: Share = setting(
         "least probability as a share of the likeliest token's",
         source="released code: 0.1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     stop: list[Annotated[str, setting("one of: texts before which an answer ends", min_length=1)]] = setting(
         "texts before which an answer ends",

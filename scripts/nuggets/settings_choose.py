@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Mapping
 
 from scripts.common.config_settings import DataSeed
-from scripts.common.fields import Settings, optional, setting
+from scripts.common.fields import Settings, Share, optional, setting
 
 PoolLimit = Annotated[
     int | None,
@@ -54,16 +54,10 @@ class Method(Settings):
         source="NUGGETS, section 3.3; perplexity, ifd, length, k_center are not in the paper",
         named="ways_of_nuggets",
     )
-    above: float = optional(
+    above: Share = optional(
         "golden score, share of anchors that the example helps with, above which an example is chosen, 0 to 1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
-    at_most: float = optional(
+    at_most: Share = optional(
         "golden score, share of anchors that the example helps with, up to which an example is chosen, 0 to 1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     order: Literal["highest", "lowest"] = optional("which end of the order fills the subset of nuggets.subset_fraction")

@@ -9,6 +9,7 @@ PAPERS = sorted(path.stem for path in Path("config/papers").glob("*.yaml"))
 
 
 configfile: "config/config.yaml"
+configfile: "config/mini_world.yaml"
 
 
 for paper in PAPERS:

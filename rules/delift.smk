@@ -1,4 +1,11 @@
 # DELIFT (ICLR 2025): choose fine-tuning data by pairwise in-context utility and submodular functions.
+from scripts.delift.settings_artifacts import MapSettings as DeliftMap
+from scripts.delift.settings_choose import BaselineSettings as DeliftBaselines
+from scripts.delift.settings_choose import EmbedSettings as DeliftEmbed
+from scripts.delift.settings_choose import UtilitySettings as DeliftUtility
+from scripts.delift.settings_learn import EvaluateSettings as DeliftEvaluate
+
+
 include: "delift_files.smk"
 
 
@@ -99,13 +106,7 @@ rule delift_score_utility:
         compute=model_flags(),
         reference=lambda wildcards, input: flag("--reference", input.reference),
         stop=lambda wildcards: int(wildcards.start) + DELIFT["utility"]["block_size"],
-        settings=as_json(
-            {
-                **{key: value for key, value in DELIFT["utility"].items() if key != "block_size"},
-                "prompt": config["prompts"][DELIFT["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
+        settings=as_json(DeliftUtility.of(config)),
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} {params.reference:q} --targets {input.targets:q}"
@@ -182,13 +183,7 @@ rule delift_embed_examples:
         files=lambda wildcards, output: [
             f"{output.embeddings}/{name}.safetensors" for name in delift_parts(wildcards.pair)
         ],
-        settings=as_json(
-            {
-                **{key: value for key, value in DELIFT["embed"].items() if key not in ("model", "metric")},
-                "prompt": config["prompts"][DELIFT["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
+        settings=as_json(DeliftEmbed.of(config)),
     shell:
         "python -m {params.module}"
         " --examples {input.parts:q} --queries {input.queries:q}"
@@ -259,14 +254,7 @@ rule delift_score_baselines:
     params:
         module=as_py_module(),
         compute=model_flags(),
-        settings=as_json(
-            {
-                **DELIFT["baselines"],
-                "prompt": config["prompts"][DELIFT["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-                "seed": config["data"]["seed"],
-            }
-        ),
+        settings=as_json(DeliftBaselines.of(config)),
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --validation {input.validation:q}"
@@ -359,7 +347,7 @@ rule delift_evaluate_subsets:
         seeds=lambda wildcards: delift_asker(wildcards).seeds(wildcards.learning),
         beside=lambda wildcards, input: flag("--beside", input.beside),
         neighbours=delift_neighbour_flags,
-        settings=lambda wildcards: json_text(delift_evaluate_settings(wildcards.learning)),
+        settings=lambda wildcards: json_text(DeliftEvaluate.of(config, wildcards.learning)),
         checkpoints=lambda wildcards: f"{RESULTS}/{wildcards.asker}/checkpoints",
     shell:
         "python -m {params.module}"
@@ -478,7 +466,7 @@ rule delift_map_examples:
     params:
         module=as_py_module(),
         pairs=sorted({pair for pair, _ in DELIFT_VIEWED}),
-        settings=as_json({key: value for key, value in DELIFT["viewer"].items() if key != "percents"}),
+        settings=as_json(DeliftMap.of(config)),
         threads=config["compute"]["threads"],
     shell:
         "python -m {params.module}"

@@ -2,6 +2,7 @@
 from scripts.delift.comparison import KINDS
 from scripts.delift.pairs import parts_of
 from scripts.delift.plan import rows_file
+from scripts.delift.settings_learn import ScoreSettings as DeliftScore
 from scripts.selection.methods import needs
 
 DELIFT = config["delift"]
@@ -158,15 +159,11 @@ def delift_score_settings(wildcards):
     """Return the settings of step score_answers for one kind of measures."""
     asker = delift_asker(wildcards)
     return {
+        **DeliftScore.of(config),
         "measures": asker.measures(wildcards.kind),
         "known": asker.known(wildcards.kind),
         "likelihood": wildcards.kind == "words",
         "judge": judge_settings(DELIFT["judge"]),
-        "embed": {
-            "pooling": DELIFT["embed"]["pooling"],
-            "max_tokens": DELIFT["embed"]["max_tokens"],
-            "batch_tokens": config["compute"]["batch_tokens"],
-        },
     }
 
 
@@ -195,18 +192,6 @@ def delift_expected_flags(wildcards):
     if wildcards.part not in ("pool", "reference"):
         return []
     return ["--expected", DELIFT_PLAN.rows_of(wildcards.pair, wildcards.part)]
-
-
-def delift_evaluate_settings(learning):
-    """Return the settings of one way of learning."""
-    prompt = DELIFT["prompt"] if learning == "icl" else DELIFT["finetune"]["prompt"]
-    return {
-        "prompt": config["prompts"][prompt],
-        "shots": DELIFT["shots"],
-        "finetune": DELIFT["finetune"]["fft" if learning == "fft" else "peft"],
-        "generate": DELIFT["generate"],
-        "batch_tokens": config["compute"]["batch_tokens"],
-    }
 
 
 def delift_of_all(files):

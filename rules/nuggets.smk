@@ -1,8 +1,10 @@
 # NUGGETS (ACL 2024): choose instruction data by how much each example helps as one shot.
+from scripts.nuggets.settings_choose import MarkSettings as NuggetsMark
 from scripts.nuggets.settings_embed import EmbedSettings as NuggetsEmbed
 from scripts.nuggets.settings_finetune import TrainSettings as NuggetsTrain
 from scripts.nuggets.settings_generate import AnswerSettings as NuggetsAnswer
 from scripts.nuggets.settings_score import ScoreSettings as NuggetsScore
+from scripts.nuggets.settings_score import difficulty_values
 
 
 include: "nuggets_files.smk"
@@ -175,12 +177,7 @@ rule nuggets_score_difficulty:
     params:
         module=as_py_module(),
         compute=model_flags(),
-        settings=as_json(
-            {
-                "prompt": config["prompts"][NUGGETS["score"]["prompt"]],
-                "batch_tokens": config["compute"]["batch_tokens"],
-            }
-        ),
+        settings=as_json(difficulty_values(config)),
     shell:
         "python -m {params.module}"
         " --pool {input.pool:q} --model {input.model:q} {params.compute}"
@@ -456,14 +453,7 @@ rule nuggets_mark_pool:
     params:
         module=as_py_module(),
         scores=lambda wildcards, input: flag("--listed-scores", input.scores),
-        settings=as_json(
-            {
-                "form": NUGGETS["truth_form"],
-                "limit": NUGGETS["limit"],
-                "seed": config["data"]["seed"],
-                **NUGGETS["sample"],
-            }
-        ),
+        settings=as_json(NuggetsMark.of(config)),
     shell:
         "python -m {params.module}"
         " --examples {input.examples:q} --listed {input.listed:q} {params.scores:q} --settings {params.settings:q}"

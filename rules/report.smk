@@ -447,7 +447,7 @@ rule reference_write_settings:
     input:
         script="scripts/reference/write_settings.py",
         code=code_of("scripts/reference/write_settings.py"),
-        config=["config/config.yaml", *[f"config/papers/{paper}.yaml" for paper in PAPERS]],
+        config=["config/config.yaml", "config/mini_world.yaml", *[f"config/papers/{paper}.yaml" for paper in PAPERS]],
     output:
         page="docs/settings.md",
     log:

@@ -161,11 +161,13 @@ def checked_columns(scorer: Any, released: Released, examples: Sequence[Any], n:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Return the result in the common benchmark schema. Raises `UserError` if the schemes disagree."""
     from scripts.bench.references import fastest
-    from scripts.delift.utility import UtilityScorer, UtilitySettings
+    from scripts.common.step_parser import checked
+    from scripts.delift.settings_choose import UtilitySettings
+    from scripts.delift.utility import UtilityScorer
 
     rows, source = bench_rows(args.shared, args.rows)
     loaded = bench_model(rows, 2048)
-    scorer = UtilityScorer(loaded, rows, UtilitySettings(**SETTINGS, batch_tokens=args.batch_tokens))
+    scorer = UtilityScorer(loaded, rows, checked(UtilitySettings, {**SETTINGS, "batch_tokens": args.batch_tokens}))
     examples = [scorer.encoder.example(row) for row in rows]
     released, floor = Released(loaded, scorer), Floor(loaded, scorer)
     columns, worst = checked_columns(scorer, released, examples, args.columns)

@@ -1,4 +1,4 @@
-"""The settings that all papers share (config/config.yaml), but for those of scripts/data and scripts/mini_world."""
+"""The settings that all papers share (config/config.yaml), but for those of scripts/data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from scripts.common.fields import Name, Settings, Slug, optional, setting
 from scripts.common.prompt_settings import BatchTokens, PromptTemplates
+
+DataSeed = Annotated[int, setting("seed of the synthetic corpus and of random sub-samples", ge=0)]
 
 
 class Data(Settings):
@@ -22,7 +24,7 @@ class Data(Settings):
         "what cannot be had: a cell that needs it says so, and the rest is built (Step-by-Step)",
         unique=True,
     )
-    seed: int = setting("seed of the synthetic corpus and of random sub-samples", ge=0)
+    seed: DataSeed
 
 
 class Registries(Settings):

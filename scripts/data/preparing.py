@@ -1,29 +1,23 @@
-"""How raw files become canonical examples: the settings of the step, and the sub-sample that is kept."""
+"""How raw files become canonical examples: how they are read, and the sub-sample that is kept."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
 from scripts.common.errors import UserError
+from scripts.common.registry_settings import PrepareSettings
 from scripts.common.seeding import generator
+from scripts.data.registry import checked_reading
 
 
-@dataclasses.dataclass(frozen=True)
-class PrepareSettings:
-    """How the file is read (a row of config/datasets.yaml) and how many examples are kept (`limit`; None keeps all)."""
-
-    reader: str
-    schema: str
-    columns: Mapping[str, str]
-    labels: Sequence[str] | None
-    header: Sequence[str] | None
-    task: str | None
-    limit: int | None
-    seed: int
-    delimiter: str | None = None
-    quoting: str | None = None
-    turns: str | None = None
+def reading_of(settings: PrepareSettings) -> dict[str, Any]:
+    """Return the keywords of `scripts.data.readers.read_raw` that settings hold."""
+    return {
+        "columns": settings.columns,
+        "delimiter": settings.delimiter,
+        "task": settings.task or "",
+        **checked_reading(settings.given(), "--settings"),
+    }
 
 
 def sample(rows: Sequence[dict[str, Any]], limit: int | None, seed: int) -> list[dict[str, Any]]:

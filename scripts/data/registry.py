@@ -122,23 +122,30 @@ def _check_name(path: Any, place: str) -> None:
         raise UserError(f"{place}: '{path}' holds a brace, which stands for a wildcard in Snakemake; rename it")
 
 
+def checked_reading(values: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return labels, header, quoting and turns of a row, or of a step's settings, as the readers take them."""
+    for key in ("labels", "header"):
+        for value in values.get(key) or ():
+            if not isinstance(value, str):
+                raise UserError(
+                    f"{place}.{key}: {value!r} is not text; put it in quotes (YAML reads yes, no, 1 otherwise)"
+                )
+    found = {key: values.get(key) for key in ("labels", "header")}
+    for key, known in (("quoting", QUOTING), ("turns", TURNS)):
+        value = {True: "yes", False: "no"}.get(values.get(key), values.get(key))  # YAML reads a bare yes as true
+        if value is not None and value not in known:
+            raise UserError(f"{place}.{key}: {value!r} is none of {', '.join(known)}; choose one")
+        found[key] = value
+    return found
+
+
 def _dataset(row: Any, place: str) -> dict[str, Any]:
     filled = _filled(row, DATASET_KEYS, place)
     if filled["origin"] not in ORIGINS:
         raise UserError(f"{place}.origin: '{filled['origin']}' is none of {', '.join(ORIGINS)}; choose one")
     if not isinstance(filled["splits"], dict) or not filled["splits"]:
         raise UserError(f"{place}.splits: expected at least one split with its file")
-    for key in ("labels", "header"):
-        for value in filled[key] or ():
-            if not isinstance(value, str):
-                raise UserError(
-                    f"{place}.{key}: {value!r} is not text; put it in quotes (YAML reads yes, no, 1 otherwise)"
-                )
-    for key, known in (("quoting", QUOTING), ("turns", TURNS)):
-        value = {True: "yes", False: "no"}.get(filled[key], filled[key])  # YAML reads a bare yes as true
-        if value is not None and value not in known:
-            raise UserError(f"{place}.{key}: {value!r} is none of {', '.join(known)}; choose one")
-        filled[key] = value
+    filled |= checked_reading(filled, place)
     splits = {}
     for name, split in _spread(filled["splits"], place).items():
         here = f"{place}.splits.{name}"

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Mapping, Type
 
-from scripts.common.fields import Settings, setting
+from scripts.common.fields import Settings, Share, setting
 
 
 class SyntheticCorpus(Settings):
     """The synthetic corpus (scripts/data/)."""
 
     pool_size: int = setting("instructions in the synthetic pool", unit="instructions", ge=1)
-    good_share: float = setting("share of the pool by careful authors", unit="share, 0 to 1", ge=0, le=1)
-    duplicate_share: float = setting(
-        "share of the pool that repeats another row nearly word for word",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    good_share: Share = setting("share of the pool by careful authors")
+    duplicate_share: Share = setting("share of the pool that repeats another row nearly word for word")
     anchor_size: int = setting("instructions by careful authors to draw anchors from", unit="instructions", ge=1)
     eval_size: int = setting("single instructions of the synthetic AlpacaEval", ge=1)
-    baseline_care: float = setting(
-        "share of right answers of the baseline that others are judged against",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    baseline_care: Share = setting("share of right answers of the baseline that others are judged against")
     mt_bench_size: int = setting("two-turn questions of the synthetic MT-Bench", ge=1)
     task_train: int = setting(
         "training examples of each label of a synthetic task, or in all where answers are free",
@@ -65,19 +55,9 @@ class SyntheticPools(Settings):
     )
     pool_size: int = setting("examples to choose from, in each stage", unit="examples", ge=1)
     crowded_families: int = setting("stage 1: families that repeat a few prototypes", ge=1)
-    crowded_share: float = setting(
-        "stage 1: share of the pool that these families fill together",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    crowded_share: Share = setting("stage 1: share of the pool that these families fill together")
     prototypes: int = setting("stage 1: different questions of each crowded family", ge=1)
-    careless_share: float = setting(
-        "stage 2: share of the pool with a wrong, cut, empty or beside-the-point answer",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    careless_share: Share = setting("stage 2: share of the pool with a wrong, cut, empty or beside-the-point answer")
     query_families: int = setting("stage 2: families that the query set asks for", ge=1)
     query_size: int = setting("stage 2: examples of the clean query set", ge=1)
     existing_families: int = setting("stage 3: families that the data at hand cover", ge=1)
@@ -89,8 +69,8 @@ class SyntheticPools(Settings):
 class TeacherErrors(Settings):
     """Share of a teacher's answers that are wrong or unreadable."""
 
-    palm: float = setting("of the better teacher, a share in 0..1", unit="share, 0 to 1", ge=0, le=1)
-    neox: float = setting("of the worse teacher, a share in 0..1", unit="share, 0 to 1", ge=0, le=1)
+    palm: Share = setting("of the better teacher")
+    neox: Share = setting("of the worse teacher")
 
 
 class SyntheticReasoning(Settings):
@@ -101,12 +81,7 @@ class SyntheticReasoning(Settings):
     test_size: int = setting("test rows of a set", ge=1)
     augment_size: int = setting("word problems that augment the training rows of another set", ge=1)
     teacher_errors: TeacherErrors
-    malformed_share: float = setting(
-        "share of a teacher's errors that leave the form of an answer",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    malformed_share: Share = setting("share of a teacher's errors that leave the form of an answer")
 
 
 class Tasks(Settings):

@@ -7,18 +7,18 @@ job embeds several files with one model.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Mapping, Sequence
 
 import numpy as np
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
+from scripts.delift.settings_choose import EmbedSettings
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
 
@@ -28,36 +28,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class EmbedSettings:
-    """How a row becomes a vector.
-
-    prompt: templates of the text; output: what is added to it, with `{output}` as place, or empty to leave the answer
-    out. pooling: first, mean or mean_with_padding. normalise: scale to length 1. max_tokens: longer texts are cut.
-    batch_tokens: tokens of one forward pass (speed and memory only).
-    """
-
-    prompt: Mapping[str, Any]
-    output: str
-    pooling: str
-    normalise: bool
-    max_tokens: int
-    batch_tokens: int
-
-    def __post_init__(self) -> None:
-        if self.output and "{output}" not in self.output:
-            raise UserError("--settings: 'output' has no place {output}; put it in, or leave 'output' empty")
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--examples", required=True, nargs="+", help="files of instruction rows (JSON lines)")
     parser.add_argument(
         "--queries", help="instruction rows of which the prompt alone is embedded: they ask for neighbours"
     )
     add_model_flags(parser, family="required")
-    parser.add_argument("--settings", required=True, help="JSON: the fields of EmbedSettings")
+    parser.add_settings(EmbedSettings)
     parser.add_argument(
         "--embeddings-out", required=True, nargs="+", help="one safetensors file for each of --examples"
     )
@@ -75,7 +54,7 @@ def embed_rows(loaded: LoadedModel, rows: Sequence[Mapping[str, str]], settings:
     """Return the rows' vectors, (n, d) float32. Raises `UserError` for a vector of length 0 that is to be scaled."""
     from scripts.lm.embed import embed
 
-    prompt = Prompt.from_config(settings.prompt)
+    prompt = Prompt.from_config(settings.prompt.given())
     vectors = embed(
         loaded,
         [text_of(row, prompt, settings.output) for row in rows],
@@ -95,7 +74,7 @@ def embed_rows(loaded: LoadedModel, rows: Sequence[Mapping[str, str]], settings:
 def main(argv: Sequence[str] | None = None) -> None:
     """Embed every file."""
     args = parse_args(argv)
-    settings = parse_settings(EmbedSettings, args.settings)
+    settings: EmbedSettings = args.settings
     if len(args.examples) != len(args.embeddings_out):
         raise UserError(
             f"--examples: {len(args.examples)} files, --embeddings-out: {len(args.embeddings_out)}; give one for each"
@@ -113,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_json(args.run_out, {"seconds": time.perf_counter() - start})
     if args.queries is not None:
         rows = read_examples(args.queries, "instruction")
-        vectors = embed_rows(loaded, rows, dataclasses.replace(settings, output=""))
+        vectors = embed_rows(loaded, rows, settings.model_copy(update={"output": ""}))
         write_tensors(args.queries_out, {"embeddings": vectors}, ids=[row["id"] for row in rows])
 
 

@@ -25,15 +25,14 @@ from scripts.common.errors import UserError, run_step
 from scripts.common.files import numbered_jsonl, read_jsonl, read_text, to_json, whole_folder, write_json, write_jsonl
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
-from scripts.common.settings import parse_settings, settings_of
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import read_embeddings
 from scripts.data.schemas import read_examples, validate
 from scripts.delift.learning import (
     LEARNINGS,
-    AnswerSettings,
-    ShotSettings,
-    TrainSettings,
     answers_after,
+    check_shots,
+    engine_settings,
     likelihood_after,
     nearest_examples,
     prompt_room,
@@ -41,6 +40,7 @@ from scripts.delift.learning import (
     shot_prompt,
     train_on,
 )
+from scripts.delift.settings_learn import EvaluateSettings
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.prompts import Prompt
 from scripts.lm.shards import digest_of_code
@@ -49,20 +49,6 @@ if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluateSettings:
-    """prompt: templates with and without input; shots, finetune, generate: see `scripts.delift.learning`.
-
-    batch_tokens: tokens of one forward pass of the scorer.
-    """
-
-    prompt: Mapping[str, Any]
-    shots: Mapping[str, Any]
-    finetune: Mapping[str, Any]
-    generate: Mapping[str, Any]
-    batch_tokens: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,10 +65,9 @@ class Evaluation:
     def __init__(self, args: argparse.Namespace, settings: EvaluateSettings) -> None:
         self.learning: str = args.learning
         self.model = model_options(args)
-        self.prompt = Prompt.from_config(settings.prompt).of_model(self.model["source"])
-        self.shots = settings_of(ShotSettings, settings.shots, "--settings: shots")
-        self.finetune = settings_of(TrainSettings, settings.finetune, "--settings: finetune")
-        self.generate = settings_of(AnswerSettings, settings.generate, "--settings: generate")
+        check_shots(settings.shots)
+        self.prompt = Prompt.from_config(settings.prompt.given()).of_model(self.model["source"])
+        self.shots, self.finetune, self.generate = settings.shots, settings.finetune, settings.generate
         self.batch_tokens = settings.batch_tokens
         self.test = read_examples(args.test, "instruction")
         self.base: LoadedModel | None = None
@@ -117,7 +102,7 @@ class Evaluation:
             loaded = self.base_model()
             prompts, shown = self._prompts_with_shots(loaded, rows)
         else:
-            settings = self.finetune.for_finetune(self.model["dtype"])
+            settings = engine_settings(self.finetune, self.model["dtype"])
             pairs = [(self.prompt.query(row), self.prompt.response(row)) for row in rows]
             loaded = train_on(self.model, settings, pairs, seed) if pairs else self.base_model()
             room = prompt_room(loaded, self.generate, self.shots.max_tokens)
@@ -162,7 +147,8 @@ class Evaluation:
         parts: dict[str, Any] = {
             "learning": self.learning,
             "engine": self.engine,
-            "settings": [dataclasses.asdict(part) for part in (self.prompt, self.shots, self.finetune, self.generate)],
+            "prompt": dataclasses.asdict(self.prompt),
+            "settings": [part.given() for part in (self.shots, self.finetune, self.generate)],
             "batch_tokens": self.batch_tokens,
             "rows": [dict(row) for row in (*rows, *self.beside)],
             "test": [dict(row) for row in self.test],
@@ -233,7 +219,7 @@ def evaluate(job: Evaluation, unit: Unit, checkpoints: Path) -> tuple[list[dict[
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--learning", required=True, choices=LEARNINGS)
     parser.add_argument("--units", nargs="+", required=True, help="<method>/percent_<n> of each subset")
     parser.add_argument("--subsets", nargs="+", required=True, help="folder of each unit's method, or none")
@@ -245,7 +231,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--embeddings", help="icl: embeddings of the pool")
     parser.add_argument("--queries", help="icl: embeddings of the test prompts")
     add_model_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: prompt, shots, finetune, generate, batch_tokens")
+    parser.add_settings(EvaluateSettings, by="learning")
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
     parser.add_argument("--answers-out", required=True, help="folder: <method>/percent_<n>.jsonl and status.json")
     parser.add_argument("--run-out", required=True, help="JSON: seconds per unit")
@@ -267,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     if len(args.units) != len(args.subsets):
         raise UserError(f"--subsets: {len(args.subsets)} folders for {len(args.units)} units; give one per unit")
-    job = Evaluation(args, parse_settings(EvaluateSettings, args.settings))
+    job = Evaluation(args, args.settings)
     # A folder for each job: two jobs may learn from the same rows, and the first to end clears its own.
     kept = Path(args.checkpoints) / hashlib.sha256(str(args.answers_out).encode()).hexdigest()[:12]
     seconds, status = {}, {}

@@ -10,7 +10,6 @@ The likelihood of the reference answer after the same prompt is measured as well
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import tempfile
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.common.settings import check_choice
+from scripts.delift.settings_choose import Shots
+from scripts.delift.settings_learn import Generate, Training
 from scripts.lm.prompts import Prompt, fill
 
 if TYPE_CHECKING:
@@ -29,78 +29,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEARNINGS = ("icl", "peft", "fft")
+SHOT_PLACES = {"example": ("{prompt}", "{response}"), "query": ("{prompt}",)}
 
 
-@dataclasses.dataclass(frozen=True)
-class ShotSettings:
-    """k: examples before a prompt; example: text of one, with {number}, {prompt}, {response}; query: with {prompt}.
-
-    max_tokens: longest prompt, examples included.
-    """
-
-    k: int
-    example: str
-    query: str
-    max_tokens: int
-
-    def __post_init__(self) -> None:
-        if self.k < 1 or self.max_tokens < 1:
-            raise UserError("shots: k and max_tokens must be at least 1")
-        for name, text, places in (
-            ("example", self.example, ("{prompt}", "{response}")),
-            ("query", self.query, ("{prompt}",)),
-        ):
-            for place in places:
-                if place not in text:
-                    raise UserError(f"shots.{name}: has no place {place}; put it in")
+def check_shots(shots: Shots) -> None:
+    """Raise `UserError` for a text of an example or a question without one of its places."""
+    for name, places in SHOT_PLACES.items():
+        for place in places:
+            if place not in getattr(shots, name):
+                raise UserError(f"shots.{name}: has no place {place}; put it in")
 
 
-@dataclasses.dataclass(frozen=True)
-class AnswerSettings:
-    """How answers are written: `scripts.lm.generate.generate` explains the terms."""
+def engine_settings(settings: Training, dtype: str) -> FinetuneSettings:
+    """Return the settings in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
+    from scripts.lm.finetune_settings import finetune_settings
 
-    max_new_tokens: int
-    temperature: float
-    min_p: float
-    stop: Sequence[str]
-    batch_size: int
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainSettings:
-    """How a model is fine-tuned on a subset; `scripts.lm.finetune_settings.FinetuneSettings` explains the terms.
-
-    max_steps: None = as many as `epochs` needs. lora: rank, alpha, dropout of adapters, by default over all
-    linear layers.
-    """
-
-    method: str
-    epochs: float
-    max_steps: int | None
-    learning_rate: float
-    schedule: str
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    batch_size: int
-    accumulation: int
-    max_tokens: int
-    loss_on: str
-    optimizer: str
-    activation_checkpointing: bool
-    lora: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        check_choice("finetune.method", self.method, ("full", "lora", "qlora"))
-        from scripts.lm.finetune_settings import check_lora
-
-        check_lora(self.lora, "finetune")
-
-    def for_finetune(self, dtype: str) -> FinetuneSettings:
-        """Return the same in the engine's terms; dtype `float32` also forbids bfloat16 arithmetic."""
-        from scripts.lm.finetune_settings import finetune_settings
-
-        return finetune_settings({**dataclasses.asdict(self), "tokenization": "separate"}, dtype, "finetune")
+    return finetune_settings({**settings.given(), "tokenization": "separate"}, dtype, "finetune")
 
 
 def nearest_examples(pool: np.ndarray, queries: np.ndarray, chosen: Sequence[int], k: int) -> list[list[int]]:
@@ -120,7 +64,7 @@ def nearest_examples(pool: np.ndarray, queries: np.ndarray, chosen: Sequence[int
 def shot_prompt(
     loaded: LoadedModel,
     prompt: Prompt,
-    shots: ShotSettings,
+    shots: Shots,
     row: Mapping[str, Any],
     examples: Sequence[Mapping[str, Any]],
     room: int,
@@ -151,7 +95,7 @@ def shortened(loaded: LoadedModel, text: str, room: int) -> str:
     return str(loaded.tokenizer.decode(ids[len(ids) - room + max(special, 0) :], skip_special_tokens=True))
 
 
-def prompt_room(loaded: LoadedModel, settings: AnswerSettings, limit: int) -> int:
+def prompt_room(loaded: LoadedModel, settings: Generate, limit: int) -> int:
     """Return the longest prompt in tokens. Raises `UserError` where the answer alone fills the window."""
     room = min(limit, loaded.window - settings.max_new_tokens)
     if room < 1:
@@ -186,7 +130,7 @@ def train_on(
     return loaded
 
 
-def answers_after(loaded: LoadedModel, prompts: Sequence[str], settings: AnswerSettings, seed: int) -> list[str]:
+def answers_after(loaded: LoadedModel, prompts: Sequence[str], settings: Generate, seed: int) -> list[str]:
     """Return an answer per prompt, stripped."""
     from scripts.lm.generate import generate
 

@@ -6,7 +6,6 @@ Two components, perplexity 15, random start with seed 42, learning rate 200, as 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -16,22 +15,13 @@ import numpy as np
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import generator
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import read_tensors
+from scripts.delift.settings_artifacts import MapSettings
 
 logger = logging.getLogger(__name__)
 
 PARTS = ("pool", "reference", "test")
-
-
-@dataclasses.dataclass(frozen=True)
-class MapSettings:
-    """max_points: points of one pair's map, drawn at random; perplexity, seed, learning_rate: of t-SNE."""
-
-    max_points: int
-    perplexity: float
-    seed: int
-    learning_rate: float
 
 
 def read_parts(folder: str) -> list[tuple[str, list[str], np.ndarray]]:
@@ -91,10 +81,10 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--pairs", nargs="+", required=True, help="names of the dataset pairs")
     parser.add_argument("--embeddings", nargs="+", required=True, help="folders of embed_examples, one per pair")
-    parser.add_argument("--settings", required=True, help="JSON: the fields of MapSettings")
+    parser.add_settings(MapSettings)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--maps-out", required=True, help="JSON: pair -> part -> ids, x, y")
     return parser.parse_args(argv)
@@ -103,7 +93,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Lay out every pair."""
     args = parse_args(argv)
-    settings = parse_settings(MapSettings, args.settings)
+    settings: MapSettings = args.settings
     if len(args.pairs) != len(args.embeddings):
         raise UserError(f"--embeddings: {len(args.embeddings)} folders for {len(args.pairs)} pairs; give one per pair")
     maps: Mapping[str, Any] = {

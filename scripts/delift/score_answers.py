@@ -18,50 +18,23 @@ from typing import Any, Callable, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_jsonl
 from scripts.common.metrics import metric_row, reason_row, write_metrics
-from scripts.common.settings import check_choice, parse_settings, settings_of
+from scripts.common.settings import check_choice
 from scripts.common.sizes import named_percent
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.delift.comparison import ANSWERS, GRADES, KINDS, LIKELIHOOD, setting_of
 from scripts.delift.judge_prompts import GRADE
+from scripts.delift.settings_learn import ScoreSettings
 from scripts.lm.judge import Item, judge_items, verdicts_of
-from scripts.lm.judge_backend import JudgeBackend, make_judge
+from scripts.lm.judge_backend import make_judge
 from scripts.lm.prompts import joined_instruction
 
 logger = logging.getLogger(__name__)
 
-MEASURES = tuple(name for names in KINDS.values() for name in names)
 UNSEEN = KINDS["words"]
 """Measures that know words only: an equal answer agrees wholly even where they see no word in it (an empty one)."""
 KEY = ("learning", "method", "percent", "seed", "id")
 UNGRADED = "the judge gave no readable grade, or there was no reference answer to compare with"
-
-
-class Judge(JudgeBackend):
-    """The config's `delift.judge`."""
-
-    section = "delift.judge"
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreSettings:
-    """How answers are measured.
-
-    measures: those of MEASURES to take. embed: pooling, max_tokens, batch_tokens of the embedding model. judge: keys of
-    `JudgeBackend`. known: the measure and the threshold from which on the model knows an answer (paper: 0.7), None
-    where that measure is not among these. likelihood: whether to keep the answers and the likelihood of the reference.
-    """
-
-    measures: Sequence[str]
-    embed: Mapping[str, Any]
-    judge: Mapping[str, Any]
-    known: Mapping[str, Any] | None
-    likelihood: bool
-
-    def __post_init__(self) -> None:
-        for name in self.measures:
-            check_choice("delift.measures", name, MEASURES)
-        if self.known:
-            check_choice("delift.known.measure", self.known["measure"], tuple(self.measures))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +76,8 @@ def measure(
         from scripts.lm.load import load_model
 
         loaded = load_model(**embedder)
-        sizes = {key: settings.embed[key] for key in ("max_tokens", "batch_tokens")}
-        pooling = settings.embed["pooling"]
+        sizes = {"max_tokens": settings.embed.max_tokens, "batch_tokens": settings.embed.batch_tokens}
+        pooling = settings.embed.pooling
         if "bge_cosine" in settings.measures:
             found["bge_cosine"] = cosine_to_reference(loaded, answers, references, pooling=pooling, **sizes)
         if "bert_score" in settings.measures:
@@ -119,9 +92,8 @@ def measure(
 
 def grades(items: Sequence[Item], settings: ScoreSettings, device: str, threads: int) -> list[float | None]:
     """Return the judge's grade of each item; the reference judge grades nothing without a reference answer."""
-    backend = settings_of(Judge, settings.judge, "--settings: judge")
-    judge = make_judge(backend, device=device, threads=threads, grade_template=GRADE)
-    verdicts = verdicts_of(backend.backend, items, lambda some: judge_items(judge, some))
+    judge = make_judge(settings.judge, device=device, threads=threads, grade_template=GRADE)
+    verdicts = verdicts_of(settings.judge.backend, items, lambda some: judge_items(judge, some))
     return [None if verdict is None else verdict.value for verdict in verdicts]
 
 
@@ -169,8 +141,8 @@ def scored(
         measures = {name: None if column[place] is None else float(column[place]) for name, column in values.items()}
         kept = dict(row) if settings.likelihood else {key: row[key] for key in KEY}
         if settings.known:
-            value = measures[settings.known["measure"]]
-            kept["known"] = value is not None and value >= settings.known["threshold"]
+            value = measures[settings.known.measure]
+            kept["known"] = value is not None and value >= settings.known.threshold
         done.append({**kept, **measures})
     return done
 
@@ -221,7 +193,7 @@ def measured_rows(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--answers", nargs="+", required=True, help="folders of evaluate_subsets")
     parser.add_argument("--test", required=True, help="JSONL, schema instruction")
     parser.add_argument("--paper", required=True, help="for the long schema")
@@ -232,7 +204,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--device", required=True, help="of the embedding model and of a local judge")
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--settings", required=True, help="JSON: the fields of ScoreSettings")
+    parser.add_settings(ScoreSettings)
     parser.add_argument("--scored-out", required=True, help="JSONL: every answer with its measures")
     parser.add_argument("--measured-out", required=True, help="CSV in the long schema")
     return parser.parse_args(argv)
@@ -241,7 +213,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and summarise."""
     args = parse_args(argv)
-    settings = parse_settings(ScoreSettings, args.settings)
+    settings: ScoreSettings = args.settings
+    if settings.known:
+        check_choice("--settings.known.measure", settings.known.measure, settings.measures)
     if set(KINDS["similarity"]) & set(settings.measures) and not args.embedder:
         raise UserError(f"--embedder: {', '.join(settings.measures)}: needed for these measures; give the model")
     logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch

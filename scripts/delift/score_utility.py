@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import write_array
 from scripts.data.schemas import read_examples
-from scripts.delift.utility import UtilityScorer, UtilitySettings
+from scripts.delift.settings_choose import UtilitySettings
+from scripts.delift.utility import UtilityScorer
 from scripts.delift.utility_prompts import describe
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.lm.shards import digest_of, digest_of_code, score_in_chunks, scratch_folder
@@ -32,14 +33,14 @@ logger = logging.getLogger(__name__)
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--pool", required=True, help="candidates: instruction rows (JSON lines)")
     parser.add_argument("--reference", help="query set (stage 2) or data at hand (stage 3), in the same form")
     parser.add_argument("--targets", required=True, help="what is to be predicted: the pool itself or a validation set")
     parser.add_argument("--start", required=True, type=int, help="first column of the block, counted from 0")
     parser.add_argument("--stop", required=True, type=int, help="column after the last one; may be past the end")
     add_model_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: the fields of UtilitySettings")
+    parser.add_settings(UtilitySettings)
     parser.add_argument("--block-out", required=True, help="utilities before scaling, (columns, targets) float32 .npy")
     parser.add_argument("--summary-out", required=True, help="JSON: which columns and targets, counts, distances")
     parser.add_argument("--run-out", required=True, help="JSON: seconds that scoring took")
@@ -79,7 +80,7 @@ def score_block(
             {"id": row["id"], "n_tokens": int(n), "distance": round(float(distance), 9)}
             for row, n, distance in zip(targets, scorer.n_tokens, scorer.distances)
         ],
-        "settings": dataclasses.asdict(settings),
+        "settings": settings.given(),
         **counts,
     }
     return block, summary, folder
@@ -93,7 +94,7 @@ def _key(loaded: LoadedModel, scorer: UtilityScorer, examples: Sequence[tuple[in
     from scripts.lm.checkpoints import digest_of_model
 
     return {
-        "settings": dataclasses.asdict(scorer.settings),
+        "settings": scorer.settings.given(),
         "examples": digest_of([list(ids) for ids in examples]),
         "targets": digest_of([list(map(list, dataclasses.astuple(target))) for target in scorer.targets]),
         "model": digest_of_model(loaded.model),
@@ -106,7 +107,7 @@ def _key(loaded: LoadedModel, scorer: UtilityScorer, examples: Sequence[tuple[in
 def main(argv: Sequence[str] | None = None) -> None:
     """Score one block and write it with its summary."""
     args = parse_args(argv)
-    settings = parse_settings(UtilitySettings, args.settings)
+    settings: UtilitySettings = args.settings
     columns = read_columns(args.pool, args.reference)
     targets = read_examples(args.targets, "instruction")
     if not 0 <= args.start < min(args.stop, len(columns)):

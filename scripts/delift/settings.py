@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Mapping, Type
+from typing import Annotated, Mapping, Type
 
 from scripts.common.fields import Settings, Slug, setting
 from scripts.delift.settings_artifacts import (
@@ -16,7 +16,7 @@ from scripts.delift.settings_artifacts import (
 )
 from scripts.delift.settings_choose import Baselines, Embed, Method, Shots, Utility
 from scripts.delift.settings_data import Limits, Pair
-from scripts.delift.settings_learn import Finetune, Generate, Judge, Known, Seeds
+from scripts.delift.settings_learn import Finetune, Generate, Judge, Known, Measures, Seeds
 
 
 class Delift(Settings):
@@ -51,14 +51,7 @@ class Delift(Settings):
     shots: Shots
     finetune: Finetune
     generate: Generate
-    measures: list[
-        Annotated[
-            Literal["exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score"],
-            setting(
-                "one of: measures taken of each answer",
-            ),
-        ]
-    ] = setting("measures taken of each answer", min_length=1, unique=True)
+    measures: Measures
     known: Known
     judge: Judge
     table_1: Table = setting("stage 1 on MixInstruct", source="DELIFT, table 1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Mapping
 
 from scripts.common.fields import Settings, setting
 
@@ -47,19 +47,28 @@ class Also(Settings):
     percent: int = setting("percent of the pool", unit="% of the pool", ge=1, le=100)
 
 
-class Table(Settings):
-    """A table of results."""
+class Shown(Settings):
+    """What a table or figure shows."""
 
     not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
     runs: list[Run] = setting("what is compared", unique=True)
+    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+
+
+class ShownLearnt(Shown):
+    """What is shown of models that have learnt."""
+
     learnings: list[Learning] = setting(
         "ways of learning: icl in context, peft adapters, fft all weights",
         source="DELIFT, section 4",
         min_length=1,
         unique=True,
     )
-    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
-    also: list[Also] = setting("further rows at another size")
+
+
+class ShownMeasured(ShownLearnt):
+    """What is shown of their answers."""
+
     metrics: list[Metric] = setting(
         "columns; known_share is the share of answers that reach delift.known, the last one the likelihood of "
         "the reference",
@@ -68,27 +77,21 @@ class Table(Settings):
     )
 
 
-class TableSelectionQuality(Settings):
-    """What is chosen, held against what is known of the pool (beyond the paper)."""
+class Table(ShownMeasured):
+    """A table of results."""
 
-    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
-    runs: list[Run] = setting("what is compared", unique=True)
-    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
     also: list[Also] = setting("further rows at another size")
 
 
-class FigureSubsetSize(Settings):
+class TableSelectionQuality(Shown):
+    """What is chosen, held against what is known of the pool (beyond the paper)."""
+
+    also: list[Also] = setting("further rows at another size")
+
+
+class FigureSubsetSize(ShownMeasured):
     """Result by size of the subset (DELIFT, ablation)."""
 
-    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
-    runs: list[Run] = setting("what is compared", unique=True)
-    learnings: list[Learning] = setting(
-        "ways of learning: icl in context, peft adapters, fft all weights",
-        source="DELIFT, section 4",
-        min_length=1,
-        unique=True,
-    )
-    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
     percents: list[
         Annotated[
             int,
@@ -100,57 +103,35 @@ class FigureSubsetSize(Settings):
             ),
         ]
     ] = setting("sizes, percent of the pool", min_length=1, unique=True)
-    metrics: list[Metric] = setting(
-        "columns; known_share is the share of answers that reach delift.known, the last one the likelihood of "
-        "the reference",
-        min_length=1,
-        unique=True,
-    )
 
 
-class FigureLaj(Settings):
+class FigureLaj(ShownLearnt):
     """Distribution of the judge's grades (DELIFT)."""
 
-    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
-    runs: list[Run] = setting("what is compared", unique=True)
-    learnings: list[Learning] = setting(
-        "ways of learning: icl in context, peft adapters, fft all weights",
-        source="DELIFT, section 4",
-        min_length=1,
-        unique=True,
-    )
-    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
 
-
-class FigureStages(Settings):
+class FigureStages(ShownMeasured):
     """Results of all stages with their intervals (beyond the paper)."""
 
-    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
-    runs: list[Run] = setting("what is compared", unique=True)
-    learnings: list[Learning] = setting(
-        "ways of learning: icl in context, peft adapters, fft all weights",
-        source="DELIFT, section 4",
-        min_length=1,
-        unique=True,
-    )
-    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
-    metrics: list[Metric] = setting(
-        "columns; known_share is the share of answers that reach delift.known, the last one the likelihood of "
-        "the reference",
-        min_length=1,
-        unique=True,
-    )
 
-
-class TableTime(Settings):
+class TableTime(Shown):
     """Wall-clock time of choosing (third version of the paper)."""
 
-    not_run: str | None = setting("why the artifact is left out of this tier; null runs it", min_length=1)
-    runs: list[Run] = setting("what is compared", unique=True)
-    methods: list[MethodName] = setting("rows in their order", min_length=1, unique=True)
+
+class MapSettings(Settings):
+    """Maps of the examples, on the interactive page: settings of `scripts.delift.map_examples`."""
+
+    max_points: int = setting("points of a map, drawn at random", unit="points", ge=10)
+    perplexity: float = setting("of t-SNE", source="released code: 15", gt=0)
+    seed: int = setting("of t-SNE", source="released code: 42", ge=0)
+    learning_rate: float = setting("of t-SNE", source="released code: 200", gt=0)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["delift"]["viewer"])
 
 
-class Viewer(Settings):
+class Viewer(MapSettings):
     """The interactive page."""
 
     percents: list[
@@ -164,7 +145,3 @@ class Viewer(Settings):
             ),
         ]
     ] = setting("sizes of the view of gain and information, percent of the pool", min_length=1, unique=True)
-    max_points: int = setting("points of a map, drawn at random", unit="points", ge=10)
-    perplexity: float = setting("of t-SNE", source="released code: 15", gt=0)
-    seed: int = setting("of t-SNE", source="released code: 42", ge=0)
-    learning_rate: float = setting("of t-SNE", source="released code: 200", gt=0)

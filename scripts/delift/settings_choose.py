@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Mapping
 
-from scripts.common.fields import Settings, optional, setting
+from scripts.common.fields import Settings, Share, optional, setting
+from scripts.common.prompt_settings import BatchTokens, PromptTemplates
+from scripts.lm.warmup_settings import WarmupSettings
 
 
 class SpecialTokens(Settings):
@@ -23,35 +25,79 @@ class Templates(Settings):
     query: str = setting("what follows the example; has {prompt}")
 
 
-class Utility(Settings):
-    """The pairwise in-context utility (DELIFT, section 3.1)."""
+class UtilityTerms(Settings):
+    """What a utility depends on besides model, data and prompt."""
 
     distance: Literal["euclidean", "exponential"] = setting(
         "difference of distances, or its exponential",
         source="released code offers both",
     )
     max_tokens: int = setting("longest sequence", source="released code: 2048", unit="tokens", ge=2)
-    block_size: int = setting("candidates a job", unit="candidates", ge=1)
     released_truncation: bool = setting("cut as the released code does, which loses the longest item's last tokens")
     released_batch: int = setting("batch by which the released truncation goes", source="released code: 32", ge=1)
     special_tokens: SpecialTokens
     templates: Templates
 
 
-class Embed(Settings):
-    """Static embeddings: DELIFT (SE), DEFT-UCS, neighbours in context, similarity of answers."""
+class Utility(UtilityTerms):
+    """The pairwise in-context utility (DELIFT, section 3.1)."""
 
-    model: str = setting("embedding model (DELIFT: bge-large-en-v1.5), a row of config/models.yaml", registry="models")
+    block_size: int = setting("candidates a job", unit="candidates", ge=1)
+
+
+class UtilitySettings(UtilityTerms):
+    """Settings of `scripts.delift.score_utility`."""
+
+    prompt: PromptTemplates
+    batch_tokens: BatchTokens
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        own = config["delift"]
+        return cls.kept(config["compute"], own["utility"], {"prompt": config["prompts"][own["prompt"]]})
+
+
+class Vectors(Settings):
+    """How a text becomes a vector."""
+
     pooling: Literal["first", "mean", "mean_with_padding"] = setting(
         "first token's state (DELIFT), or mean over the tokens",
     )
-    normalise: bool = setting("scale vectors to length 1", source="DELIFT: yes")
     max_tokens: int = setting("longer texts are cut", source="BGE: 512", unit="tokens", ge=1)
-    output: str = setting("text added to a prompt, with {output}; empty leaves the answer out")
+
+
+class EmbedTerms(Vectors):
+    """What the vector of an example depends on besides model and prompt."""
+
+    normalise: bool = setting("scale vectors to length 1", source="DELIFT: yes")
+    output: str = setting(
+        "text added to a prompt, with {output}; empty leaves the answer out",
+        pattern=r"^$|\{output\}",
+    )
+
+
+class Embed(EmbedTerms):
+    """Static embeddings: DELIFT (SE), DEFT-UCS, neighbours in context, similarity of answers."""
+
+    model: str = setting("embedding model (DELIFT: bge-large-en-v1.5), a row of config/models.yaml", registry="models")
     metric: Literal["cosine", "euclidean"] = setting(
         "kernel of DELIFT (SE): cosine (paper) or Euclidean distance",
         source="README of the released code",
     )
+
+
+class EmbedSettings(EmbedTerms):
+    """Settings of `scripts.delift.embed_examples`."""
+
+    prompt: PromptTemplates
+    batch_tokens: BatchTokens
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        own = config["delift"]
+        return cls.kept(config["compute"], own["embed"], {"prompt": config["prompts"][own["prompt"]]})
 
 
 class SelectIt(Settings):
@@ -79,30 +125,10 @@ class SelectIt(Settings):
     )
 
 
-class Less(Settings):
+class Less(WarmupSettings):
     """LESS."""
 
-    warmup_fraction: float = setting(
-        "share of the pool that warms the adapters up",
-        source="LESS: 0.05",
-        unit="share, 0 to 1",
-        gt=0,
-        le=1,
-    )
-    epochs: int = setting("epochs of the warm-up, each with a checkpoint", source="LESS: 4", unit="epochs", ge=1)
-    learning_rate: float = setting("of the warm-up", source="LESS: 2e-5", gt=0)
-    batch_size: int = setting("of the warm-up", source="LESS: 32", ge=1)
-    lora_rank: int = setting("rank of the warm-up's adapters", source="LESS: 128", ge=1)
-    lora_alpha: float = setting("numerator of their scale", source="LESS: 512", gt=0)
-    lora_dropout: float = setting(
-        "dropout probability before them",
-        source="LESS: 0.1",
-        unit="share, 0 to 1",
-        ge=0,
-        lt=1,
-    )
     dimension: int = setting("of the random projection of gradients", source="LESS: 8192", ge=1)
-    max_tokens: int = setting("longest example in tokens", source="LESS: 2048", unit="tokens", ge=2)
 
 
 class Baselines(Settings):
@@ -111,6 +137,21 @@ class Baselines(Settings):
     ifd: bool = setting("also score the instruction-following difficulty", source="Superfiltering")
     selectit: SelectIt | None = setting("SelectIT; null leaves it out")
     less: Less | None = setting("LESS; null leaves it out")
+
+
+class BaselineSettings(Baselines):
+    """Settings of `scripts.delift.score_baselines`."""
+
+    prompt: PromptTemplates
+    seed: int = setting("of LESS, and of the requests that SelectIT as released draws", ge=0)
+    batch_tokens: BatchTokens
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        own = config["delift"]
+        prompt = {"prompt": config["prompts"][own["prompt"]]}
+        return cls.kept(config["compute"], config["data"], own["baselines"], prompt)
 
 
 class Method(Settings):
@@ -134,12 +175,7 @@ class Method(Settings):
     )
     epsilon: float = optional("of the stochastic optimiser", unit="share, 0 to 1", gt=0, lt=1)
     clusters: int = optional("of DEFT-UCS (7)", ge=1)
-    near_share: float = optional(
-        "of DEFT-UCS: share of a cluster's quota taken near its centre (0.5)",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    near_share: Share = optional("of DEFT-UCS: share of a cluster's quota taken near its centre (0.5)")
     order: Literal["highest", "lowest"] = optional(
         "which end of a score is taken, the highest unless this says lowest",
         source="released SelectIT: lowest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from scripts.common.fields import Settings, setting
+from scripts.common.fields import Settings, Share, setting
 
 
 class Part(Settings):
@@ -15,15 +15,12 @@ class Part(Settings):
         min_length=1,
     )
     split: str = setting("split of that dataset", min_length=1)
-    from_: float = setting(
+    from_: Share = setting(
         "where the part begins, as a share of the split's rows in their order",
         source="released code: 70/20/10 of a single split",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
         alias="from",
     )
-    to: float = setting("where the part ends, as a share of the split's rows", unit="share, 0 to 1", ge=0, le=1)
+    to: Share = setting("where the part ends, as a share of the split's rows")
 
 
 class Rows(Settings):

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Mapping
 
-from scripts.common.fields import Settings, setting
+from scripts.common.fields import Settings, Share, setting
+from scripts.common.prompt_settings import BatchTokens, PromptTemplates
+from scripts.delift.settings_choose import Shots, Vectors
+from scripts.lm.judge_settings import JudgeBackend
 from scripts.lm.optimizer_options import Schedule
+
+Measure = Literal["exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score"]
+Measures = Annotated[
+    list[Annotated[Measure, setting("one of: measures taken of each answer")]],
+    setting("measures taken of each answer", min_length=1, unique=True),
+]
 
 
 class Lora(Settings):
@@ -63,12 +72,9 @@ class Generate(Settings):
 
     max_new_tokens: int = setting("longest answer", source="released code: 150", unit="tokens", ge=1)
     temperature: float = setting("0 takes the likeliest token", source="released code: 0.2", ge=0)
-    min_p: float = setting(
+    min_p: Share = setting(
         "least probability as a share of the likeliest token's",
         source="released code: 0.1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     stop: list[Annotated[str, setting("one of: texts before which an answer ends", min_length=1)]] = setting(
         "texts before which an answer ends",
@@ -81,42 +87,56 @@ class Generate(Settings):
     )
 
 
+class EvaluateSettings(Settings):
+    """Settings of `scripts.delift.evaluate_subsets`."""
+
+    prompt: PromptTemplates
+    shots: Shots
+    finetune: Training
+    generate: Generate
+    batch_tokens: BatchTokens
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], learning: str = "peft") -> dict[str, Any]:
+        """Return what a config holds for one way of learning: icl, peft or fft."""
+        own = config["delift"]
+        prompt = own["prompt"] if learning == "icl" else own["finetune"]["prompt"]
+        tuned = {"finetune": own["finetune"]["fft" if learning == "fft" else "peft"]}
+        return cls.kept(config["compute"], own, {"prompt": config["prompts"][prompt]}, tuned)
+
+
 class Known(Settings):
     """When a model knows an answer (README of the released code)."""
 
-    measure: Literal["exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score"] = setting(
-        "one of delift.measures",
-    )
+    measure: Measure = setting("one of delift.measures")
     threshold: float = setting("least value", source="released code: 0.7")
 
 
-class Judge(Settings):
+class Judge(JudgeBackend):
     """The judge of answers, LAJ (DELIFT: Prometheus-7b-v2.0, grades 1 to 5)."""
 
-    backend: Literal["openai", "local", "reference"] = setting(
-        "openai: any compatible endpoint; local: a model here; reference: offline, agreement with the reference answer",
-    )
-    model: str = setting(
-        "name at the endpoint; of a local one its name in config/models.yaml, or a folder or hub id",
-        min_length=1,
-    )
-    base_url: str | None = setting("another OpenAI-compatible endpoint")
-    key_variable: str = setting("environment variable with the endpoint's key; empty sends none")
-    max_new_tokens: int = setting("longest judgement", unit="tokens", ge=1)
-    cache: str = setting("folder of the endpoint's answers", min_length=1)
-    timeout_s: float = setting("seconds to wait for an answer", unit="s", gt=0)
-    attempts: int = setting("times to ask", unit="times", ge=1)
-    parallel: int = setting("questions an endpoint is asked at the same time", unit="questions", ge=1)
-    price_in: float = setting(
-        "price of a million tokens read, for the cost said beforehand",
-        unit="currency units per million tokens",
-        ge=0,
-    )
-    price_out: float = setting("price of a million tokens written", unit="currency units per million tokens", ge=0)
-    parameters: dict[str, Any] = setting(
-        "further fields of each request to an endpoint, or others in place of max_tokens and temperature; null "
-        "leaves one out",
-    )
+
+class AnswerVectors(Vectors):
+    """How answers are compared by their meaning."""
+
+    batch_tokens: BatchTokens
+
+
+class ScoreSettings(Settings):
+    """Settings of `scripts.delift.score_answers`."""
+
+    measures: Measures
+    embed: AnswerVectors
+    judge: Judge
+    known: Known | None = setting("when a model knows an answer; null where its measure is not among these")
+    likelihood: bool = setting("keep the answers and the likelihood of the reference")
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them: all measures at once, which the workflow takes in several jobs."""
+        own = config["delift"]
+        vectors = AnswerVectors.kept(config["compute"], own["embed"])
+        return cls.kept(own, {"embed": vectors, "likelihood": True})
 
 
 class Seeds(Settings):

@@ -13,45 +13,15 @@ Each example is run once and all targets follow behind it (`scripts.lm.score`).
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from scripts.common.errors import UserError
-from scripts.common.settings import check_choice
+from scripts.delift.settings_choose import UtilitySettings
 from scripts.delift.utility_prompts import Encoder, Target, cut, released_limits
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
-
-DISTANCES = ("euclidean", "exponential")
-
-
-@dataclasses.dataclass(frozen=True)
-class UtilitySettings:
-    """What the utilities depend on, besides the model.
-
-    prompt: templates that turn an instruction row into `{prompt}`; templates, special_tokens: see
-    `scripts.delift.utility_prompts`. distance: euclidean or exponential. max_tokens: longer sequences are cut at the
-    end (2048 as released). released_truncation, released_batch: cut as the released code does, and the size of its
-    batches. batch_tokens: tokens of one forward pass (speed and memory only).
-    """
-
-    prompt: Mapping[str, Any]
-    templates: Mapping[str, str]
-    special_tokens: Mapping[str, str]
-    distance: str
-    max_tokens: int
-    released_truncation: bool
-    released_batch: int
-    batch_tokens: int
-
-    def __post_init__(self) -> None:
-        check_choice("distance", self.distance, DISTANCES)
-        for name in ("max_tokens", "released_batch", "batch_tokens"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise UserError(f"{name}: {getattr(self, name)!r} is not a whole number >= 1")
 
 
 class UtilityScorer:
@@ -65,7 +35,7 @@ class UtilityScorer:
         from scripts.lm.score import Scorer
 
         self.settings = settings
-        self.encoder = Encoder(loaded.tokenizer, settings.prompt, settings.templates, settings.special_tokens)
+        self.encoder = Encoder(loaded.tokenizer, settings)
         self.targets = [self.encoder.target(row) for row in targets]
         self.limit = min(settings.max_tokens, loaded.window)
         self._alone_caps, self._caps = self._caps_of(self.targets)

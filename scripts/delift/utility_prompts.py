@@ -13,45 +13,22 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from scripts.common.errors import UserError, did_you_mean
-from scripts.common.settings import check_choice
+from scripts.common.errors import UserError
+from scripts.delift.settings_choose import SpecialTokens, Templates, UtilitySettings
 from scripts.lm.prompts import Prompt, fill, plain_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PLACES = {"alone": ("prompt",), "example": ("prompt", "response"), "query": ("prompt",)}
-SPECIAL_TOKENS = {"before": ("none", "bos"), "between": ("none", "eos"), "after": ("none", "eos")}
 
 
-@dataclasses.dataclass(frozen=True)
-class Templates:
-    """Texts with `{prompt}` (and `{response}` in `example`) as places to fill; see the module's docstring."""
-
-    alone: str
-    example: str
-    query: str
-
-    @classmethod
-    def from_config(cls, templates: Mapping[str, str]) -> Templates:
-        """Build them from the config's map. Raises `UserError` for a missing or unknown key or place."""
-        for key in templates:
-            if key not in PLACES:
-                raise UserError(
-                    f"templates: unknown key '{key}'{did_you_mean(key, list(PLACES))}; use {', '.join(PLACES)}"
-                )
-        for key, places in PLACES.items():
-            if key not in templates:
-                raise UserError(f"templates: key '{key}' is missing; expected {', '.join(PLACES)}")
-            for place in places:
-                if f"{{{place}}}" not in templates[key]:
-                    raise UserError(f"templates: '{key}' has no place {{{place}}}; put it in")
-        return cls(**templates)
-
-    @property
-    def tail(self) -> str:
-        """Return the text of `example` behind its last place: what stands just before the seam."""
-        return self.example[self.example.rindex("}") + 1 :]
+def check_places(templates: Templates) -> None:
+    """Raise `UserError` for a template without one of its places `{prompt}`, `{response}`."""
+    for key, places in PLACES.items():
+        for place in places:
+            if f"{{{place}}}" not in getattr(templates, key):
+                raise UserError(f"templates: '{key}' has no place {{{place}}}; put it in")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,17 +46,12 @@ class Target:
 class Encoder:
     """Turns rows into token ids with one tokenizer. Raises `UserError` where the tokenizer cannot do what is asked."""
 
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        prompt: Mapping[str, Any],
-        templates: Mapping[str, str],
-        special_tokens: Mapping[str, str],
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, settings: UtilitySettings) -> None:
+        check_places(settings.templates)
         self.tokenizer = tokenizer
-        self.prompt = Prompt.from_config(prompt).of(tokenizer)
-        self.templates = Templates.from_config(templates)
-        self.special = _special_ids(tokenizer, special_tokens)
+        self.prompt = Prompt.from_config(settings.prompt.given()).of(tokenizer)
+        self.templates = settings.templates
+        self.special = _special_ids(tokenizer, settings.special_tokens)
         if not tokenizer.is_fast:
             raise UserError("tokenizer: it gives no character positions; use a model with a fast tokenizer")
 
@@ -87,7 +59,8 @@ class Encoder:
         """Return a target's token ids."""
         text = self.prompt.query(row)
         alone = plain_ids(self.tokenizer, fill(self.templates.alone, prompt=text))
-        stub = f"x{self.templates.tail}"  # what stands before the seam decides nothing behind it but spaces
+        shown = self.templates.example
+        stub = f"x{shown[shown.rindex('}') + 1 :]}"  # what stands before the seam decides nothing behind it but spaces
         query = self._split(stub, fill(self.templates.query, prompt=text))[1]
         response = plain_ids(self.tokenizer, self.prompt.response(row))
         before, between, after = (self.special[name] for name in ("before", "between", "after"))
@@ -126,17 +99,13 @@ class Encoder:
         return list(ids[:n_before]), list(ids[n_before:])
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase, wanted: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+def _special_ids(tokenizer: PreTrainedTokenizerBase, wanted: SpecialTokens) -> dict[str, tuple[int, ...]]:
     """Return the token ids to put before, between and after."""
-    for key in wanted:
-        if key not in SPECIAL_TOKENS:
-            raise UserError(f"special_tokens: unknown key '{key}'{did_you_mean(key, list(SPECIAL_TOKENS))}")
     ids: dict[str, tuple[int, ...]] = {}
-    for key, known in SPECIAL_TOKENS.items():
-        check_choice(f"special_tokens.{key}", wanted.get(key), known)
-        token = {"none": None, "bos": tokenizer.bos_token_id, "eos": tokenizer.eos_token_id}[wanted[key]]
-        if wanted[key] != "none" and token is None:
-            raise UserError(f"special_tokens.{key}: the tokenizer has no {wanted[key]} token; set it to none")
+    for key, name in wanted.given().items():
+        token = {"none": None, "bos": tokenizer.bos_token_id, "eos": tokenizer.eos_token_id}[name]
+        if name != "none" and token is None:
+            raise UserError(f"special_tokens.{key}: the tokenizer has no {name} token; set it to none")
         ids[key] = () if token is None else (token,)
     return ids
 

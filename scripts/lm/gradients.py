@@ -18,6 +18,7 @@ from scripts.common.errors import UserError
 from scripts.common.seeding import generator, seed_all
 from scripts.common.sizes import subset_size
 from scripts.lm.loop import update_weights
+from scripts.lm.warmup_settings import WarmupSettings
 
 if TYPE_CHECKING:
     import torch
@@ -31,32 +32,6 @@ EPSILON = 1e-8
 VALUES_AT_ONCE = 1 << 24  # gradient entries held before they are projected
 
 Projection = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class WarmupSettings:
-    """LESS' warm-up: share of the pool, epochs (a checkpoint after each), Adam's peak rate, batch, adapters.
-
-    max_tokens: longer examples are cut at the end.
-    """
-
-    warmup_fraction: float
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    lora_rank: int
-    lora_alpha: float
-    lora_dropout: float
-    max_tokens: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.warmup_fraction <= 1:
-            raise UserError(f"less.warmup_fraction: {self.warmup_fraction} is outside (0, 1]")
-        for name in ("epochs", "batch_size", "lora_rank", "max_tokens"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise UserError(f"less.{name}: {getattr(self, name)!r} is not a whole number >= 1")
-        if not self.learning_rate > 0:
-            raise UserError(f"less.learning_rate: {self.learning_rate} is not above 0")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, ClassVar, Mapping
-
-from scripts.common.errors import UserError, did_you_mean
 from scripts.lm.judge import Judge, Template, Writer, WritingJudge
+from scripts.lm.judge_settings import JudgeBackend
 
-BACKENDS = ("openai", "local", "reference")
 OPENAI_URL = "https://api.openai.com/v1"
 JUDGE_BATCH = 8  # answers a local judge reads at a time; the verdicts do not depend on it
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class JudgeBackend:
-    """A paper's `judge` in the config.
-
-    backend: openai (any compatible endpoint), local (a model that writes its verdict) or reference (offline, agreement
-    with the reference answer). model: its name at the endpoint, or the folder or hub id of a local one. cache: folder
-    of the endpoint's answers. parallel: questions asked at the same time; price_in, price_out: currency units per
-    million tokens read and written, for the cost that the log says beforehand. parameters: further fields of each
-    request to an endpoint, or others in place of the usual ones; null leaves one out. `section` is where these keys
-    stand in the config, for messages.
-    """
-
-    section: ClassVar[str] = "judge"
-
-    backend: str
-    model: str
-    base_url: str | None
-    key_variable: str
-    max_new_tokens: int
-    cache: str
-    timeout_s: float
-    attempts: int
-    parallel: int = 4
-    price_in: float = 0.0
-    price_out: float = 0.0
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            hint = did_you_mean(self.backend, BACKENDS)
-            raise UserError(f"{self.section}.backend: '{self.backend}' is not one of {', '.join(BACKENDS)}{hint}")
 
 
 def make_judge(

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from scripts.common.fields import Settings, changes_of, setting
+from scripts.common.fields import Settings, Share, changes_of, setting
 from scripts.lm.optimizer_options import DecayRule, EpsilonRule
 
 DistillerName = Annotated[str, setting("a distiller", key_of="mend.variants")]
+AdamEpsilon = Annotated[
+    EpsilonRule,
+    setting(
+        "AdamW adds epsilon before the bias correction and decays after the step (MEND's and MetaICL's released "
+        "code), or after and before (torch)",
+    ),
+]
+Decaying = Annotated[
+    DecayRule,
+    setting(
+        "which weights decay",
+        source=(
+            "MEND: all but biases and norms; MetaICL: all but names with bias or LayerNorm.weight, so GPT-2's norms do"
+        ),
+    ),
+]
 
 
 class Distill(Settings):
@@ -26,25 +42,14 @@ class Distill(Settings):
         source="MEND: 5e-5 in stage 1, 1e-5 in stage 2",
         gt=0,
     )
-    warmup_ratio: float = setting(
+    warmup_ratio: Share = setting(
         "share of the steps over which the learning rate rises",
         source="MEND: 0",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     weight_decay: float = setting("AdamW's weight decay", source="MEND: 0", ge=0)
     max_grad_norm: float = setting("norm at which gradients are clipped", source="Trainer's default: 1", gt=0)
-    adam_epsilon_rule: EpsilonRule = setting(
-        "AdamW adds epsilon before the bias correction and decays after the step (MEND's and MetaICL's released "
-        "code), or after and before (torch)",
-    )
-    weight_decay_on: DecayRule = setting(
-        "which weights decay",
-        source=(
-            "MEND: all but biases and norms; MetaICL: all but names with bias or LayerNorm.weight, so GPT-2's norms do"
-        ),
-    )
+    adam_epsilon_rule: AdamEpsilon
+    weight_decay_on: Decaying
     n_vectors: int = setting("L, distilled vectors that stand for the demonstrations", source="MEND: 100", ge=1)
     pooler: Literal["auto", "none", "tanh", "linear"] = setting(
         "layer between distiller and language model; auto: tanh where their widths differ",
@@ -145,24 +150,11 @@ class Tune(Settings):
     batch_size: int = setting("examples in a step and device", unit="examples", ge=1)
     accumulation: int = setting("steps whose gradients are added up", unit="steps", ge=1)
     learning_rate: float = setting("peak learning rate", source="MetaICL: 1e-5", gt=0)
-    warmup_ratio: float = setting(
-        "share of the steps over which the learning rate rises",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    warmup_ratio: Share = setting("share of the steps over which the learning rate rises")
     weight_decay: float = setting("AdamW's weight decay", ge=0)
     max_grad_norm: float = setting("norm at which gradients are clipped", gt=0)
-    adam_epsilon_rule: EpsilonRule = setting(
-        "AdamW adds epsilon before the bias correction and decays after the step (MEND's and MetaICL's released "
-        "code), or after and before (torch)",
-    )
-    weight_decay_on: DecayRule = setting(
-        "which weights decay",
-        source=(
-            "MEND: all but biases and norms; MetaICL: all but names with bias or LayerNorm.weight, so GPT-2's norms do"
-        ),
-    )
+    adam_epsilon_rule: AdamEpsilon
+    weight_decay_on: Decaying
     average: Literal["tokens", "examples"] = setting(
         "what the loss of a batch is the mean of: all answer tokens (MEND's released code) or examples",
         source="MetaICL's",
@@ -180,10 +172,7 @@ class PromptTuning(Settings):
     steps: int = setting("optimizer steps", source="not in the sources", unit="steps", ge=1)
     batch_size: int = setting("examples in a step", unit="examples", ge=1)
     learning_rate: float = setting("learning rate", source="not in the sources", gt=0)
-    adam_epsilon_rule: EpsilonRule = setting(
-        "AdamW adds epsilon before the bias correction and decays after the step (MEND's and MetaICL's released "
-        "code), or after and before (torch)",
-    )
+    adam_epsilon_rule: AdamEpsilon
     start: Literal["vocabulary", "normal"] = setting("where the vectors start")
     n_examples: int | None = setting("shots it learns from; null takes the whole file", source="MetaICL: 16", ge=1)
     tables_at_once: int = setting("tables trained side by side; changes speed, not results", ge=1)

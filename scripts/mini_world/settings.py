@@ -1,10 +1,10 @@
-"""Settings of the shipped small models: how they are trained and examined."""
+"""Settings of the shipped small models (config/mini_world.yaml): how they are trained and examined."""
 
 from __future__ import annotations
 
 from typing import Annotated, Mapping, Type
 
-from scripts.common.fields import Name, Settings, changes_of, setting
+from scripts.common.fields import Name, Settings, Share, changes_of, setting
 from scripts.data.settings import SyntheticMetaTasks
 from scripts.mend.settings_train import Distill
 
@@ -73,148 +73,78 @@ class Mixture(Settings):
             ),
         ]
     ] = setting("how often each layout of classification documents is used", min_length=3, max_length=3)
-    scrambled_share: float = setting(
-        "classification documents whose classes are random groups of trained topics' words, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
+    scrambled_share: Share = setting(
+        "classification documents whose classes are random groups of trained topics' words",
     )
     author_documents: int = setting("author documents a step", ge=0)
     author_tokens: int = setting("longest author document, tokens", unit="tokens", ge=1)
-    short_share: float = setting(
-        "author documents with one or two examples, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    neutral_share: float = setting(
-        "author documents with neutral instruction words, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    careful_known: float = setting(
-        "careful authors among known instructions, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    careful_neutral: float = setting(
-        "careful authors among neutral instructions, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    short_share: Share = setting("author documents with one or two examples")
+    neutral_share: Share = setting("author documents with neutral instruction words")
+    careful_known: Share = setting("careful authors among known instructions")
+    careful_neutral: Share = setting("careful authors among neutral instructions")
     fault_weights: FaultWeights
     plain_documents: int = setting("plain-text documents a step", ge=0)
     plain_tokens: int = setting("length of a plain-text document, tokens", unit="tokens", ge=1)
     plain_weight: float = setting("loss weight of plain text", ge=0)
-    plain_held_out: float = setting(
-        "plain text about held-out topics, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    plain_held_out: Share = setting("plain text about held-out topics")
     guide_rows: int = setting("guided rows a document and head", ge=0)
 
 
-class Stage(Settings):
-    """A stage of training after the first."""
+class Course(Settings):
+    """Steps of training and their learning rate."""
 
     steps: int = setting("training steps", unit="steps", ge=1)
     learning_rate: float = setting("peak learning rate of AdamW", ge=0)
     warmup_steps: int = setting("steps of linear warm-up", unit="steps", ge=0)
-    decay_share: float = setting(
-        "last part of the steps, over which the rate falls linearly, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    floor: float = setting(
-        "final learning rate, as a part of its peak, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
+    decay_share: Share = setting("last part of the steps, over which the rate falls linearly")
+    floor: Share = setting("final learning rate, as a part of its peak")
+
+
+class Guided(Course):
+    """Training that first says where to look."""
+
     guide_steps: int = setting("steps with full attention guidance", unit="steps", ge=0)
     guide_fade: int = setting("steps over which the guidance fades", unit="steps", ge=0)
+
+
+class Stage(Guided):
+    """A stage of training after the first."""
+
     mixture: Mixture = setting("what a step of the stage reads")
 
 
-class Causal(Settings):
-    """A shipped causal language model and its training."""
+class Shipped(Course):
+    """A shipped model and its training."""
 
     layers: int = setting("transformer layers", ge=1)
     width: int = setting("width of the residual stream", ge=1)
     heads: int = setting("attention heads", ge=1)
     hidden: int = setting("width of the feed-forward layer", ge=1)
     window: int = setting("longest context, tokens", unit="tokens", ge=1)
-    steps: int = setting("training steps", unit="steps", ge=1)
-    guide_steps: int = setting("steps with full attention guidance", unit="steps", ge=0)
-    guide_fade: int = setting("steps over which the guidance fades", unit="steps", ge=0)
-    learning_rate: float = setting("peak learning rate of AdamW", ge=0)
-    warmup_steps: int = setting("steps of linear warm-up", unit="steps", ge=0)
-    decay_share: float = setting(
-        "last part of the steps, over which the rate falls linearly, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    floor: float = setting(
-        "final learning rate, as a part of its peak, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
     weight_decay: float = setting("weight decay of AdamW", ge=0)
     betas: list[Beta] = setting("betas of AdamW", min_length=2, max_length=2)
     clip: float = setting("longest gradient (norm)", ge=0)
-    mixture: Mixture
-    later: list[Stage] = setting("stages after the first")
     evaluate_every: int = setting("steps between points of the curve", unit="steps", ge=1)
-    evaluate_documents: int = setting("documents a point of the curve", unit="documents", ge=1)
     checkpoint_every: int = setting("steps between checkpoints", unit="steps", ge=1)
 
 
-class Encoder(Settings):
+class Causal(Shipped, Guided):
+    """A shipped causal language model and its training."""
+
+    mixture: Mixture
+    later: list[Stage] = setting("stages after the first")
+    evaluate_documents: int = setting("documents a point of the curve", unit="documents", ge=1)
+
+
+class Encoder(Shipped):
     """The shipped encoder and its training."""
 
-    layers: int = setting("transformer layers", ge=1)
-    width: int = setting("width of the residual stream", ge=1)
-    heads: int = setting("attention heads", ge=1)
-    hidden: int = setting("width of the feed-forward layer", ge=1)
-    window: int = setting("longest context, tokens", unit="tokens", ge=1)
     spread: float = setting("standard deviation of the first weights", gt=0)
     topic_pairs: int = setting("pairs of texts about topics a step", unit="pairs", ge=1)
     instruction_pairs: int = setting("pairs of instruction examples a step", unit="pairs", ge=0)
-    held_out_share: float = setting(
-        "topic pairs about held-out topics, plain text only, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    mask_share: float = setting("words hidden, a share in 0..1", unit="share, 0 to 1", ge=0, le=1)
-    steps: int = setting("training steps", unit="steps", ge=1)
-    learning_rate: float = setting("peak learning rate of AdamW", ge=0)
-    warmup_steps: int = setting("steps of linear warm-up", unit="steps", ge=0)
-    decay_share: float = setting(
-        "last part of the steps, over which the rate falls linearly, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    floor: float = setting(
-        "final learning rate, as a part of its peak, a share in 0..1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
-    )
-    weight_decay: float = setting("weight decay of AdamW", ge=0)
-    betas: list[Beta] = setting("betas of AdamW", min_length=2, max_length=2)
-    clip: float = setting("longest gradient (norm)", ge=0)
-    evaluate_every: int = setting("steps between points of the curve", unit="steps", ge=1)
+    held_out_share: Share = setting("topic pairs about held-out topics, plain text only")
+    mask_share: Share = setting("words hidden")
     evaluate_pairs: int = setting("pairs of texts a point of the curve and kind of topic", unit="pairs", ge=1)
-    checkpoint_every: int = setting("steps between checkpoints", unit="steps", ge=1)
 
 
 class DistillerSettings(Distill):

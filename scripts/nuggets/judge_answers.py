@@ -16,12 +16,12 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
-from typing import Any, ClassVar, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, read_jsonl, write_jsonl
 from scripts.common.metrics import metric_row, reason_row, write_metrics
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.lm.judge import (
     TIE,
@@ -36,11 +36,12 @@ from scripts.lm.judge import (
     verdicts_of,
     win_rate,
 )
-from scripts.lm.judge_backend import JudgeBackend, make_judge
+from scripts.lm.judge_backend import make_judge
 from scripts.lm.prompts import joined_instruction
 from scripts.nuggets.benchmarks import BENCHMARK_OF, OVERALL, WIN_RATE, experiment, question_id
 from scripts.nuggets.benchmarks import GRADE as GRADE_METRIC
 from scripts.nuggets.judge_prompts import GRADE, PAIR
+from scripts.nuggets.settings_judge import JudgeSettings
 
 logger = logging.getLogger(__name__)
 
@@ -48,20 +49,11 @@ N_JUDGED = "n_judged"
 UNJUDGED = "no answer could be judged: the reference judge needs reference answers, and the benchmark has none"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class JudgeSettings(JudgeBackend):
-    """The config's `nuggets.judge`; swap: judge each pair in both orders, else once in a random order."""
-
-    section: ClassVar[str] = "nuggets.judge"
-
-    swap: bool
-
-    @property
-    def order(self) -> str:
-        """In which orders pairs are judged; the reference judge cannot see the order, so once is enough."""
-        if self.backend == "reference":
-            return "given"
-        return "both" if self.swap else "random"
+def order_of(settings: JudgeSettings) -> str:
+    """Return in which orders pairs are judged; the reference judge cannot see the order, so once is enough."""
+    if settings.backend == "reference":
+        return "given"
+    return "both" if settings.swap else "random"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +99,7 @@ def judge_alpaca_eval(
         for row, output in zip(examples, outputs)
     ]
     verdicts = verdicts_of(
-        settings.backend, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed)
+        settings.backend, pairs, lambda some: judge_pairs(judge, some, order=order_of(settings), seed=seed)
     )
     measures = text_measures(outputs, [row["reference"] for row in examples])
     results = [
@@ -171,7 +163,7 @@ def judge_pairwise(
         Pair(joined_instruction(row), other, own, row["reference"]) for row, other, own in zip(examples, theirs, ours)
     ]
     verdicts = verdicts_of(
-        settings.backend, pairs, lambda some: judge_pairs(judge, some, order=settings.order, seed=seed)
+        settings.backend, pairs, lambda some: judge_pairs(judge, some, order=order_of(settings), seed=seed)
     )
     results = [Result((f"vs_{reference_run.method}",), verdict, {}) for verdict in verdicts]
     names = f"{reference_run.name}/seed_{seed}", f"{run.name}/seed_{seed}"
@@ -280,7 +272,7 @@ def read_runs(names: Sequence[str], folders: Sequence[str], benchmark: str) -> d
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--mode", required=True, choices=sorted(BENCHMARK_OF))
     parser.add_argument("--examples", required=True, help="JSONL, schema dialogue for mt_bench, else evaluation")
     parser.add_argument("--runs", nargs="+", required=True, help="anchor set/method of each folder of answers")
@@ -289,7 +281,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--model-name", required=True, help="the answering model's name in the measured values")
     parser.add_argument("--reference-run", help="pairwise only: the run that the others are compared with")
-    parser.add_argument("--settings", required=True, help="JSON: nuggets.judge")
+    parser.add_settings(JudgeSettings)
     parser.add_argument("--device", required=True, help="of a local judge: auto, cpu or cuda")
     parser.add_argument("--threads", type=int, required=True, help="CPU threads of a local judge")
     parser.add_argument(
@@ -345,7 +337,7 @@ def missing_rows(mode: str, run: Run, reference: Run | None, model: str) -> list
 def main(argv: Sequence[str] | None = None) -> None:
     """Judge all runs in one mode."""
     args = parse_args(argv)
-    settings = parse_settings(JudgeSettings, args.settings)
+    settings: JudgeSettings = args.settings
     logging.getLogger("absl").setLevel(logging.WARNING)  # else ROUGE names its tokenizer for every batch
     judge = make_judge(settings, device=args.device, threads=args.threads, pair_template=PAIR, grade_template=GRADE)
     benchmark = BENCHMARK_OF[args.mode]

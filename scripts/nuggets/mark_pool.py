@@ -7,33 +7,20 @@ judge graded well (the others were graded lower, or not looked at).
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import logging
 from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.seeding import generator
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples, write_examples
+from scripts.nuggets.settings_choose import MarkSettings
 
 logger = logging.getLogger(__name__)
 
 FORMS = {"good_rows": True, "bad_rows": False}
 """Of each form of the list: whether the rows that it names are the good ones."""
-
-
-@dataclasses.dataclass(frozen=True)
-class MarkSettings:
-    """form: a key of `FORMS`; limit: rows of the pool, None for all; even: half of them good and half bad, as far as
-    there are so many; held_out: rows set aside beforehand, of those that the sample does not need; seed: of the data.
-    """
-
-    form: str
-    limit: int | None
-    even: bool
-    held_out: int
-    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,19 +74,19 @@ def evaluation_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Mark one pool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--examples", required=True, help="JSONL, schema instruction: the whole data set")
     parser.add_argument("--listed", required=True, help="JSONL, schema instruction: its good or its bad rows")
     parser.add_argument(
         "--listed-scores", help="JSONL, schema scored: released scores of the listed rows, by their ids"
     )
-    parser.add_argument("--settings", required=True, help="JSON: form, limit, even, held_out, seed")
+    parser.add_settings(MarkSettings)
     parser.add_argument("--pool-out", required=True, help="JSONL, schema instruction")
     parser.add_argument("--truth-out", required=True, help="JSONL, schema truth, a row for each of the pool")
     parser.add_argument("--scores-out", required=True, help="JSONL, schema scored: released scores of rows of the pool")
     parser.add_argument("--held-out-out", required=True, help="JSONL, schema evaluation: the rows set aside")
     args = parser.parse_args(argv)
-    settings = parse_settings(MarkSettings, args.settings)
+    settings: MarkSettings = args.settings
     rows = read_examples(args.examples, "instruction")
     listed = {content(row): str(row["id"]) for row in read_examples(args.listed, "instruction")}
     found = [content(row) in listed for row in rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from typing import Any, Mapping, Sequence
+from typing import Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.files import write_csv, write_json
@@ -16,16 +16,11 @@ from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.lm.difficulty import DifficultySettings, score_difficulty
 from scripts.lm.flags import add_model_flags, model_options
+from scripts.nuggets.settings_score import difficulty_values
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("id", "perplexity", "ifd", "length")
-
-
-def difficulty_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a config holds for NUGGETS' difficulty; the prompt is that of the golden scores."""
-    prompt = config["prompts"][config["nuggets"]["score"]["prompt"]]
-    return DifficultySettings.kept(config["compute"], {"prompt": prompt})
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, Mapping, Type
 
 from scripts.common.fields import Name, Settings, setting
-from scripts.nuggets.settings_choose import AnchorSet, Method, Sample
+from scripts.nuggets.settings_choose import AnchorSet, Method, PoolLimit, Sample
 from scripts.nuggets.settings_embed import Embed
 from scripts.nuggets.settings_finetune import Finetune
 from scripts.nuggets.settings_generate import Generate
-from scripts.nuggets.settings_judge import Benchmarks, Judge
+from scripts.nuggets.settings_judge import Benchmarks, JudgeSettings
 from scripts.nuggets.settings_score import Score
 
 MethodName = Annotated[str, setting("a row of nuggets.methods", key_of="nuggets.methods")]
@@ -138,12 +138,7 @@ class Nuggets(Settings):
         source="NUGGETS: LLaMA-7B",
         registry="models",
     )
-    limit: int | None = setting(
-        "examples of a random sub-sample of the pool; null takes all",
-        source="NUGGETS: all",
-        unit="examples",
-        ge=1,
-    )
+    limit: PoolLimit
     pool_size: int = setting(
         "rows of the pool, so that the scoring jobs are known before it is there",
         source="NUGGETS: 52,002",
@@ -201,7 +196,7 @@ class Nuggets(Settings):
     keep_models: bool = setting("keep fine-tuned models after their answers are written (a LLaMA-7B is 13 GB)")
     generate: Generate
     benchmarks: Benchmarks
-    judge: Judge
+    judge: JudgeSettings
     table_1: WinTable = setting("AlpacaEval win rates")
     table_2: WinTable = setting("MT-Bench grades")
     table_3: Table3

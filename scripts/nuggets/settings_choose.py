@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Mapping
 
-from scripts.common.fields import Settings, optional, setting
+from scripts.common.config_settings import DataSeed
+from scripts.common.fields import Settings, Share, optional, setting
+
+PoolLimit = Annotated[
+    int | None,
+    setting(
+        "examples of a random sub-sample of the pool; null takes all", source="NUGGETS: all", unit="examples", ge=1
+    ),
+]
 
 
 class Sample(Settings):
@@ -12,6 +20,20 @@ class Sample(Settings):
 
     even: bool = setting("half of the rows good, half bad")
     held_out: int = setting("rows set aside as questions", unit="rows", ge=0)
+
+
+class MarkSettings(Sample):
+    """Settings of `scripts.nuggets.mark_pool`."""
+
+    form: Literal["good_rows", "bad_rows"] = setting("whether the list names the pool's good or bad rows")
+    limit: PoolLimit
+    seed: DataSeed
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        own = config["nuggets"]
+        return cls.kept(config["data"], own, own["sample"], {"form": own["truth_form"]})
 
 
 class AnchorSet(Settings):
@@ -32,16 +54,10 @@ class Method(Settings):
         source="NUGGETS, section 3.3; perplexity, ifd, length, k_center are not in the paper",
         named="ways_of_nuggets",
     )
-    above: float = optional(
+    above: Share = optional(
         "golden score, share of anchors that the example helps with, above which an example is chosen, 0 to 1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
-    at_most: float = optional(
+    at_most: Share = optional(
         "golden score, share of anchors that the example helps with, up to which an example is chosen, 0 to 1",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     order: Literal["highest", "lowest"] = optional("which end of the order fills the subset of nuggets.subset_fraction")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Mapping
 
-from scripts.common.fields import Settings, setting
+from scripts.common.fields import Settings, Share, setting
 from scripts.lm.optimizer_options import EpsilonRule, Schedule
 
 
@@ -13,7 +13,7 @@ class Lora(Settings):
 
     rank: int = setting("rank of the adapters", source="peft's default: 8", ge=1)
     alpha: float = setting("scale of the adapters", source="peft's example: 16", gt=0)
-    dropout: float = setting("dropout before the adapters, a share", unit="share, 0 to 1", ge=0, le=1)
+    dropout: Share = setting("dropout before the adapters, a share")
     targets: str = setting("layers that get adapters, in peft's words", min_length=1)
 
 
@@ -32,12 +32,9 @@ class TrainSettings(Settings):
     )
     learning_rate: float = setting("peak learning rate of AdamW", source="Alpaca recipe: 2e-5", gt=0)
     schedule: Schedule = setting("course of the learning rate after the warm-up", source="Alpaca recipe: cosine")
-    warmup_ratio: float = setting(
+    warmup_ratio: Share = setting(
         "share of the steps in which the learning rate rises",
         source="Alpaca recipe: 0.03",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     weight_decay: float = setting("AdamW's weight decay", source="Alpaca recipe: 0", ge=0)
     max_grad_norm: float = setting("length to which a longer gradient is cut", source="Trainer: 1", gt=0)

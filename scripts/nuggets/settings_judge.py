@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Mapping
 
 from scripts.common.fields import Settings, setting
+from scripts.lm.judge_settings import JudgeBackend
 
 
 class Benchmarks(Settings):
@@ -22,36 +23,15 @@ class Benchmarks(Settings):
     )
 
 
-class Judge(Settings):
-    """Who judges the answers."""
+class JudgeSettings(JudgeBackend):
+    """Who judges the answers (NUGGETS: GPT-4): settings of `scripts.nuggets.judge_answers`."""
 
-    backend: Literal["openai", "local", "reference"] = setting(
-        "who judges: an OpenAI-compatible endpoint (NUGGETS: GPT-4), a model of config/models.yaml, or the "
-        "reference answers",
-    )
-    model: str = setting(
-        "name of the judge: at the endpoint, in config/models.yaml, or any with backend reference",
-        source="NUGGETS: GPT-4",
-        min_length=1,
-    )
-    base_url: str | None = setting("address of another OpenAI-compatible endpoint; null: OpenAI's")
-    key_variable: str = setting("environment variable that holds the key", min_length=1)
     swap: bool = setting(
         "judge each pair in both orders and take the mean",
         source="NUGGETS, figure of pairwise comparison",
     )
-    max_new_tokens: int = setting("tokens after which a judgement is cut", unit="tokens", ge=1)
-    cache: str = setting("folder of the answers that were paid for", min_length=1)
-    timeout_s: float = setting("seconds after which a request counts as failed", unit="s", gt=0)
-    attempts: int = setting("requests before the judge is given up", ge=1)
-    parallel: int = setting("questions an endpoint is asked at the same time", unit="questions", ge=1)
-    price_in: float = setting(
-        "price of a million tokens read, for the cost said beforehand",
-        unit="currency units per million tokens",
-        ge=0,
-    )
-    price_out: float = setting("price of a million tokens written", unit="currency units per million tokens", ge=0)
-    parameters: dict[str, Any] = setting(
-        "further fields of each request to an endpoint, or others in place of max_tokens and temperature; null "
-        "leaves one out",
-    )
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["nuggets"]["judge"])

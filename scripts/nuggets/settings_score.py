@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Mapping
 
-from scripts.common.fields import Settings, setting
+from scripts.common.fields import Settings, Share, setting
 from scripts.common.prompt_settings import BatchTokens, PromptTemplates
 
 
@@ -41,12 +41,9 @@ class ScoreTerms(Settings):
         source="released code: 0.01",
         gt=0,
     )
-    momentum: float = setting(
+    momentum: Share = setting(
         "share of the last step kept in the next, no unit",
         source="released code: 0.9",
-        unit="share, 0 to 1",
-        ge=0,
-        le=1,
     )
     racing: float | None = setting(
         "golden score, share of anchors that the example helps with, 0 to 1, on whose sides the pool is to be "
@@ -85,3 +82,9 @@ class ScoreSettings(ScoreTerms):
         """Return what a config holds for them."""
         terms = config["nuggets"]["score"]
         return cls.kept(config["compute"], terms, {"prompt": config["prompts"][terms["prompt"]]})
+
+
+def difficulty_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config holds for `scripts.nuggets.score_difficulty`; the prompt is that of the golden scores."""
+    prompt = config["prompts"][config["nuggets"]["score"]["prompt"]]
+    return {"prompt": prompt, "batch_tokens": config["compute"]["batch_tokens"]}

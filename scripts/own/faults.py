@@ -39,7 +39,7 @@ FLAGS = {
     "labels": "--label",
 }
 """Where a fault of the workflow lies -> the flag (or argument) of `thrift` that decides it."""
-_HEAD = re.compile(r"(?:--settings: )?(?P<place>[\w.\-/]+)(?P<more>(?: [^:]{1,60})?): (?P<told>.+)", re.S)
+_HEAD = re.compile(r"(?:--settings(?:: |\.))?(?P<place>[\w.\-/]+)(?P<more>(?: [^:]{1,60})?): (?P<told>.+)", re.S)
 
 
 def in_flags(fault: str, models: Mapping[str, str] | None = None) -> str | None:

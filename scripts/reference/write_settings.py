@@ -28,9 +28,9 @@ SECTIONS: Sections = {**MEND, **DDG, **STEP_BY_STEP, **DELIFT, **NUGGETS, **HEAD
 """Those of all papers that come with the project, in the order of the README."""
 HEAD = """# Settings
 
-Every key that `config/config.yaml`, `config/papers/` and the registries may hold. This page is generated from the
-classes of the settings (`scripts/<paper>/settings.py`) and from the values in the YAML files; do not edit it, run
-`snakemake --cores all gallery`. Tiers (`config/tiers/`) lay other values over these.
+Every key that `config/config.yaml`, `config/mini_world.yaml`, `config/papers/` and the registries may hold. This page
+is generated from the classes of the settings (`scripts/<paper>/settings.py`) and from the values in the YAML files; do
+not edit it, run `snakemake --cores all gallery`. Tiers (`config/tiers/`) lay other values over these.
 
 `<name>` stands for a name that the user chooses, `[]` for each entry of a list, `?` marks a key that may be left out.
 "allowed" holds bounds and choices. A source names the paper's section, or the released code, with the value there.
@@ -41,7 +41,12 @@ COLUMNS = ("setting", "type", "allowed", "unit", "value", "meaning", "source")
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", nargs="+", required=True, help="YAML: config/config.yaml and config/papers/*.yaml")
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        required=True,
+        help="YAML: the config without a tier",
+    )
     parser.add_argument("--page-out", required=True, help="Markdown: the page")
     return parser.parse_args(argv)
 

@@ -17,11 +17,11 @@ from scripts.delift.plan import Plan
 from scripts.delift.plot_judge_scores import main as plot_judge_scores
 from scripts.delift.plot_stages import main as plot_stages
 from scripts.delift.plot_subset_size import main as plot_subset_size
-from scripts.delift.score_answers import ScoreSettings, measured_rows, nearest_grade
+from scripts.delift.score_answers import measured_rows, nearest_grade
 from scripts.delift.tabulate_artifact import main as tabulate
 from scripts.delift.tabulate_time import main as tabulate_time
 from scripts.delift.viewer_data import by_run
-from tests.unit.delift_small import make_run, settings, step_arguments
+from tests.unit.delift_small import make_run, score_settings, settings, step_arguments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +155,7 @@ def test_a_model_out_of_reach_leaves_a_reason_in_its_cells(run: Run, tmp_path: P
 
 def test_an_answer_that_no_judge_graded_says_so() -> None:
     answers = [{"learning": "peft", "method": "full", "percent": 100, "seed": s, "judge_score": None} for s in (0, 1)]
-    how = ScoreSettings(measures=["judge_score"], embed={}, judge={}, known=None, likelihood=False)
+    how = score_settings(measures=["judge_score"], known=None, likelihood=False)
     (row,) = measured_rows(answers, how, "delift", "first", "small")
     assert (row["setting"], row["metric"], row["value"]) == ("first/peft/percent_100", "judge_score", "")
     assert "no readable grade" in row["reason"]

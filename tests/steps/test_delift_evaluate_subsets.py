@@ -273,7 +273,7 @@ def score(
             "base_url": None,
             "key_variable": "",
             "max_new_tokens": 8,
-            "cache": "",
+            "cache": "unused",
             "timeout_s": 1,
             "attempts": 1,
         },
@@ -343,5 +343,5 @@ def test_an_embedder_is_needed_for_its_measures_only(given: Path, in_context: Pa
 
 
 def test_an_unknown_measure_is_named(given: Path, in_context: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="delift.measures: unknown value 'rogue_1'"):
+    with pytest.raises(UserError, match=r"--settings.measures\[0\]: 'rogue_1' is not allowed \(did you mean 'rouge_1'"):
         score(given, in_context, tmp_path, measures=["rogue_1"])

@@ -217,7 +217,7 @@ def test_embeddings_have_length_1_and_depend_on_the_response(encoder, tmp_path):
     np.testing.assert_allclose(np.linalg.norm(pool, axis=1), 1.0, atol=1e-6)
     without = read_embeddings(embed(tmp_path, encoder, output="")[0], [row["id"] for row in POOL], "pool")
     assert np.abs(pool - without).max() > 1e-3
-    with pytest.raises(UserError, match="no place {output}"):
+    with pytest.raises(UserError, match="--settings.output: 'Output' does not have the form"):
         embed(tmp_path, encoder, output="Output")
 
 

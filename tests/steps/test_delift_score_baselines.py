@@ -12,10 +12,12 @@ import torch
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_csv, read_json, write_jsonl
+from scripts.common.step_parser import checked
 from scripts.delift import score_baselines
-from scripts.lm.gradients import WarmupSettings, adam_step, warmup_gradients
+from scripts.lm.gradients import adam_step, warmup_gradients
 from scripts.lm.prompts import Prompt
 from scripts.lm.ratings import rating_ids, rating_probabilities
+from scripts.lm.warmup_settings import WarmupSettings
 from tests.unit import lm_tiny
 from tests.unit.nuggets_tiny import PROMPT, instruction_rows, save, tiny
 
@@ -26,6 +28,7 @@ SELECTIT = {
     "template": "Instruction:\n{rating_prompt}\nInput:\n{prompt}{response}\nResponse:\n",
     "ratings": ["w1", "w2", "w3", "w4", "w5"],
     "alpha": 0.2,
+    "released": False,
 }
 LESS = {
     "dimension": 64,
@@ -126,7 +129,7 @@ def test_ratings_do_not_depend_on_the_batch():
 
 def warmup(**changes: Any) -> WarmupSettings:
     usual = {key: value for key, value in LESS.items() if key != "dimension"}
-    return WarmupSettings(**{**usual, "lora_dropout": 0.0, **changes})
+    return checked(WarmupSettings, {**usual, "lora_dropout": 0.0, **changes})
 
 
 def test_gradients_leave_the_model_as_it_was_and_skip_what_has_nothing_to_learn():
@@ -178,7 +181,7 @@ def test_validation_gradients_are_plain_gradients_of_the_adapters():
     [
         ({"selectit": {**SELECTIT, "ratings": ["one", "two"]}}, "no token of its own for 'one'"),
         ({"selectit": {**SELECTIT, "template": "{prompt}{response}"}}, "no place {rating_prompt}"),
-        ({"selectit": {**SELECTIT, "alfa": 1}}, "selectit: unknown key 'alfa'"),
+        ({"selectit": {**SELECTIT, "alfa": 1}}, r"selectit.alfa: unknown key \(did you mean 'alpha'"),
         ({"less": {**LESS, "warmup_fraction": 0}}, "warmup_fraction"),
         ({"less": {**LESS, "dimension": 0}}, "dimension"),
         ({"less": {**LESS, "learning_rate": 1e30}}, "learning_rate"),

@@ -17,6 +17,8 @@ from safetensors import safe_open
 
 from scripts.common.checksums import check_seal
 from scripts.common.errors import UserError
+from scripts.common.registry_settings import ModelSettings
+from scripts.common.step_parser import checked
 from scripts.data import download_model, pickled_weights
 from scripts.lm.load import load_model
 from tests.hub import COMMIT, files_below, run_step, running
@@ -443,5 +445,5 @@ def test_the_hub_settings_come_from_the_registry(repo_root):
     registry = load_registry("models", folder=repo_root / "config")
     for name, row in registry.items():
         if row["local"] is None:
-            assert download_model.ModelSettings(**model_settings(registry, name)).name == name
+            assert checked(ModelSettings, model_settings(registry, name)).name == name
     assert Path(registry["mini_causal"]["local"]).name == "causal"

@@ -122,7 +122,7 @@ def test_faults_are_named(folders):
         run(folders, "alpaca_eval", answers=[folders / "base"])
     with pytest.raises(UserError, match="'base' is not of the form anchor_set/method"):
         run(folders, "alpaca_eval", runs=["base", "kmeans_4/full", "kmeans_4/gt_0.9"])
-    with pytest.raises(UserError, match="unknown key 'modle'"):
+    with pytest.raises(UserError, match=r"--settings.modle: unknown key \(did you mean 'model'\?\)"):
         run(folders, "alpaca_eval", settings={**JUDGE, "modle": "x"})
 
 

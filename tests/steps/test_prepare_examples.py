@@ -56,10 +56,10 @@ def test_sample_keeps_ids_and_order_and_depends_on_the_seed(raw, tmp_path):
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"limit": 0}, "limit: is 0; give a number from 1 on"),
+        ({"limit": 0}, "--settings.limit: 0 is below the minimum 1"),
         ({"reader": "alpaca"}, "did you mean 'alpaca_json'"),
         ({"columns": {"output": "answer"}}, "column 'answer' is missing"),
-        ({"colums": {}}, "unknown key 'colums' (did you mean 'columns'?)"),
+        ({"colums": {}}, "--settings.colums: unknown key (did you mean 'columns'?)"),
     ],
 )
 def test_faults(raw, tmp_path, values, told):

@@ -11,9 +11,11 @@ import numpy as np
 from scripts.common.files import write_json, write_jsonl
 from scripts.common.metrics import PUBLISHED_COLUMNS, reason_row, write_metrics
 from scripts.common.seeding import generator
+from scripts.common.step_parser import checked, shipped_config
 from scripts.delift.plan import Plan
-from scripts.delift.score_answers import ScoreSettings, measured_rows
+from scripts.delift.score_answers import measured_rows
 from scripts.delift.select_subset import measured_rows as choice_rows
+from scripts.delift.settings_learn import ScoreSettings
 
 MODEL = "small"
 NASTY = '<script>document.title="broken"</script> & <b>bold</b> </script>'
@@ -160,12 +162,17 @@ def _write_answers(folder: Path, pair: str, flags: dict[str, list[str]]) -> None
     for (kind, rows), measure in zip(kinds.items(), MEASURES):
         words = kind == "words"
         known = {"measure": "rouge_1", "threshold": 0.7} if words else None
-        how = ScoreSettings(measures=[measure], embed={}, judge={}, known=known, likelihood=words)
+        how = score_settings(measures=[measure], known=known, likelihood=words)
         stem = folder / "scores" / pair / MODEL / kind
         write_jsonl(stem / "jobs_0.jsonl", rows)
         write_metrics(stem / "jobs_0.csv", measured_rows(rows, how, "delift", pair, MODEL))
         flags["scored"].append(str(stem / "jobs_0.jsonl"))
         flags["measured"].append(str(stem / "jobs_0.csv"))
+
+
+def score_settings(**changes: Any) -> ScoreSettings:
+    """Return the settings of score_answers as the paper has them, with changes."""
+    return checked(ScoreSettings, {**ScoreSettings.of(shipped_config()), **changes})
 
 
 def _write_choices(folder: Path, pair: str, flags: dict[str, list[str]]) -> None:

@@ -7,7 +7,8 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import torch
 
-from scripts.delift.utility import UtilitySettings
+from scripts.common.step_parser import checked
+from scripts.delift.settings_choose import UtilitySettings
 from scripts.lm.load import LoadedModel
 from tests.unit.nuggets_tiny import PROMPT
 
@@ -36,7 +37,7 @@ def utility_settings(**changes: Any) -> dict[str, Any]:
 
 def make_settings(**changes: Any) -> UtilitySettings:
     """Return UtilitySettings as released, with changes."""
-    return UtilitySettings(**utility_settings(**changes))
+    return checked(UtilitySettings, utility_settings(**changes))
 
 
 def text_of(row: Mapping[str, str]) -> str:

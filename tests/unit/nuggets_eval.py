@@ -42,6 +42,10 @@ JUDGE = {
     "cache": "unused",
     "timeout_s": 5,
     "attempts": 1,
+    "parallel": 4,
+    "price_in": 0,
+    "price_out": 0,
+    "parameters": {},
 }
 SINGLES = [
     {"id": "0", "group": "koala", "instruction": "w1", "input": "", "baseline_output": "w9", "reference": "w2 w3"},

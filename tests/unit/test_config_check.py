@@ -15,6 +15,7 @@ from scripts.common.config_check import check_config, config_faults, config_sche
 from scripts.common.registry_settings import ROWS
 from scripts.common.schema import map_schema
 from scripts.common.schema_faults import path_text, schema_faults
+from scripts.common.step_parser import shipped_config
 from scripts.common.yaml_files import read_yaml
 from scripts.selection.methods import config_names
 from tests.workspace import config_sections
@@ -35,10 +36,7 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def load(tier: str) -> dict[str, Any]:
-    base: dict[str, Any] = {}
-    for path in [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "papers").glob("*.yaml"))]:
-        base = merged(base, read_yaml(path))
-    return merged(base, read_yaml(ROOT / "config" / "tiers" / f"{tier}.yaml"))
+    return merged(shipped_config(), read_yaml(ROOT / "config" / "tiers" / f"{tier}.yaml"))
 
 
 def changed(path: str, value: Any, tier: str = "mini") -> dict[str, Any]:

@@ -11,7 +11,9 @@ import yaml
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from scripts.delift.utility import UtilityScorer, UtilitySettings
+from scripts.common.step_parser import checked
+from scripts.delift.settings_choose import UtilitySettings
+from scripts.delift.utility import UtilityScorer
 from scripts.lm.load import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,8 +73,9 @@ def released(loaded, example, target, limit=10_000):
 
 def settings(**changes):
     usual = {key: value for key, value in UTILITY.items() if key != "block_size"}
-    return UtilitySettings(
-        **{**usual, "prompt": PROMPTS["delift"], "templates": TEMPLATES, "batch_tokens": 256, **changes}
+    return checked(
+        UtilitySettings,
+        {**usual, "prompt": PROMPTS["delift"], "templates": TEMPLATES, "batch_tokens": 256, **changes},
     )
 
 

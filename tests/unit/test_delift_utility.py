@@ -23,9 +23,8 @@ from tests.unit.delift_tiny import (
     plain_ids,
     plain_prompt,
     plain_utilities,
-    utility_settings,
 )
-from tests.unit.nuggets_tiny import PROMPT, instruction_rows, tiny
+from tests.unit.nuggets_tiny import instruction_rows, tiny
 
 TARGETS = instruction_rows(7, seed=1, prefix="target")
 EXAMPLES = instruction_rows(5, seed=2, prefix="example")
@@ -176,11 +175,11 @@ def test_braces_in_the_data_are_text():
     [
         ({"distance": "euclid"}, "did you mean 'euclidean'"),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"templates": {"alone": "{prompt}", "query": "{prompt}"}}, "'example' is missing"),
+        ({"templates": {"alone": "{prompt}", "query": "{prompt}"}}, "templates.example: is missing; add it"),
         ({"templates": {**TEMPLATES, "example": "{prompt}"}}, "has no place {response}"),
         ({"templates": {**TEMPLATES, "queries": "x"}}, "did you mean 'query'"),
-        ({"special_tokens": {**RELEASED_TOKENS, "after": "bos"}}, "special_tokens.after"),
-        ({"special_tokens": {**RELEASED_TOKENS, "behind": "eos"}}, "unknown key 'behind'"),
+        ({"special_tokens": {**RELEASED_TOKENS, "after": "bos"}}, "special_tokens.after: 'bos' is not allowed"),
+        ({"special_tokens": {**RELEASED_TOKENS, "behind": "eos"}}, "special_tokens.behind: unknown key"),
     ],
 )
 def test_bad_settings(changes, message):
@@ -192,7 +191,7 @@ def test_a_token_across_the_seam_is_refused():
     loaded = lm_tiny.tiny("llama")  # words end at white space only: "w2" + "w3" would be one word
     templates = {"alone": "{prompt}", "example": "{prompt} {response}", "query": "{prompt}"}
     prompt = {"with_input": "{instruction} {input}", "without_input": "{instruction}"}
-    encoder = Encoder(loaded.tokenizer, prompt, templates, RELEASED_TOKENS)
+    encoder = Encoder(loaded.tokenizer, make_settings(prompt=prompt, templates=templates))
     row = {"id": "0", "instruction": "w1", "input": "", "output": "w2"}
     with pytest.raises(UserError, match="lies across the end of 'example'"):
         encoder.example(row)
@@ -200,8 +199,4 @@ def test_a_token_across_the_seam_is_refused():
 
 def test_missing_special_token():
     with pytest.raises(UserError, match="tokenizer has no bos token"):
-        Encoder(lm_tiny.tokenizer(), PROMPT, TEMPLATES, {**RELEASED_TOKENS, "before": "bos"})
-
-
-def test_settings_are_complete():
-    assert set(utility_settings()) == set(make_settings().__dataclass_fields__)
+        Encoder(lm_tiny.tokenizer(), make_settings(special_tokens={**RELEASED_TOKENS, "before": "bos"}))

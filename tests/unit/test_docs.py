@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from scripts.common.step_parser import shipped_config
 from scripts.step_by_step import distillm
 from tests.workspace import REPO_ROOT, rule_names
 
@@ -17,12 +17,6 @@ PAGES = [REPO_ROOT / "README.md", REPO_ROOT / "CONTRIBUTING.md", *sorted((REPO_R
 PAPERS = sorted(path.stem for path in (REPO_ROOT / "config" / "papers").glob("*.yaml"))
 NAMES = [page.name for page in PAGES]
 OF_A_PAPER = "|".join(PAPERS)
-
-
-def settings() -> dict[str, Any]:
-    """Return the settings of all papers, without a tier's."""
-    files = [REPO_ROOT / "config" / "config.yaml", *(REPO_ROOT / "config" / "papers").glob("*.yaml")]
-    return {key: value for path in files for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
 
 
 def in_backticks(page: Path) -> list[str]:
@@ -44,7 +38,7 @@ def test_rules_and_targets_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_settings_exist(page):
-    known = settings()
+    known = shipped_config()
     for code in in_backticks(page):
         if re.fullmatch(rf"({OF_A_PAPER}|data|compute|overview|tolerances|registries)(\.[a-z0-9_]+)+", code):
             place: Any = known

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from scripts.common.step_parser import shipped_config
 from scripts.data.registry import load_registry
 from scripts.head_to_head.artifacts import ARTIFACTS
 from scripts.head_to_head.plan import Plan
@@ -21,10 +22,8 @@ LEARNT = {("initial", 0), ("full", 100), ("random", 30), ("delift", 30)}
 
 def config() -> dict[str, Any]:
     """Return the merged config of the mini tier, as Snakemake merges it."""
-    files = [CONFIG / "config.yaml", *sorted((CONFIG / "papers").glob("*.yaml")), CONFIG / "tiers" / "mini.yaml"]
-    merged: dict[str, Any] = {}
-    for path in files:
-        update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
+    merged = shipped_config()
+    update_config(merged, yaml.safe_load((CONFIG / "tiers" / "mini.yaml").read_text(encoding="utf-8")))
     return merged
 
 

@@ -7,25 +7,27 @@ from typing import Sequence
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.common.step_parser import checked
 from scripts.lm.judge import Item, Pair, Verdict, verdicts_of
 from scripts.nuggets.benchmarks import question_id
 from scripts.nuggets.generate_answers import alpaca_eval_rows, fastchat_rows
 from scripts.nuggets.judge_answers import (
-    JudgeSettings,
     Result,
     Run,
     judge_alpaca_eval,
     judge_mt_bench,
     judge_pairwise,
+    order_of,
     summarise,
     text_measures,
     verdict_metrics,
 )
 from scripts.nuggets.judge_prompts import GRADE, PAIR
+from scripts.nuggets.settings_judge import JudgeSettings
 from tests.unit.nuggets_eval import DIALOGUES, JUDGE, SINGLES
 
-REFERENCE = JudgeSettings(**JUDGE)
-BOTH = JudgeSettings(**{**JUDGE, "backend": "local"})
+REFERENCE = checked(JudgeSettings, JUDGE)
+BOTH = checked(JudgeSettings, {**JUDGE, "backend": "local"})
 
 
 class LongerWins:
@@ -179,14 +181,14 @@ def test_a_benchmark_without_baseline_answers_is_an_error():
 
 
 def test_unknown_backend_is_named():
-    with pytest.raises(UserError, match=r"nuggets.judge.backend: 'opneai'.*did you mean 'openai'"):
-        JudgeSettings(**{**JUDGE, "backend": "opneai"})
+    with pytest.raises(UserError, match=r"--settings.backend: 'opneai' is not allowed \(did you mean 'openai'\?\)"):
+        checked(JudgeSettings, {**JUDGE, "backend": "opneai"})
 
 
 def test_order_follows_the_judge():
-    assert REFERENCE.order == "given"
-    assert BOTH.order == "both"
-    assert JudgeSettings(**{**JUDGE, "backend": "local", "swap": False}).order == "random"
+    assert order_of(REFERENCE) == "given"
+    assert order_of(BOTH) == "both"
+    assert order_of(checked(JudgeSettings, {**JUDGE, "backend": "local", "swap": False})) == "random"
 
 
 @pytest.mark.parametrize(

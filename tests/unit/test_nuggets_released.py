@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.nuggets.mark_pool import MarkSettings, choose
+from scripts.common.step_parser import checked
+from scripts.nuggets.mark_pool import choose
 from scripts.nuggets.released_agreement import (
     agreement,
     auc_within,
@@ -16,10 +17,12 @@ from scripts.nuggets.released_agreement import (
     length_bins,
     partial_spearman,
 )
+from scripts.nuggets.settings_choose import MarkSettings
 
 
 def settings(**changes) -> MarkSettings:
-    return MarkSettings(**{"form": "bad_rows", "limit": None, "even": False, "held_out": 0, "seed": 0, **changes})
+    usual = {"form": "bad_rows", "limit": None, "even": False, "held_out": 0, "seed": 0}
+    return checked(MarkSettings, {**usual, **changes})
 
 
 def test_an_even_pool_has_as_many_good_rows_as_bad_ones_and_rows_aside_are_others():

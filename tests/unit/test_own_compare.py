@@ -15,6 +15,7 @@ import yaml
 from scripts.common.config_check import config_faults
 from scripts.common.errors import UserError
 from scripts.common.files import write_text
+from scripts.common.step_parser import shipped_config
 from scripts.own import comparing
 from scripts.own.comparing import Result, per_row, results_of, row_of, table_lines
 from scripts.own.models import OwnModel
@@ -44,9 +45,7 @@ def merged(overlay: dict[str, Any]) -> dict[str, Any]:
     """Return the config of the papers that an overlay names, with it on top, as Snakemake merges it."""
     from snakemake.utils import update_config
 
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "config/papers").glob("*.yaml")):
-        config.update(yaml.safe_load(path.read_text(encoding="utf-8")))
+    config = shipped_config()
     update_config(config, overlay)
     return config
 

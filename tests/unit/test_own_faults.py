@@ -22,6 +22,10 @@ from scripts.own.faults import FLAGS, in_flags
             "--settings: batch_tokens: 0; give a whole number of at least 1",
             "--model: 0; give a whole number of at least 1",
         ),
+        (
+            "--settings.batch_tokens: 0 is below the minimum 1; give a value from 1",
+            "--model: 0 is below the minimum 1; give a value from 1",
+        ),
         ("results/own/nuggets/own_pool.jsonl: row 3: has no answer", "POOL: row 3: has no answer"),
         ("--anchors: no answer is left; give others", "--goal: no answer is left; give others"),
     ],

@@ -12,7 +12,8 @@ from scripts.common.yaml_files import read_yaml
 from scripts.reference.write_settings import SECTIONS, main, rows_of
 from tests.workspace import REPO_ROOT, config_sections
 
-CONFIG = [REPO_ROOT / "config" / "config.yaml", *sorted((REPO_ROOT / "config" / "papers").glob("*.yaml"))]
+FOLDER = REPO_ROOT / "config"
+CONFIG = [FOLDER / "config.yaml", FOLDER / "mini_world.yaml", *sorted((FOLDER / "papers").glob("*.yaml"))]
 AGAIN = "run `snakemake --cores all gallery` and commit docs/settings.md"
 
 

@@ -13,9 +13,14 @@ from scripts.common import step_parser
 from scripts.common.errors import UserError
 from scripts.common.fields import Settings, optional, setting
 from scripts.common.step_parser import StepParser, checked, read_settings, shipped_config
+from scripts.delift import settings_choose, settings_learn
+from scripts.delift.settings_artifacts import MapSettings
+from scripts.delift.settings_choose import BaselineSettings, UtilitySettings
+from scripts.delift.settings_learn import EvaluateSettings
 from scripts.nuggets.settings_embed import EmbedSettings
 from scripts.nuggets.settings_finetune import TrainSettings
 from scripts.nuggets.settings_generate import AnswerSettings
+from scripts.nuggets.settings_judge import JudgeSettings
 from scripts.nuggets.settings_score import ScoreSettings
 
 
@@ -120,7 +125,27 @@ def test_two_flags_of_settings_do_not_mix():
     assert (args.settings.rank, args.other_settings.rank) == (1, 5)
 
 
-@pytest.mark.parametrize("kind", [EmbedSettings, ScoreSettings, TrainSettings, AnswerSettings])
+def test_settings_may_depend_on_another_flag():
+    parser = StepParser()
+    parser.add_argument("--learning", required=True)
+    parser.add_settings(EvaluateSettings, by="learning")
+    config = shipped_config()
+    for learning in ("icl", "peft", "fft"):
+        settings = parser.parse_args(["--learning", learning, "--settings.generate.temperature", "0"]).settings
+        assert settings.generate.temperature == 0
+        assert settings.finetune.given() == config["delift"]["finetune"]["fft" if learning == "fft" else "peft"]
+        prompt = config["delift"]["prompt" if learning == "icl" else "finetune"]
+        assert settings.prompt.given() == config["prompts"][prompt if learning == "icl" else prompt["prompt"]]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(EmbedSettings, ScoreSettings, TrainSettings, AnswerSettings, JudgeSettings),
+        *(UtilitySettings, settings_choose.EmbedSettings, MapSettings, BaselineSettings, EvaluateSettings),
+        settings_learn.ScoreSettings,
+    ],
+)
 def test_the_steps_settings_are_those_of_the_config(kind):
     config = shipped_config()
     assert read_settings(kind, kind.of, None).given() == kind.of(config)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common.step_parser import shipped_config
 from tests.long import LONG
 from tests.workspace import REPO_ROOT, Workspace
 
@@ -58,9 +59,7 @@ def test_all_shipped_models_together_stay_small() -> None:
 
 @pytest.mark.parametrize("name", ["causal", "small", "encoder"])
 def test_the_config_holds_the_settings_that_made_the_shipped_model(name: str) -> None:
-    import yaml
-
-    mini_world = yaml.safe_load((REPO_ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["mini_world"]
+    mini_world = shipped_config()["mini_world"]
     made_by = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))[
         "settings"
     ]
@@ -69,13 +68,10 @@ def test_the_config_holds_the_settings_that_made_the_shipped_model(name: str) ->
 
 @pytest.mark.parametrize("name", ["t5", "t5_small"])
 def test_the_config_holds_the_settings_that_made_the_shipped_t5(name: str) -> None:
-    import yaml
-
-    text = (REPO_ROOT / "config" / "papers" / "step_by_step.yaml").read_text(encoding="utf-8")
-    shared = yaml.safe_load((REPO_ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config = shipped_config()
     card = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))
-    assert card["settings"] == yaml.safe_load(text)["step_by_step"]["mini_models"][name]
-    assert card["seed"] == shared["mini_world"]["seed"]
+    assert card["settings"] == config["step_by_step"]["mini_models"][name]
+    assert card["seed"] == config["mini_world"]["seed"]
 
 
 LATER_SETTINGS = {
@@ -90,9 +86,7 @@ LATER_SETTINGS = {
 
 @pytest.mark.parametrize("name", ["distiller", "distiller_lm"])
 def test_the_config_holds_the_settings_that_made_the_shipped_distiller(name: str) -> None:
-    import yaml
-
-    mini_world = yaml.safe_load((REPO_ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["mini_world"]
+    mini_world = shipped_config()["mini_world"]
     own = {key: value for key, value in mini_world["distiller"]["variants"][name].items() if key != "start"}
     card = json.loads((REPO_ROOT / "resources" / "mini" / name / "card.json").read_text(encoding="utf-8"))
     assert LATER_SETTINGS | card["settings"] == {

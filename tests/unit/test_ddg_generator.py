@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scripts.common.errors import UserError
 from scripts.ddg.generator import Generator, Writing, padded_width, text_losses
 from scripts.ddg.sampling import nucleus_draw, sample_texts
-from scripts.ddg.step_settings import Sampling
+from scripts.ddg.settings_steps import Sampling
 from tests.unit.ddg_tiny import generator, task
 from tests.unit.lm_tiny import tiny
 
@@ -108,7 +108,7 @@ def test_texts_do_not_depend_on_how_many_are_drawn_nor_on_the_batch():
     made = generator()
     many, _ = sample_texts(made, 1, 40, SAMPLING, 7, "x")
     few, _ = sample_texts(made, 1, 9, SAMPLING, 7, "x")
-    large, _ = sample_texts(made, 1, 40, Sampling(0.95, 8, 64), 7, "x")
+    large, _ = sample_texts(made, 1, 40, Sampling(top_p=0.95, max_new_tokens=8, batch_size=64), 7, "x")
     assert many[:9] == few
     assert many == large
     assert sample_texts(made, 1, 9, SAMPLING, 8, "x")[0] != few

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 import yaml
@@ -28,6 +28,10 @@ class Adapters(Settings):
 
 class Whole(Settings):
     """All of it."""
+
+    def misfits(self) -> Iterator[str]:
+        if self.text == "none" and self.words:
+            yield f"text: '{self.text}' goes with no words ({len(self.words)})"
 
     rate: float = setting("peak rate", source="MEND: 0.5", unit="1/s", gt=0)
     steps: int | None = setting("steps; null: all", ge=1)
@@ -90,6 +94,9 @@ def test_a_whole_text_reads_neither_config_nor_library(monkeypatch):
          "--settings.lora.rnk: unknown key (did you mean 'rank'?)"),
         (["--settings", '{"rate": -1, "text": 3}'],
          "--settings.rate: -1 is not above 0; give a value above 0 (peak rate (MEND: 0.5)) (and 1 more fault)"),
+        (["--settings.words", '["a", "a"]'], "--settings.words: 'a' stands there twice; remove one"),
+        (["--settings.text", "none"], "--settings.text: 'none' goes with no words (1)"),
+        (["--settings", "lora: 3", "--settings.lora.rank", "1"], "--settings.lora: expected keys and values, found 3"),
         (["--settings", '{"rate": 1'], "--settings: broken JSON ("),
         (["--settings", "[1]"], "--settings: expected keys and values, found list"),
         (["--settings", "none.yaml"], "none.yaml: no such file; check the path"),
@@ -118,6 +125,17 @@ def test_two_flags_of_settings_do_not_mix():
     parser.add_settings(Adapters, of=lambda config: {"rank": 2}, flag="--other-settings")
     args = parser.parse_args(["--other-settings.rank", "5"])
     assert (args.settings.rank, args.other_settings.rank) == (1, 5)
+
+
+def test_settings_that_another_flag_wants_are_not_read_without_it(monkeypatch):
+    parser = StepParser()
+    parser.add_argument("--write", nargs="*", default=[])
+    parser.add_settings(Adapters, of=lambda config: {}, flag="--writing", only_with="--write")
+    assert parser.parse_args(["--write", "x", "--writing.rank", "2"]).writing.rank == 2
+    with pytest.raises(UserError, match="--writing.rank: is missing; add it"):
+        parser.parse_args(["--write", "x"])
+    monkeypatch.setattr(step_parser, "shipped_config", lambda: pytest.fail("the config was read"))
+    assert parser.parse_args([]).writing is None
 
 
 @pytest.mark.parametrize("kind", [EmbedSettings, ScoreSettings, TrainSettings, AnswerSettings])

@@ -54,18 +54,9 @@ class Split(Settings):
     references: str | None = optional("split that holds the reference answers")
 
 
-class DatasetRow(Settings):
-    """A row of config/datasets.yaml."""
+class RowLayout(Settings):
+    """Where the fields of a row stand in a raw file."""
 
-    title: str | None = optional("what the data are, in one line")
-    schema_: str = setting("canonical form of the rows (scripts/data/schemas.py)", min_length=1, alias="schema")
-    reader: str = setting("reader of the raw file (scripts/data/readers.py)", min_length=1)
-    origin: Literal["public", "synthetic", "local"] = optional(
-        "public: fetched or taken from a mirror, synthetic: written by this workflow, local: your own file",
-    )
-    licence: str | None = optional("licence of the data")
-    homepage: str | None = optional("where the data are described")
-    notes: str | None = optional("what else to know")
     columns: (
         dict[str, Annotated[str, setting("column name, path into nested values (answers.text.0) or template")]] | None
     ) = optional("field of the schema -> column of the file or template")
@@ -82,6 +73,20 @@ class DatasetRow(Settings):
     quoting: Literal["yes", "no", True, False] | None = optional(
         "whether quotes enclose the cells of a csv or tsv file; null: found by looking",
     )
+
+
+class DatasetRow(RowLayout):
+    """A row of config/datasets.yaml."""
+
+    title: str | None = optional("what the data are, in one line")
+    schema_: str = setting("canonical form of the rows (scripts/data/schemas.py)", min_length=1, alias="schema")
+    reader: str = setting("reader of the raw file (scripts/data/readers.py)", min_length=1)
+    origin: Literal["public", "synthetic", "local"] = optional(
+        "public: fetched or taken from a mirror, synthetic: written by this workflow, local: your own file",
+    )
+    licence: str | None = optional("licence of the data")
+    homepage: str | None = optional("where the data are described")
+    notes: str | None = optional("what else to know")
     turns: Literal["first", "last"] | None = optional(
         "which answer of a conversation becomes an instruction row: the first with its question (null too), or "
         "the last given all before",

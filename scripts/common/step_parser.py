@@ -120,7 +120,10 @@ def read_settings(
 
 
 def checked(kind: Type[Kind], values: Mapping[str, Any], flag: str = "--settings") -> Kind:
-    """Return values as an object of a class. Raises `UserError` with the first fault in the config check's words."""
+    """Return values as an object of a class. Raises `UserError` with the first fault in the config check's words.
+
+    flag: whose values they are; empty where each key is a flag of its own.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -132,8 +135,8 @@ def checked(kind: Type[Kind], values: Mapping[str, Any], flag: str = "--settings
             faults = [said if own is None else ".".join(filter(None, [path_text(first["loc"]), str(own)]))]
         n_more = len(faults) - 1
         more = f" (and {n_more} more {'fault' if n_more == 1 else 'faults'})" if n_more else ""
-        place = "" if faults[0].startswith("expected ") else "."
-        raise UserError(f"{flag}{place or ': '}{faults[0]}{more}") from None
+        place = "" if not flag else ": " if faults[0].startswith("expected ") else "."
+        raise UserError(f"{flag}{place}{faults[0]}{more}") from None
 
 
 def shipped_config() -> dict[str, Any]:

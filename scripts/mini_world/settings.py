@@ -6,7 +6,7 @@ from typing import Annotated, Mapping, Type
 
 from scripts.common.fields import Name, Settings, changes_of, setting
 from scripts.data.settings import SyntheticMetaTasks
-from scripts.mend.settings_train import Distill
+from scripts.mend.settings_train import Distill, DistillSettings
 
 Beta = Annotated[float, setting("beta of AdamW", unit="share, 0 to 1", ge=0, le=1)]
 
@@ -217,10 +217,8 @@ class Encoder(Settings):
     checkpoint_every: int = setting("steps between checkpoints", unit="steps", ge=1)
 
 
-class DistillerSettings(Distill):
+class DistillerSettings(DistillSettings):
     """What all of them share; keys as in mend.finetune."""
-
-    stage: int = setting("what they read: 1 texts, 2 tasks", ge=1, le=2)
 
 
 class DistillerVariant(changes_of(Distill)):

@@ -117,7 +117,7 @@ def test_texts_do_not_depend_on_how_many_are_drawn_nor_on_the_batch():
 
 def test_cached_sampling_is_greedy_decoding_in_a_tiny_nucleus():
     made = generator()
-    (text,), _ = sample_texts(made, 0, 1, Sampling(1e-6, 6, 1), 0, "x")
+    (text,), _ = sample_texts(made, 0, 1, Sampling(top_p=1e-6, max_new_tokens=6, batch_size=1), 0, "x")
     ids = [made.class_ids[0]]
     for _ in range(6):
         logits = made.model(input_ids=torch.tensor([ids])).logits[0, -1]

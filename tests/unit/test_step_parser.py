@@ -13,10 +13,16 @@ from scripts.common import step_parser
 from scripts.common.errors import UserError
 from scripts.common.fields import Settings, optional, setting
 from scripts.common.step_parser import StepParser, checked, read_settings, shipped_config
+from scripts.ddg import settings_steps as ddg
+from scripts.mend.settings_format import Format
+from scripts.mend.settings_steps import EvaluateSettings, PromptTuningSettings
+from scripts.mend.settings_train import Finetune, Pretrain, Tune
 from scripts.nuggets.settings_embed import EmbedSettings
 from scripts.nuggets.settings_finetune import TrainSettings
 from scripts.nuggets.settings_generate import AnswerSettings
 from scripts.nuggets.settings_score import ScoreSettings
+from scripts.step_by_step.settings_rows import ExtractSettings, PrepareSettings
+from scripts.step_by_step.settings_train import JobSettings
 
 
 class Adapters(Settings):
@@ -136,6 +142,43 @@ def test_settings_that_another_flag_wants_are_not_read_without_it(monkeypatch):
         parser.parse_args(["--write", "x"])
     monkeypatch.setattr(step_parser, "shipped_config", lambda: pytest.fail("the config was read"))
     assert parser.parse_args([]).writing is None
+
+
+OWN = [  # what a task, a data set or a method says, beside what the config says
+    (ddg.PretrainSettings, {"text_columns": ["text"], "max_tokens": 64}),
+    (ddg.MatchSettings, {"text_columns": ["text"], "max_tokens": 64, "sampling.max_new_tokens": 63}),
+    (ddg.SetSettings, {"text_columns": ["text"], "selection": "none", "sampling.max_new_tokens": 63}),
+    (ddg.CoresetSettings, {"text_columns": ["a", "b"], "method": "random"}),
+    (ddg.LearnerSettings, {"text_columns": ["text"]}),
+    (ddg.InContextSettings, {"text_columns": ["text"], "turns": 25}),
+    (ddg.WritingSettings, {"max_tokens": 64}),
+    (PrepareSettings, {"dataset": "mine", "format": "generic", "teacher": "none", "split": "train"}),
+    (ExtractSettings, {"format": "cqa", "backend": "local", "max_new_tokens": 9, "model": "m"}),
+    (ExtractSettings, {"format": "cqa", "backend": "openai", "max_new_tokens": 9, "endpoint.base_url": "u",
+                       "endpoint.model": "m"}),
+    (JobSettings, {"train.method": "standard", "train.form": "cqa", "train.metric": "text"}),
+    (Pretrain, {}),
+    (Finetune, {}),
+    (Tune, {}),
+    (Format, {}),
+    (PromptTuningSettings, {"task_names": ["a"]}),
+    (EvaluateSettings, {"task_names": ["a", "b"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "own"), OWN, ids=[kind.__name__ for kind, _ in OWN])
+def test_what_is_not_given_by_hand_is_the_config(kind, own):
+    flags = [text for key, value in own.items() for text in (f"--settings.{key}", json.dumps(value).strip('"'))]
+    wanted = json.loads(json.dumps(kind.of(shipped_config())))
+    for key, value in own.items():
+        group, _, last = key.rpartition(".")
+        (wanted.setdefault(group, {}) if group else wanted)[last] = value
+    assert read_settings(kind, kind.of, None, flags).given() == wanted
+    assert checked(kind, wanted) == read_settings(kind, kind.of, json.dumps(wanted))
+    for key in own:  # nothing of it has a value in config/
+        few = [text for other, value in own.items() if other != key for text in (f"--settings.{other}", str(value))]
+        with pytest.raises(UserError):
+            read_settings(kind, kind.of, None, few)
 
 
 @pytest.mark.parametrize("kind", [EmbedSettings, ScoreSettings, TrainSettings, AnswerSettings])

@@ -126,8 +126,9 @@ def make_work(shape: Shape, rows: list[dict[str, str]], text: str) -> Work:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
+    from scripts.common.step_parser import checked, shipped_config
     from scripts.lm.load import LoadedModel
-    from scripts.step_by_step.train_settings import TrainSettings
+    from scripts.step_by_step.settings_train import JobSettings, TrainSettings
 
     tokenizer = build_tokenizer(rows)
     torch.manual_seed(SEED)
@@ -138,11 +139,12 @@ def make_work(shape: Shape, rows: list[dict[str, str]], text: str) -> Work:
     )  # fmt: skip
     model = T5ForConditionalGeneration(config)
     loaded = LoadedModel(model, tokenizer, torch.device("cpu"), torch.float32, "encoder_decoder", 1024)
-    settings = TrainSettings(
-        method="task_prefix", label_type="gt", alpha=0.5, max_steps=MAX_STEPS, eval_steps=MAX_STEPS,
-        batch_size=shape.batch_size, accumulation=1, learning_rate=5e-5, form="cqa",
-        adam_epsilon_rule="after_correction",  # as the Trainer of today, which this is held against
-    )  # fmt: skip
+    changes = {
+        "method": "task_prefix", "label_type": "gt", "max_steps": MAX_STEPS, "eval_steps": MAX_STEPS, "form": "cqa",
+        "batch_size": shape.batch_size, "metric": "text", "bf16": False, "output_rationale": False, "save_steps": 0,
+        "adam_epsilon_rule": "after_correction",  # as the Trainer of today, which this is held against
+    }  # fmt: skip
+    settings = checked(TrainSettings, {**JobSettings.of(shipped_config())["train"], **changes})
     return Work(shape, text, loaded, rows, settings)
 
 

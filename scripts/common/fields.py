@@ -7,9 +7,9 @@ rules of the config check, `scripts.reference.write_settings` into docs/settings
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Mapping, Type
+from typing import Annotated, Any, ClassVar, Iterator, Mapping, Type
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 MISSING = "may_be_missing"
 FACTS = ("source", "unit", "registry", "key_of", "named", "unique", MISSING)
@@ -31,6 +31,23 @@ class Settings(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the settings as they were given, as JSON holds them: without the keys that were left out."""
         return self.model_dump(by_alias=True, exclude_unset=True)
+
+    def misfits(self) -> Iterator[str]:
+        """Yield which values do not go together, a line each that begins with the key and says what to do."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Settings:
+        """Raise ValueError for a list with an entry twice where they must differ, and for the first misfit."""
+        for name, field in type(self).model_fields.items():
+            facts, value = field.json_schema_extra, getattr(self, name)
+            if isinstance(facts, dict) and facts.get("unique") and isinstance(value, list):
+                for place, entry in enumerate(value):
+                    if entry in value[:place]:
+                        raise ValueError(f"{name}: {entry!r} stands there twice; remove one")
+        for line in self.misfits():
+            raise ValueError(line)
+        return self
 
 
 def setting(meaning: str | None = None, **facts: Any) -> Any:

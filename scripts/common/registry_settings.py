@@ -57,11 +57,9 @@ class Split(Settings):
     references: str | None = optional("split that holds the reference answers")
 
 
-class Reading(Settings):
-    """How a raw file is read."""
+class RowLayout(Settings):
+    """Where the fields of a row stand in a raw file."""
 
-    schema_: str = setting("canonical form of the rows (scripts/data/schemas.py)", min_length=1, alias="schema")
-    reader: str = setting("reader of the raw file (scripts/data/readers.py)", min_length=1)
     columns: (
         dict[str, Annotated[str, setting("column name, path into nested values (answers.text.0) or template")]] | None
     ) = optional("field of the schema -> column of the file or template")
@@ -78,6 +76,13 @@ class Reading(Settings):
     quoting: Literal["yes", "no", True, False] | None = optional(
         "whether quotes enclose the cells of a csv or tsv file; null: found by looking",
     )
+
+
+class Reading(RowLayout):
+    """How a raw file is read."""
+
+    schema_: str = setting("canonical form of the rows (scripts/data/schemas.py)", min_length=1, alias="schema")
+    reader: str = setting("reader of the raw file (scripts/data/readers.py)", min_length=1)
     turns: Literal["first", "last"] | None = optional(
         "which answer of a conversation becomes an instruction row: the first with its question (null too), or "
         "the last given all before",

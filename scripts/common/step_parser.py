@@ -47,11 +47,12 @@ a tier. A key that may be left out (optional) counts as left out where the text 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What one flag brings: the class of its settings, and what the config says of them."""
+    """What one flag brings: the class of its settings, what the config says of them, and the flag that wants them."""
 
     kind: Type[Settings]
     of: Callable[..., Mapping[str, Any]]
-    by: str | None
+    by: str | None = None
+    only_with: str | None = None
 
     def of_flags(self, found: argparse.Namespace) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
         """Return `of` with what the flag `by` was given."""
@@ -71,12 +72,14 @@ class StepParser(argparse.ArgumentParser):
         of: Callable[..., Mapping[str, Any]] | None = None,
         flag: str = "--settings",
         by: str | None = None,
+        only_with: str | None = None,
     ) -> None:
         """Add a flag for the settings of a class. of: config -> their values there; else the class's own `of`.
 
-        by: name of another flag on whose value these depend; `of` gets it as a keyword.
+        by: name of another flag on whose value these depend; `of` gets it as a keyword. only_with: another flag,
+        without which nothing is read or checked: the settings are None.
         """
-        self._wanted[flag] = Wanted(kind, of or kind.of, by)  # type: ignore[attr-defined]
+        self._wanted[flag] = Wanted(kind, of or kind.of, by, only_with)  # type: ignore[attr-defined]
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -85,8 +88,10 @@ class StepParser(argparse.ArgumentParser):
         given, texts, single = _split(list(sys.argv[1:] if args is None else args), self._wanted)
         found, rest = super().parse_known_args(given, namespace)
         for flag, wanted in self._wanted.items():
-            settings = read_settings(wanted.kind, wanted.of_flags(found), texts.get(flag), single[flag], flag)
-            setattr(found, flag.removeprefix("--").replace("-", "_"), settings)
+            settings = None
+            if wanted.only_with is None or getattr(found, _attribute(wanted.only_with)):
+                settings = read_settings(wanted.kind, wanted.of_flags(found), texts.get(flag), single[flag], flag)
+            setattr(found, _attribute(flag), settings)
         return found, rest
 
     def format_help(self) -> str:
@@ -97,6 +102,11 @@ class StepParser(argparse.ArgumentParser):
             listed = shown.partition("\n")[2]
             text += f"\n{flag} TEXT|FILE, {flag}.KEY VALUE ...:\n{ABOUT}\n\n{listed}"
         return text
+
+
+def _attribute(flag: str) -> str:
+    """Return where argparse puts a flag's value."""
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def read_settings(
@@ -118,18 +128,23 @@ def read_settings(
 
 
 def checked(kind: Type[Kind], values: Mapping[str, Any], flag: str = "--settings") -> Kind:
-    """Return values as an object of a class. Raises `UserError` with the first fault in the config check's words."""
+    """Return values as an object of a class. Raises `UserError` with the first fault in the config check's words.
+
+    flag: whose values they are; empty where each key is a flag of its own.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         faults = schema_faults(values, schema_of(kind), None)
         if not faults:  # pydantic is stricter: a whole number written 1.0
             first = error.errors()[0]
-            faults = [f"{path_text(first['loc'])}: {first['msg']}, found {first['input']!r}"]
+            own = first.get("ctx", {}).get("error")  # of `Settings.misfits`, which begins with a key
+            said = f"{path_text(first['loc'])}: {first['msg']}, found {first['input']!r}"
+            faults = [said if own is None else ".".join(filter(None, [path_text(first["loc"]), str(own)]))]
         n_more = len(faults) - 1
         more = f" (and {n_more} more {'fault' if n_more == 1 else 'faults'})" if n_more else ""
-        place = "" if faults[0].startswith("expected ") else "."
-        raise UserError(f"{flag}{place or ': '}{faults[0]}{more}") from None
+        place = "" if not flag else ": " if faults[0].startswith("expected ") else "."
+        raise UserError(f"{flag}{place}{faults[0]}{more}") from None
 
 
 def shipped_config() -> dict[str, Any]:
@@ -268,13 +283,14 @@ def _changed(kind: Type[Settings], values: Mapping[str, Any], single: Sequence[s
     changed = _copied(values)
     for name, value in zip(single[::2], single[1::2]):
         try:
-            found = parser.parse_args([f"{name}={value}"])[name.removeprefix("--").replace("-", "_")]
+            found = parser.parse_args([f"{name}={value}"])[_attribute(name)]
         except jsonargparse.ArgumentError:
             found = value  # `checked` says what is wrong with it
         place, parts = changed, name.removeprefix(flag + ".").split(".")
         for part in parts[:-1]:
-            place = place[part]
-        place[parts[-1]] = found
+            place = place.setdefault(part, {}) if isinstance(place, dict) else {}  # `checked` names what is no group
+        if isinstance(place, dict):
+            place[parts[-1]] = found
     return changed
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from scripts.ddg.batches import Shuffled
 from scripts.ddg.learners import FULL_MASK, Encoded, Learner, Start, batches_by_length, head_seed
 from scripts.ddg.optimizing import rate_share
-from scripts.ddg.step_settings import Optimizer
+from scripts.ddg.settings_train import Optimizer
 from scripts.lm.loop import check_finite, update_weights
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw
 

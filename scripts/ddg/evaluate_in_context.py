@@ -16,20 +16,22 @@ import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence, get_args
 
-from scripts.common.errors import UserError, run_step
+from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json, write_jsonl
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, generator
-from scripts.common.settings import named_values, parse_settings
+from scripts.common.settings import check_choice, named_values
+from scripts.common.step_parser import StepParser
 from scripts.data.label_names import check_label_names
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.intervals import wilson
 from scripts.ddg.prompting import Prompt, read_prompt
 from scripts.ddg.rounds import read_n_queries, select_queries, select_rounds
 from scripts.ddg.run_columns import CONTEXT_COLUMNS, ZERO_SHOT
-from scripts.ddg.step_settings import check_choice, check_whole
+from scripts.ddg.settings_sets import Retriever
+from scripts.ddg.settings_steps import InContextSettings, Part, WritingSettings
 from scripts.ddg.texts import Task, read_task
 from scripts.lm.flags import add_model_flags, model_options
 
@@ -40,48 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ORDERS = ("rounds", "shuffled")
-SCORERS = ("generate", "labels", "first_token")
-LABEL_NORMS = ("sum", "mean")
-RETRIEVERS = ("bm25", "knn")
-
-
-@dataclasses.dataclass(frozen=True)
-class InContextSettings:
-    """Evaluation B's settings; the papers' values stand in the config.
-
-    dpc, draws: which sets are read (the first `draws` with `dpc` texts a class). turns: rounds of the test split that
-    queries are drawn from. orders, scorers: of each protocol by name. only: protocol -> {methods, rounds} where it is
-    asked about less than all methods and rounds. instruct: whether the prompt lists the labels.
-    label_norm: sum or mean over a label's tokens. retrieval_rounds: rounds whose number of demonstrations is retrieved.
-    batch_tokens: query tokens a pass.
-    """
-
-    text_columns: Sequence[str]
-    dpc: int
-    draws: int
-    turns: int
-    orders: dict[str, str]
-    scorers: dict[str, Sequence[str]]
-    only: dict[str, dict[str, Any]]
-    instruct: bool
-    label_norm: str
-    retrieval_rounds: Sequence[int]
-    batch_tokens: int
-
-    def __post_init__(self) -> None:
-        for name in ("dpc", "draws", "turns", "batch_tokens"):
-            check_whole(name, getattr(self, name), 1)
-        check_choice("label_norm", self.label_norm, LABEL_NORMS)
-        if set(self.orders) != set(self.scorers):
-            raise UserError("orders, scorers: name the same protocols in both")
-        for name, order in self.orders.items():
-            check_choice(f"orders.{name}", order, ORDERS)
-            for scorer in self.scorers[name]:
-                check_choice(f"scorers.{name}", scorer, SCORERS)
-        for name, part in self.only.items():
-            if name not in self.orders or set(part) != {"methods", "rounds"}:
-                raise UserError(f"only.{name}: give methods and rounds of one of {', '.join(self.orders)}")
+RETRIEVERS: tuple[str, ...] = get_args(Retriever)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,12 +160,12 @@ def retrieve(by: str, pool: Task, texts: Sequence[Sequence[str]], k: int, args: 
     import numpy as np
 
     from scripts.ddg.learners import embeddings_of, load_learner
-    from scripts.ddg.step_settings import Reading
+    from scripts.ddg.settings_steps import Reading
 
     if not args.encoder:
         raise UserError("--encoder: missing; nearest neighbours (knn) need an encoder")
     encoder = load_learner(args.encoder, pool.n_classes, "first", device=args.device, threads=args.threads, seed=0)
-    reading = Reading("first", encoder.window, 256)
+    reading = Reading(pooling="first", max_tokens=encoder.window, batch_size=256)
 
     def directions(given: Sequence[Sequence[str]]) -> np.ndarray:
         points = np.asarray(embeddings_of(encoder, given, reading), dtype=np.float64)
@@ -224,17 +185,17 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--sets", nargs="*", default=[], help="METHOD=FOLDER of sets, seed_{n}/dpc_{d}/draw_{k}.jsonl")
     parser.add_argument("--retrieve", nargs="*", default=[], help="METHOD=bm25 or METHOD=knn")
     parser.add_argument("--examples", help="training rows to retrieve from")
     parser.add_argument("--encoder", help="encoder whose embeddings are compared; only for knn")
     parser.add_argument("--self-write", nargs="*", default=[], help="METHOD: texts and labels of the model's own")
-    parser.add_argument("--writing", help="JSON: WritingSettings; only for --self-write")
+    parser.add_settings(WritingSettings, flag="--writing", only_with="--self-write")
     parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
     parser.add_argument("--prompts", required=True, nargs="+", help="PROTOCOL=FILE, e.g. one of config/prompts/ddg")
     add_model_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: InContextSettings")
+    parser.add_settings(InContextSettings)
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the sets to read")
     parser.add_argument("--round", required=True, nargs="+", type=int, help="texts of each class shown, e.g. 1 2 3 4 5")
     parser.add_argument(
@@ -247,10 +208,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read_protocols(given: Sequence[str], settings: InContextSettings) -> list[Protocol]:
-    """Return the protocols with their wording. Raises `UserError` for a protocol without a prompt or the other way."""
+    """Return the protocols that have a wording. Raises `UserError` for one that the settings do not know."""
     files = named_values("--prompts", given)
-    if set(files) != set(settings.orders):
-        raise UserError(f"--prompts: give one for each protocol of the settings: {', '.join(settings.orders)}")
+    for name in files:
+        if name not in settings.orders:
+            hint = did_you_mean(name, list(settings.orders))
+            raise UserError(
+                f"--prompts: '{name}' is no protocol of the settings{hint}; use {', '.join(settings.orders)}"
+            )
     return [
         Protocol(name, read_prompt(files[name]), settings.orders[name], tuple(settings.scorers[name])) for name in files
     ]
@@ -279,14 +244,14 @@ def self_written_arms(
     method: str, evaluation: Evaluation, protocol: Protocol, args: argparse.Namespace
 ) -> list[tuple[Arm, TextSet]]:
     """Return what the model writes for itself in a protocol's wording, for every seed and draw."""
-    from scripts.ddg.self_written import WritingSettings, write_demonstrations
+    from scripts.ddg.self_written import write_demonstrations
 
-    writing, found = parse_settings(WritingSettings, args.writing, "--writing"), []
+    found = []
     for seed in args.seeds:
         for draw in range(evaluation.settings.draws):
             own = derive_seed(seed, method, draw)
             given = write_demonstrations(
-                evaluation.reader, protocol.prompt, evaluation.columns, evaluation.names, writing, own
+                evaluation.reader, protocol.prompt, evaluation.columns, evaluation.names, args.writing, own
             )
             found.append((Arm(method, seed, draw), given))
     return found
@@ -317,11 +282,11 @@ def evaluate_protocol(
     The seconds of each method are added to `seconds`; `progress` counts the sets.
     """
     settings = evaluation.settings
-    part = settings.only.get(protocol.name, {"methods": None, "rounds": args.round})
-    rounds = [number for number in args.round if number in part["rounds"]]
+    part: Part | None = settings.only.get(protocol.name)
+    rounds = [number for number in args.round if part is None or number in part.rounds]
 
     def wanted(method: str) -> bool:
-        return part["methods"] is None or method in part["methods"]
+        return part is None or method in part.methods
 
     if wanted(ZERO_SHOT):
         with timed(seconds, ZERO_SHOT):
@@ -346,7 +311,7 @@ def evaluate_protocol(
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate all demonstrations."""
     args = parse_args(argv)
-    settings = parse_settings(InContextSettings, args.settings)
+    settings: InContextSettings = args.settings
     test = read_task(args.test, settings.text_columns)
     protocols = read_protocols(args.prompts, settings)
     arms = read_arms(named_values("--sets", args.sets), settings, args, test)
@@ -356,8 +321,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     if pool is not None and pool.label_names != test.label_names:
         raise UserError(f"{args.examples}: its labels are not those of {args.test}; list them under 'labels' in the "
                         "registry and prepare both alike")  # fmt: skip
-    if args.self_write and not args.writing:
-        raise UserError("--writing: missing; self-written demonstrations need its settings")
     from scripts.ddg.in_context import Reader
     from scripts.lm.load import load_model
 

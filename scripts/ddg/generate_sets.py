@@ -17,20 +17,12 @@ from typing import TYPE_CHECKING, Any, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
 from scripts.common.seeding import derive_seed
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.flags import add_device_flags
 from scripts.ddg.monitors import distinct_n, distinct_texts
-from scripts.ddg.step_settings import (
-    DRAW_SEEDS,
-    Reading,
-    Sampling,
-    check_choice,
-    check_sizes_wanted,
-    check_whole,
-    nested,
-)
+from scripts.ddg.settings_steps import SetSettings
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:
@@ -41,36 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SELECTIONS = ("k_centers", "none")
 RELEASED_SELECTION_SEED = 42
 """K-means' seed where DiLM selects among written texts, in every draw."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SetSettings:
-    """Stage C's settings; the papers' values stand in the config.
-
-    dpcs: sizes of the sets, texts a class; draws: sets of each size; over_sample: texts written for each one kept (100
-    in DiLM); selection: k_centers or none; draw_seeds: whether K-means has DiLM's seed in every selection (released) or
-    one of its own for each seed and draw (named); sampling, reading: see `scripts.ddg.step_settings`.
-    """
-
-    text_columns: Sequence[str]
-    dpcs: Sequence[int]
-    draws: int
-    over_sample: int
-    selection: str
-    draw_seeds: str
-    sampling: Any
-    reading: Any
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sampling", nested(Sampling, self.sampling, "sampling"))
-        object.__setattr__(self, "reading", nested(Reading, self.reading, "reading"))
-        check_sizes_wanted(self.dpcs, self.draws)
-        check_whole("over_sample", self.over_sample, 1)
-        check_choice("selection", self.selection, SELECTIONS)
-        check_choice("draw_seeds", self.draw_seeds, DRAW_SEEDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,12 +127,12 @@ def write_sets(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--examples", required=True, help="training rows: they name labels and text columns")
     parser.add_argument("--generators", required=True, help="folder of generators, seed_{n}/")
     parser.add_argument("--encoder", required=True, help="encoder whose embeddings are clustered")
     add_device_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: SetSettings")
+    parser.add_settings(SetSettings)
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="generators to use, seeds of the draws")
     parser.add_argument("--sets-out", required=True, type=Path, help="folder: seed_{n}/dpc_{d}/draw_{k}.jsonl")
     parser.add_argument("--report-out", required=True, help="JSON: counts of texts, failures, repeats by seed")
@@ -178,7 +142,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the sets of every seed."""
     args = parse_args(argv)
-    settings = parse_settings(SetSettings, args.settings)
+    settings: SetSettings = args.settings
     task = read_task(args.examples, settings.text_columns)
     from scripts.ddg.generator import check_window, load_generator
     from scripts.ddg.learners import load_learner

@@ -16,7 +16,6 @@ from torch import Tensor
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_json
 from scripts.common.seeding import derive_seed
-from scripts.ddg.step_settings import LOSS_NORMS, check_choice, check_whole
 from scripts.ddg.texts import SEPARATOR, Task, class_token
 from scripts.lm.load import context_window, load_model
 
@@ -33,10 +32,6 @@ class Writing:
 
     loss_norm: str
     pad_multiple: int
-
-    def __post_init__(self) -> None:
-        check_choice("loss_norm", self.loss_norm, LOSS_NORMS)
-        check_whole("pad_multiple", self.pad_multiple, 1)
 
 
 class Generator:

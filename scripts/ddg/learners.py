@@ -19,7 +19,7 @@ from scripts.common.seeding import derive_seed, seed_all
 from scripts.lm.load import load_model
 
 if TYPE_CHECKING:
-    from scripts.ddg.step_settings import Reading
+    from scripts.ddg.settings_steps import Reading
 
 TWO_LAYER_TYPES = {"roberta": 0, "xlm-roberta": 0, "camembert": 0, "xlnet": -1}
 """Architectures with a head of two layers -> the token they read: first or last."""

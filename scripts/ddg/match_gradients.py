@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.errors import run_step
 from scripts.common.seeding import seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.ddg.flags import add_compute_flags
-from scripts.ddg.match_settings import MatchSettings
+from scripts.ddg.settings_steps import MatchSettings
 from scripts.ddg.texts import read_task
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
     parser.add_argument("--generators", required=True, help="folder of pre-trained generators, seed_{n}/")
     parser.add_argument("--learner", required=True, help="encoder: folder, or hub id in the local cache")
     add_compute_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: scripts.ddg.match_settings.MatchSettings")
+    parser.add_settings(MatchSettings)
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="train the generator of each")
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
     parser.add_argument("--generators-out", required=True, help="folder: seed_{n}/, model and tokenizer")
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.lm.checkpoints import digest_of_examples, digest_of_model
     from scripts.lm.load import choose_device, choose_dtype
 
-    settings = parse_settings(MatchSettings, args.settings)
+    settings: MatchSettings = args.settings
     task = read_task(args.examples, settings.text_columns)
     dtype = choose_dtype(args.dtype, choose_device(args.device))
     examples = digest_of_examples([{"text": text, "label": [str(own)]} for text, own in zip(task.texts, task.labels)])

@@ -23,11 +23,11 @@ from scripts.ddg.batches import Shuffled, Walk, cluster_seed, diverse_batches, p
 from scripts.ddg.closed_form import Matching, gradient_matching
 from scripts.ddg.generator import Generator, Writing, check_window, padded_width, text_losses
 from scripts.ddg.learners import Learner, Start, copy_of, follow, head_seed, read_states, train_batch
-from scripts.ddg.match_settings import MatchSettings
 from scripts.ddg.monitors import distinct_n
 from scripts.ddg.optimizing import Stepper
 from scripts.ddg.runs import autocast, prefixed, under
 from scripts.ddg.sampling import sample_texts
+from scripts.ddg.settings_steps import MatchSettings
 from scripts.ddg.texts import Task
 from scripts.lm.checkpoints import STATE, load_state, save_state
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scripts.ddg.step_settings import Optimizer
+from scripts.ddg.settings_train import Optimizer
 from scripts.lm.loop import check_finite, optimizer_tensors, restore_optimizer, update_weights
 from scripts.lm.optimizer_options import step_share, warmup_length
 from scripts.lm.optimizing import decay_groups, decaying, make_adamw, named_trainable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scripts.common.checksums import seal
+from scripts.common.fields import Settings
 from scripts.common.files import PathLike, read_json, write_json
 from scripts.ddg.generator import FACTS, Generator
 from scripts.lm.checkpoints import WHOLE, atomic_folder, checkpoint_folder, save_model, usable
@@ -31,7 +31,7 @@ def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def run_seeds(
     seeds: Sequence[int],
-    settings: Any,
+    settings: Settings,
     checkpoints: PathLike,
     key: Callable[[int], Mapping[str, Any]],
     work: Callable[[int, Path], tuple[Generator, dict[str, Any]]],
@@ -40,13 +40,13 @@ def run_seeds(
 ) -> None:
     """Train a generator for each seed and write them as `seed_{n}/`, with one history file.
 
-    settings: a dataclass; key: what else the result of a seed depends on; work: trains one seed, with a folder for its
+    key: what else the result of a seed depends on; work: trains one seed, with a folder for its
     running state, and returns the generator and its history. A seed that was finished by a killed job is not trained
     again.
     """
     folders = {}
     for seed in seeds:
-        folder = checkpoint_folder(checkpoints, dataclasses.asdict(settings), {**key(seed), "seed": seed})
+        folder = checkpoint_folder(checkpoints, settings.given(), {**key(seed), "seed": seed})
         folders[seed] = folder
         if usable(folder / WHOLE):
             logger.info("seed %d: finished earlier", seed)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scripts.common.errors import UserError
 from scripts.common.seeding import generator as named_generator
-from scripts.ddg.step_settings import Sampling
+from scripts.ddg.settings_steps import Sampling
 
 if TYPE_CHECKING:
     from scripts.ddg.generator import Generator

@@ -8,7 +8,6 @@ sets lie within the large ones of the same draw.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import random
 from pathlib import Path
@@ -16,40 +15,23 @@ from typing import Any, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.seeding import derive_seed, generator
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.label_names import write_label_names
 from scripts.ddg.distilled import TextSet, set_path, write_set
 from scripts.ddg.flags import add_device_flags
-from scripts.ddg.step_settings import DRAW_SEEDS, Reading, check_choice, check_draw_seeds, check_sizes_wanted, nested
+from scripts.ddg.settings_steps import CoresetSettings
 from scripts.ddg.texts import Task, check_sizes, read_task
 
 logger = logging.getLogger(__name__)
 
-METHODS = ("random", "k_centers", "herding")
-HERDING_ORDERS = ("rows", "chosen")
 
-
-@dataclasses.dataclass(frozen=True)
-class CoresetSettings:
-    """method: one of METHODS; dpcs: sizes, texts a class; draws: sets of each size; reading: how texts are embedded.
-
-    draw_seeds: released or named; herding_order: `rows`, as DiLM gives them, or `chosen`, in the order of the choice.
-    """
-
-    text_columns: Sequence[str]
-    method: str
-    dpcs: Sequence[int]
-    draws: int
-    reading: Any
-    draw_seeds: str
-    herding_order: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "reading", nested(Reading, self.reading, "reading"))
-        check_choice("draw_seeds", self.draw_seeds, DRAW_SEEDS)
-        check_choice("herding_order", self.herding_order, HERDING_ORDERS)
-        check_choice("method", self.method, METHODS)
-        check_sizes_wanted(self.dpcs, self.draws)
+def check_draw_seeds(draw_seeds: str, seeds: Sequence[int]) -> None:
+    """Raise `UserError` where several seeds of the pipeline would get the same coresets without a word."""
+    if draw_seeds == "released" and len(seeds) > 1:
+        raise UserError(
+            f"sets.draw_seeds: 'released' draws the same real texts for all of {len(seeds)} seeds; set it to 'named',"
+            " or name one seed and raise draws"
+        )
 
 
 def class_rows(
@@ -82,11 +64,11 @@ def class_rows(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
     parser.add_argument("--encoder", help="encoder whose embeddings are compared; not for random")
     add_device_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: CoresetSettings")
+    parser.add_settings(CoresetSettings)
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the draws")
     parser.add_argument("--sets-out", required=True, type=Path, help="folder: seed_{n}/dpc_{d}/draw_{k}.jsonl")
     return parser.parse_args(argv)
@@ -110,7 +92,7 @@ def embed_classes(task: Task, settings: CoresetSettings, args: argparse.Namespac
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose and write the sets of every seed."""
     args = parse_args(argv)
-    settings = parse_settings(CoresetSettings, args.settings)
+    settings: CoresetSettings = args.settings
     if settings.method != "herding":
         check_draw_seeds(settings.draw_seeds, args.seeds)
     task = read_task(args.examples, settings.text_columns)

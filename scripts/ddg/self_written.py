@@ -8,7 +8,6 @@ finds likeliest without demonstrations, and is then shown the outcome like any o
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Sequence
@@ -17,7 +16,7 @@ from scripts.common.errors import UserError
 from scripts.common.seeding import derive_seed
 from scripts.ddg.distilled import TextSet
 from scripts.ddg.prompting import Prompt
-from scripts.ddg.step_settings import check_number, check_whole
+from scripts.ddg.settings_steps import WritingSettings
 
 if TYPE_CHECKING:
     from scripts.ddg.in_context import Reader
@@ -25,23 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NEW_LINE = "\n"  # what stands before an example where the tokenizer has no end of text
-
-
-@dataclasses.dataclass(frozen=True)
-class WritingSettings:
-    """per_class: texts written for each class of the task; temperature: of the draws; max_tokens: longest text column;
-    batch_size: texts at a time (memory, not results).
-    """
-
-    per_class: int
-    temperature: float
-    max_tokens: int
-    batch_size: int
-
-    def __post_init__(self) -> None:
-        for name in ("per_class", "max_tokens", "batch_size"):
-            check_whole(f"self_written.{name}", getattr(self, name), 1)
-        check_number("self_written.temperature", self.temperature, 0, above=True)
 
 
 def write_demonstrations(

@@ -22,8 +22,16 @@ from scripts.ddg.settings_artifacts import (
     TablePaired,
     TaskName,
 )
-from scripts.ddg.settings_sets import InContext, Sets
-from scripts.ddg.settings_train import LearnerEvaluation, Matching, Pretraining, Variant
+from scripts.ddg.settings_sets import Coreset, InContext, Retriever, Selection, Sets, Turns
+from scripts.ddg.settings_train import (
+    LearnerEvaluation,
+    Matching,
+    MaxTokens,
+    Pooling,
+    Pretraining,
+    TextColumns,
+    Variant,
+)
 
 
 class Task(Settings):
@@ -34,25 +42,11 @@ class Task(Settings):
     train: str = setting("split to distil")
     test: str = setting("split to evaluate on", source="DiLM, DDG: GLUE's validation")
     limit: int | None = setting("rows of a random sub-sample of the training split; null takes all", unit="rows", ge=1)
-    text_columns: list[Annotated[str, setting("name of a text column")]] = setting(
-        "text columns, one or two",
-        min_length=1,
-        max_length=2,
-    )
-    max_tokens: int = setting(
-        "longest generated text with its markers, tokens",
-        source="DiLM: 68, 313, 421",
-        unit="tokens",
-        ge=4,
-    )
+    text_columns: TextColumns
+    max_tokens: MaxTokens
     metric: Literal["accuracy", "matthews", "accuracy_f1_mean"] = setting("what is shown of the learners")
     prompt: str = setting("file of config/prompts/ddg without its ending", pattern="^[a-z0-9_]+$")
-    turns: int = setting(
-        "rounds of the test split that queries are drawn from",
-        source="LongICLBench",
-        unit="rounds",
-        ge=1,
-    )
+    turns: Turns
     released: str | None = setting(
         "data set with released sets, splits dpc<size>_<draw>; null where there is none",
         min_length=1,
@@ -63,9 +57,7 @@ class Learner(Settings):
     """A learner."""
 
     model: str = setting("encoder, a row of config/models.yaml", registry="models")
-    pooling: Literal["model", "first", "mean"] = setting(
-        "what its classifier reads: the architecture's own head, the first token's or the mean embedding",
-    )
+    pooling: Pooling
 
 
 class Method(Settings):
@@ -74,11 +66,11 @@ class Method(Settings):
     by: Literal["coreset", "generator", "released", "retrieval", "self_written"] = setting(
         "where the demonstrations come from",
     )
-    select: str | None = setting(
+    select: Literal[Coreset, Retriever] | None = setting(
         "how real texts are chosen: random, k_centers, herding for sets; bm25, knn for each query",
     )
     variant: str | None = setting("training of stage B that writes, a row of ddg.variants; null: stage A's generator")
-    selection: str | None = setting("which of the over-sampled texts are kept: k_centers or none")
+    selection: Selection | None = setting("which of the over-sampled texts are kept: K-means members or the first ones")
 
 
 class Converted(Settings):

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from scripts.common.fields import Settings, changes_of, setting
 from scripts.lm.optimizer_options import DecayRule, EpsilonRule, Schedule, WarmupRounding
+
+TextColumns = Annotated[
+    list[Annotated[str, setting("name of a text column")]],
+    setting("text columns, one or two", min_length=1, max_length=2),
+]
+MaxTokens = Annotated[
+    int,
+    setting("longest generated text with its markers, tokens", source="DiLM: 68, 313, 421", unit="tokens", ge=4),
+]
+Pooling = Annotated[
+    Literal["model", "first", "mean"],
+    setting("what its classifier reads: the architecture's own head, the first token's or the mean embedding"),
+]
 
 
 class Optimizer(Settings):
@@ -122,8 +135,8 @@ class Variant(changes_of(MatchingChoices)):
     """What differs from ddg.matching."""
 
 
-class LearnerEvaluation(Settings):
-    """Evaluation A: learners trained on the sets."""
+class LearnerTerms(Settings):
+    """How the learners of evaluation A are trained and tested."""
 
     models: int = setting("learners trained on each set", source="DiLM: 5", unit="learners", ge=1)
     steps: int = setting("updates", source="DiLM: 200", unit="steps", ge=1)
@@ -134,4 +147,9 @@ class LearnerEvaluation(Settings):
     dropout: bool = setting("whether units are dropped while training", source="DiLM: true")
     parallel: int = setting("learners trained at once", unit="learners", ge=1)
     test_batch_size: int = setting("test texts a pass; speed only", ge=1)
+
+
+class LearnerEvaluation(LearnerTerms):
+    """Evaluation A: learners trained on the sets."""
+
     full: bool = setting("whether learners are trained on all texts too")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Sequence
 from scripts.common.errors import run_step
 from scripts.common.progress import Progress
 from scripts.common.seeding import derive_seed, seed_all
-from scripts.common.settings import parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.ddg.flags import add_compute_flags
-from scripts.ddg.step_settings import LOSS_NORMS, Optimizer, check_choice, check_whole, nested
+from scripts.ddg.settings_steps import PretrainSettings
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:
@@ -22,32 +21,6 @@ if TYPE_CHECKING:
     from scripts.ddg.generator import Generator
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class PretrainSettings:
-    """Stage A's settings; the papers' values stand in the config.
-
-    text_columns: names of the texts in a row; steps, batch_size: updates and texts an update; optimizer: see
-    `scripts.ddg.step_settings.Optimizer`; max_tokens: longest training string, cut at the end; loss_norm,
-    pad_multiple: how a text's loss is counted (`scripts.ddg.generator.text_losses`); save_steps: updates between two
-    checkpoints, 0 = none.
-    """
-
-    text_columns: Sequence[str]
-    steps: int
-    batch_size: int
-    optimizer: Any
-    max_tokens: int
-    loss_norm: str
-    pad_multiple: int
-    save_steps: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "optimizer", nested(Optimizer, self.optimizer, "optimizer"))
-        check_choice("loss_norm", self.loss_norm, LOSS_NORMS)
-        for name, low in (("steps", 1), ("batch_size", 1), ("max_tokens", 3), ("pad_multiple", 1), ("save_steps", 0)):
-            check_whole(name, getattr(self, name), low)
 
 
 def pretrain(
@@ -96,11 +69,11 @@ def pretrain(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--examples", required=True, help="training rows, canonical classification JSON lines")
     parser.add_argument("--model", required=True, help="causal language model: folder, or hub id in the local cache")
     add_compute_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: PretrainSettings")
+    parser.add_settings(PretrainSettings)
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="one generator for each")
     parser.add_argument("--checkpoints", required=True, help="folder for what a killed job goes on from")
     parser.add_argument("--generators-out", required=True, help="folder: seed_{n}/, model and tokenizer")
@@ -111,7 +84,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Pre-train a generator for each seed."""
     args = parse_args(argv)
-    settings = parse_settings(PretrainSettings, args.settings)
+    settings: PretrainSettings = args.settings
     task = read_task(args.examples, settings.text_columns)
     from scripts.ddg.generator import prepare_generator
     from scripts.ddg.runs import run_seeds

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Iterator, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import PathLike, write_csv
 from scripts.common.seeding import derive_seed
-from scripts.common.settings import named_values, parse_settings
+from scripts.common.settings import named_values
+from scripts.common.step_parser import StepParser
 from scripts.data.label_names import check_label_names
 from scripts.ddg.distilled import TextSet, read_set, set_path
 from scripts.ddg.flags import add_device_flags
 from scripts.ddg.run_columns import FULL
 from scripts.ddg.run_columns import LEARNER_COLUMNS as RUN_COLUMNS
-from scripts.ddg.step_settings import POOLINGS, Optimizer, check_choice, check_sizes_wanted, check_whole, nested
+from scripts.ddg.settings_steps import LearnerSettings
 from scripts.ddg.texts import Task, read_task
 
 if TYPE_CHECKING:
@@ -30,39 +31,6 @@ if TYPE_CHECKING:
     from scripts.ddg.learners import Learner, Start
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class LearnerSettings:
-    """Evaluation A's settings; the papers' values stand in the config.
-
-    dpcs, draws: which sets are read (the first `draws` of each size; no sizes where there are no sets); models:
-    learners a set. steps, batch_size (or the set's size): updates; full_steps: updates on all training texts. pooling:
-    what the classifier reads; max_tokens: longest text. dropout: whether units are dropped while training. parallel:
-    learners trained at once; with dropout it is part of the result. test_batch_size: texts a pass.
-    """
-
-    text_columns: Sequence[str]
-    dpcs: Sequence[int]
-    draws: int
-    models: int
-    steps: int
-    full_steps: int
-    batch_size: int
-    optimizer: Any
-    pooling: str
-    max_tokens: int
-    dropout: bool
-    parallel: int
-    test_batch_size: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "optimizer", nested(Optimizer, self.optimizer, "optimizer"))
-        if self.dpcs:
-            check_sizes_wanted(self.dpcs, self.draws)
-        for name in ("models", "steps", "full_steps", "batch_size", "max_tokens", "parallel", "test_batch_size"):
-            check_whole(name, getattr(self, name), 1)
-        check_choice("pooling", self.pooling, POOLINGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,13 +136,13 @@ def evaluate(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--sets", nargs="*", default=[], help="METHOD=FOLDER for each method")
     parser.add_argument("--full-examples", help="training rows; also train on all of them (method and dpc 'full')")
     parser.add_argument("--test", required=True, help="test rows, canonical classification JSON lines")
     parser.add_argument("--learner", required=True, help="encoder: folder, or hub id in the local cache")
     add_device_flags(parser)
-    parser.add_argument("--settings", required=True, help="JSON: LearnerSettings")
+    parser.add_settings(LearnerSettings)
     parser.add_argument("--seeds", required=True, nargs="+", type=int, help="seeds of the sets to read")
     parser.add_argument("--runs-out", required=True, help="CSV: one row a learner and metric")
     return parser.parse_args(argv)
@@ -191,7 +159,7 @@ def read_pairs(given: Sequence[str]) -> dict[str, Path]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and test learners on all sets."""
     args = parse_args(argv)
-    settings = parse_settings(LearnerSettings, args.settings)
+    settings: LearnerSettings = args.settings
     if not args.sets and not args.full_examples:
         raise UserError("--sets: missing; name sets, or rows to train on with --full-examples")
     if args.sets and not settings.dpcs:

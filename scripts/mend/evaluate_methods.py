@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import write_csv, write_json
 from scripts.common.progress import Progress
-from scripts.common.settings import check_choice, named_values, parse_json, parse_settings, settings_of
+from scripts.common.settings import named_values, parse_json, settings_of
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import read_tensors
 from scripts.lm.flags import add_model_flags, model_options
 from scripts.mend.columns import SCORE_COLUMNS
 from scripts.mend.demonstrations import Encoder, Ids, PromptFormat, join_for_llm, parse_formats
 from scripts.mend.perturbations import PERTURBATIONS, perturb
 from scripts.mend.sampling import distiller_batches
-from scripts.mend.scoring import F1_KINDS, TIES, Queries, accuracy, task_metrics
+from scripts.mend.scoring import Queries, accuracy, task_metrics
+from scripts.mend.settings_steps import EvaluateSettings
 from scripts.mend.task_files import demonstration_rows, test_file, test_rows
 
 if TYPE_CHECKING:
@@ -35,27 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KINDS = ("zero_shot", "icl", "tuned", "prompt_tuning", "distilled")
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluateSettings:
-    """task_names: test tasks; shots: k of their files; seeds: of the demonstrations; max_test: rows per task (0: all);
-    metric_of: the tasks' own metric, macro_f1 where none is named; f1: over which classes it is the mean, ties: which
-    of equal options is the answer (`scripts.mend.scoring`); batch_tokens: tokens per row of the scorer.
-    """
-
-    task_names: Sequence[str]
-    shots: int
-    seeds: Sequence[int]
-    max_test: int
-    metric_of: Mapping[str, str]
-    f1: str
-    ties: str
-    batch_tokens: int
-
-    def __post_init__(self) -> None:
-        check_choice("f1", self.f1, F1_KINDS)
-        check_choice("ties", self.ties, TIES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +96,11 @@ class Prefix:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     add_model_flags(parser, family="causal")
     parser.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
     parser.add_argument("--arms", required=True, help="JSON: list of methods to score")
-    parser.add_argument("--settings", required=True, help="JSON: tasks, shots, seeds, sizes")
+    parser.add_settings(EvaluateSettings)
     parser.add_argument("--formats", required=True, help="JSON: prompt formats by name, one called default")
     parser.add_argument("--distillers", nargs="*", default=(), help="NAME=FOLDER")
     parser.add_argument("--tuned", nargs="*", default=(), help="NAME=FOLDER: tuned models")
@@ -188,7 +169,7 @@ class Evaluation:
         asked = asked.behind(before.demonstrations)
         predicted = asked.answers(None if asked.whole else before.run(scorer), scorer, settings.ties)
         gold = [row["output"] for row in asked.rows]
-        values = task_metrics(predicted, gold, settings.metric_of.get(task, "macro_f1"), settings.f1)
+        values = task_metrics(predicted, gold, (settings.metric_of or {}).get(task, "macro_f1"), settings.f1)
         found = [(name, value, len(gold)) for name, value in values.items()]
         if before.labels is not None:
             for name, seen in (("accuracy_seen_labels", True), ("accuracy_unseen_labels", False)):
@@ -304,7 +285,7 @@ def read_prompts(path: str) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Score all arms and write their table."""
     args = parse_args(argv)
-    settings = parse_settings(EvaluateSettings, args.settings)
+    settings: EvaluateSettings = args.settings
     formats = parse_formats(args.formats)
     arms = parse_arms(args.arms, formats)
     from scripts.lm.load import load_model

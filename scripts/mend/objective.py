@@ -18,6 +18,7 @@ from scripts.mend.sampling import (
     cut_texts,
     distiller_batches,
 )
+from scripts.mend.settings_train import DistillSettings
 
 if TYPE_CHECKING:
     import torch
@@ -26,73 +27,6 @@ if TYPE_CHECKING:
     from scripts.mend.llm import LargeModel
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class DistillSettings:
-    """What a distiller depends on. The values of the paper stand in the config, not here.
-
-    stage: 1 (texts) or 2 (tasks). steps, batch_size (sets per device and pass), accumulation, learning_rate,
-    warmup_ratio, weight_decay, max_grad_norm, adam_epsilon_rule, weight_decay_on, evaluate_steps, patience, save_steps,
-    precision: see `training_loop.LoopSettings`.
-    n_vectors: L (100); pooler, placeholder_start: see `Distiller` (placeholder_start `keep` goes on with those of the
-    distiller it starts from). n_demonstrations: K (16); queries: per set of demonstrations (1); groups: demonstration
-    batches distilled apart (1); cut: share of a text before the cut (0.8); min_text_tokens: shorter texts are left out
-    (10). model_dropout: whether the frozen model's own dropout works in training, in both passes. lm_weight, kl_weight
-    (lambda, 1), hidden_weight: weights of the losses; temperature: of the KL (1); query_weight: weight of the KL where
-    no answer token is predicted (1). dev_queries: queries per held-out task, or held-out texts.
-    activation_checkpointing: compute activations twice to save memory. kl_chunk: positions of the output layer
-    computed at once.
-    """
-
-    stage: int
-    steps: int
-    batch_size: int
-    accumulation: int
-    learning_rate: float
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    adam_epsilon_rule: str
-    weight_decay_on: str
-    n_vectors: int
-    pooler: str
-    placeholder_start: str
-    n_demonstrations: int
-    queries: int
-    groups: int
-    cut: float
-    min_text_tokens: int
-    model_dropout: bool
-    lm_weight: float
-    kl_weight: float
-    hidden_weight: float
-    temperature: float
-    query_weight: float
-    evaluate_steps: int
-    patience: int
-    dev_queries: int
-    save_steps: int
-    precision: str
-    activation_checkpointing: bool
-    kl_chunk: int
-
-    def __post_init__(self) -> None:
-        if self.stage not in (1, 2):
-            raise UserError(f"stage: {self.stage!r} is not 1 (texts) or 2 (tasks)")
-        for name in (
-            "batch_size", "n_vectors", "n_demonstrations", "queries", "groups", "min_text_tokens", "kl_chunk",
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"{name}: {value!r} is not a whole number >= 1")
-        weights = (self.lm_weight, self.kl_weight, self.hidden_weight)
-        if min(weights) < 0 or max(weights) == 0:
-            raise UserError("lm_weight, kl_weight, hidden_weight: none may be negative and one must be above 0")
-        if not self.temperature > 0:
-            raise UserError(f"temperature: {self.temperature!r} is not above 0")
-        if not 0 < self.cut < 1:
-            raise UserError(f"cut: {self.cut!r} is not between 0 and 1")
 
 
 @dataclasses.dataclass(frozen=True)

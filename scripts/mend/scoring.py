@@ -6,21 +6,22 @@ options; scores come from the shared scorer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence, get_args
 
 import numpy as np
 
 from scripts.common.errors import UserError
 from scripts.common.settings import check_choice
 from scripts.mend.demonstrations import cut_left
+from scripts.mend.settings_steps import F1Kind, Tie
 
 if TYPE_CHECKING:
     from scripts.lm.score import PackedContinuations, PrefixCache, Scorer
     from scripts.mend.demonstrations import Encoder
 
 METRICS = ("macro_f1", "accuracy")
-F1_KINDS = ("union", "gold")
-TIES = ("first", "alphabetical")
+F1_KINDS: tuple[str, ...] = get_args(F1Kind)
+TIES: tuple[str, ...] = get_args(Tie)
 EQUAL = 1e-6  # nats within which scores count as equal, so that rounding never decides
 
 

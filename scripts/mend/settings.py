@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Mapping, Type
 
-from scripts.common.fields import Name, Settings, optional, setting
+from scripts.common.fields import Name, Settings, setting
 from scripts.data.settings import SyntheticMetaTasks
+from scripts.mend.settings_format import Format
+from scripts.mend.settings_steps import F1, MaxTest, Seeds, Shots, Ties
 from scripts.mend.settings_train import DistillerName, Finetune, Groups, Pretrain, PromptTuning, Tune, Variant
 
 NDemonstrations = Annotated[int, setting("demonstrations", unit="demonstrations", ge=1)]
@@ -36,42 +38,6 @@ class Backbone(Settings):
     pretrained_lm: str | None = setting(
         "folder of a stage-1 distiller trained by the language-modelling loss; null trains it",
     )
-
-
-class Format(Settings):
-    """One way of joining examples."""
-
-    method: Literal["direct", "channel"] = setting(
-        "direct is p(answer | input), channel p(input | answer)",
-        source="MetaICL",
-    )
-    separators: Literal["apart", "metaicl_newlines", "metaicl_blanks"] = optional(
-        "how parts are held apart: after_input and after_output tokenised apart (MEND's released code), or "
-        "MetaICL's line breaks or blanks, tokenised together with what follows them; apart where it is not given",
-    )
-    after_input: str = setting(
-        "text between input and answer, tokenised apart (MEND's released code: none; a newline for Llama); empty "
-        "with MetaICL's separators",
-    )
-    after_output: str = setting(
-        "text between an answer and the next example, tokenised apart (MEND's released code: none; two newlines "
-        "for Llama); empty with MetaICL's separators",
-    )
-    output_space: bool = setting(
-        "whether an answer begins with a space (MEND's released code: not for Llama); false with MetaICL's separators",
-    )
-    room: Literal["mend", "metaicl"] = optional(
-        "how much is read: MEND's released code keeps demonstrations below max_tokens - max_example_tokens - 1 "
-        "and cuts options, MetaICL's reads all demonstrations and cuts from the left; mend where it is not given",
-    )
-    max_example_tokens: int = setting(
-        "tokens of an example, of which two stay free; its input is cut",
-        source="MEND and MetaICL: 256",
-        unit="tokens",
-        ge=4,
-    )
-    max_tokens: int = setting("tokens the language model reads at most", source="MEND: 1,024", unit="tokens", ge=1)
-    max_distiller_tokens: int = setting("tokens the distiller reads at most", source="MEND: 900", unit="tokens", ge=1)
 
 
 class TaskSource(Settings):
@@ -195,30 +161,14 @@ class Mend(Settings):
             ),
         ]
     ] = setting(min_length=1, unique=True)
-    shots: int = setting("k, examples in the files of a test task", source="MetaICL: 16", ge=1)
+    shots: Shots
     train_shots: int = setting("k of the meta-training tasks", source="MetaICL: 16,384", ge=1)
     train_seed: int = setting("seed of training and of the meta-training files", source="MEND: 100", ge=0)
-    seeds: list[
-        Annotated[
-            int,
-            setting(
-                "seed of a draw of the demonstrations",
-                source="MetaICL: 100, 13, 21, 42, 87",
-                ge=0,
-            ),
-        ]
-    ] = setting(min_length=1, unique=True)
+    seeds: Seeds
     n_demonstrations: int = setting("K, demonstrations", source="MEND: 16", ge=1)
-    max_test: int = setting("test rows of a task; 0 takes all", source="MetaICL: all", ge=0)
-    f1: Literal["union", "gold"] = setting(
-        "classes over which macro-F1 is the mean: union of right and predicted ones (MEND's released code, "
-        "scikit-learn), or gold, right ones only",
-        source="MetaICL's",
-    )
-    ties: Literal["first", "alphabetical"] = setting(
-        "which of options that score alike is the answer: the first of the row (both releases) or the first in "
-        "alphabetical order",
-    )
+    max_test: MaxTest
+    f1: F1
+    ties: Ties
     devices: int = setting(
         "GPUs of one training job, batch_size sets on each; 1 also stands for a CPU",
         source="MEND: 8",

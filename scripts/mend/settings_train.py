@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Iterator, Literal, Mapping
 
 from scripts.common.fields import Settings, Share, changes_of, setting
 from scripts.lm.optimizer_options import DecayRule, EpsilonRule
@@ -115,17 +115,38 @@ class Distill(Settings):
         ge=1,
     )
 
+    def misfits(self) -> Iterator[str]:
+        """Yield what leaves nothing to learn from."""
+        if not (self.lm_weight or self.kl_weight or self.hidden_weight):
+            yield "lm_weight: is 0 like kl_weight and hidden_weight; one must be above 0"
+
+
+class DistillSettings(Distill):
+    """Settings of `scripts.mend.train_distiller`: what its variants share, or all of one."""
+
+    stage: int = setting("what is read: 1 texts, 2 tasks", ge=1, le=2)
+
 
 class Pretrain(Distill):
     """Stage 1, on texts."""
 
     stage: int = setting("which stage of training this is (1)", ge=1, le=1)
 
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["mend"]["pretrain"])
+
 
 class Finetune(Distill):
     """Stage 2, on the meta-training tasks."""
 
     stage: int = setting("which stage of training this is (2)", ge=2, le=2)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["mend"]["finetune"])
 
 
 class Variant(changes_of(Distill)):
@@ -163,6 +184,11 @@ class Tune(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = setting("number format of training")
     activation_checkpointing: bool = setting("whether activations are computed again to save memory")
     save_steps: int = setting("steps between two checkpoints; 0 never", unit="steps", ge=0)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["mend"]["tune"])
 
 
 class PromptTuning(Settings):

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import to_json, write_json
 from scripts.common.seeding import derive_seed, generator, seed_all
-from scripts.common.settings import check_choice, parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.common.tensors import write_tensors
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.mend.demonstrations import Encoder, parse_format
+from scripts.mend.demonstrations import Encoder, PromptFormat
 from scripts.mend.sampling import TaskSource, check_sizes, rows_by_task
+from scripts.mend.settings_format import Format
+from scripts.mend.settings_steps import PromptTuningSettings
+from scripts.mend.settings_train import Tune
 from scripts.mend.task_files import shot_rows
 
 if TYPE_CHECKING:
@@ -30,66 +33,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AVERAGES = ("tokens", "examples")
-
-
-@dataclasses.dataclass(frozen=True)
-class MetaIclSettings:
-    """steps, batch_size (per device and pass), accumulation, learning_rate (1e-5), warmup_ratio, weight_decay,
-    max_grad_norm, adam_epsilon_rule, weight_decay_on, save_steps, precision: see `training_loop.LoopSettings`; average:
-    what the loss is the mean of, all answer `tokens` of a batch (MEND's release) or its `examples`, each of them the
-    mean of its tokens (MetaICL's; alike where a batch is one example); n_demonstrations: K (16);
-    activation_checkpointing: compute activations twice to save memory.
-    """
-
-    steps: int
-    batch_size: int
-    accumulation: int
-    learning_rate: float
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    adam_epsilon_rule: str
-    weight_decay_on: str
-    average: str
-    n_demonstrations: int
-    precision: str
-    activation_checkpointing: bool
-    save_steps: int
-
-    def __post_init__(self) -> None:
-        check_choice("average", self.average, AVERAGES)
-
-
-@dataclasses.dataclass(frozen=True)
-class PromptTuningSettings:
-    """task_names, shots (k of their files), seeds; n_vectors: L; steps; batch_size: examples a step and table;
-    learning_rate: of AdamW (which: adam_epsilon_rule), falling linearly; start: vocabulary (random words' embeddings)
-    or normal; n_examples: how many of the training rows are used (None: all); tables_at_once: tables trained side by
-    side (memory, not results).
-    """
-
-    task_names: Sequence[str]
-    shots: int
-    seeds: Sequence[int]
-    n_vectors: int
-    steps: int
-    batch_size: int
-    learning_rate: float
-    adam_epsilon_rule: str
-    start: str
-    n_examples: int | None
-    tables_at_once: int
-
-    def __post_init__(self) -> None:
-        for name in ("n_vectors", "batch_size", "tables_at_once"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: {getattr(self, name)!r} is below 1")
-
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
     tuned = kinds.add_parser("metaicl", help="tune the large model on the meta-train tasks")
     tuned.add_argument("--meta-train", nargs="+", required=True, help="classification rows (JSON lines)")
@@ -99,10 +46,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     prompts = kinds.add_parser("prompt_tuning", help="learn soft prompts of test tasks")
     prompts.add_argument("--tasks", required=True, help="folder with one folder of k-shot files per task")
     prompts.add_argument("--prompts-out", required=True, help="safetensors, one table per task/seed")
+    tuned.add_settings(Tune)
+    prompts.add_settings(PromptTuningSettings)
     for one in (tuned, prompts):
         add_model_flags(one, family="causal")
-        one.add_argument("--settings", required=True, help="JSON")
-        one.add_argument("--format", required=True, help="JSON: how examples become tokens")
+        one.add_settings(Format, flag="--format")
         one.add_argument("--history-out", required=True, help="JSON: loss of every step")
     return parser.parse_args(argv)
 
@@ -111,7 +59,7 @@ def tune_model(
     large: LargeModel,
     tasks: Mapping[str, Sequence[Mapping[str, Any]]],
     encoder: Encoder,
-    settings: MetaIclSettings,
+    settings: Tune,
     *,
     seed: int,
     key: Mapping[str, Any],
@@ -137,7 +85,7 @@ def tune_model(
         lambda module, number: {"total": module(number)},
         LoopSettings.of(settings, evaluate_steps=0, patience=0),
         seed=seed,
-        key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
+        key={**key, "settings": settings.given(), "format": dataclasses.asdict(encoder.form)},
         checkpoints=checkpoints,
     )
     return progress.history()
@@ -146,7 +94,7 @@ def tune_model(
 def tuned_module(large: LargeModel, source: TaskSource, average: str) -> torch.nn.Module:
     """Return the model as a module that turns a micro-batch's number into its loss: so several devices can share it.
 
-    average: see `MetaIclSettings`.
+    average: see `Tune`.
     """
     import torch
 
@@ -292,9 +240,8 @@ def prompt_examples(
 def main(argv: Sequence[str] | None = None) -> None:
     """Train one kind of baseline."""
     args = parse_args(argv)
-    form = parse_format(args.format)
-    kind = MetaIclSettings if args.kind == "metaicl" else PromptTuningSettings
-    settings: Any = parse_settings(kind, args.settings)
+    form = PromptFormat(**args.format.given())
+    settings: Any = args.settings
     from scripts.lm.checkpoints import is_first_process
     from scripts.lm.load import load_model
     from scripts.mend.llm import LargeModel
@@ -319,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def tune_and_save(
-    args: argparse.Namespace, loaded: Any, large: LargeModel, encoder: Encoder, settings: MetaIclSettings
+    args: argparse.Namespace, loaded: Any, large: LargeModel, encoder: Encoder, settings: Tune
 ) -> dict[str, Any]:
     """Tune the model on the rows of `--meta-train`, write it, and return its history."""
     import hashlib

@@ -2,7 +2,8 @@
 
 Stage 1 reads plain texts, cut at a share of their tokens; the loss is the KL divergence alone. Stage 2 reads
 demonstrations and queries of the meta-train tasks; the loss is that of the answers plus lambda times the KL (MEND,
-section 3). HyperTuning is the same with lambda 0. The large model is frozen in all of them.
+section 3). HyperTuning is the same with lambda 0. The large model is frozen in all of them. Settings that are not given
+are those of stage 1 where `--texts` is, else those of stage 2.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import dataclasses
 import logging
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
@@ -18,12 +20,15 @@ from scripts.common.checksums import seal
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.files import PathLike, read_json, read_jsonl, to_json, write_json
 from scripts.common.seeding import derive_seed, seed_all
-from scripts.common.settings import named_values, parse_json, settings_of
+from scripts.common.settings import named_values, parse_json
+from scripts.common.step_parser import StepParser, checked
 from scripts.data.schemas import read_examples
 from scripts.lm.flags import add_model_flags, model_options
-from scripts.mend.demonstrations import Encoder, PromptFormat, parse_format
-from scripts.mend.objective import DistillSettings, Objective, TrainingData
+from scripts.mend.demonstrations import Encoder, PromptFormat
+from scripts.mend.objective import Objective, TrainingData
 from scripts.mend.sampling import encode_texts, rows_by_task
+from scripts.mend.settings_format import Format
+from scripts.mend.settings_train import DistillSettings, Finetune, Pretrain
 
 if TYPE_CHECKING:
     from scripts.mend.distiller import Distiller, LoadedDistiller
@@ -33,18 +38,19 @@ logger = logging.getLogger(__name__)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Return the step's flags. Settings that are not given are those of stage 1 if there are texts, else of stage 2."""
+    reads_texts = "--texts" in (sys.argv[1:] if argv is None else argv)
+    parser = StepParser(description=__doc__)
     add_model_flags(parser, family="causal")
     parser.add_argument("--starts", nargs="+", required=True, help="NAME=FOLDER: language models or distillers")
     parser.add_argument("--texts", nargs="+", default=(), help="stage 1: JSON lines with the field text")
     parser.add_argument("--meta-train", nargs="+", default=(), help="stage 2: classification rows (JSON lines)")
     parser.add_argument("--dev", help="stage 2: rows of held-out tasks, to choose the best checkpoint")
-    parser.add_argument("--settings", required=True, help="JSON: what all variants share")
+    parser.add_settings(DistillSettings, of=Pretrain.of if reads_texts else Finetune.of)
     parser.add_argument(
         "--variants", required=True, help="JSON: name -> own settings; 'start': of --starts, or trained before"
     )
-    parser.add_argument("--format", required=True, help="JSON: how examples become tokens")
+    parser.add_settings(Format, flag="--format")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--checkpoints", required=True, help="folder of this job alone: what a killed job goes on from")
     parser.add_argument("--distillers-out", required=True, help="folder: one distiller per variant")
@@ -52,17 +58,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def parse_variants(shared: str, variants: str) -> dict[str, tuple[str, DistillSettings]]:
+def parse_variants(shared: DistillSettings, variants: str) -> dict[str, tuple[str, DistillSettings]]:
     """Return (start, settings) of each variant. Raises `UserError` for broken JSON or wrong keys."""
-    common, own = parse_json("--settings", shared, dict), parse_json("--variants", variants, dict)
+    own = parse_json("--variants", variants, dict)
     if not own:
         raise UserError("--variants: expected a JSON object of variants, at least one")
     found = {}
     for name, changes in own.items():
         if not isinstance(changes, dict) or "start" not in changes:
             raise UserError(f"--variants: variant '{name}' has no key 'start', the name of a model of --starts")
-        merged = {**common, **{key: value for key, value in changes.items() if key != "start"}}
-        found[name] = (changes["start"], settings_of(DistillSettings, merged, f"--variants: {name}"))
+        merged = {**shared.given(), **{key: value for key, value in changes.items() if key != "start"}}
+        found[name] = (changes["start"], checked(DistillSettings, merged, f"--variants.{name}"))
     return found
 
 
@@ -187,7 +193,7 @@ def train_variant(
         objective.losses,
         LoopSettings.of(settings),
         seed=seed,
-        key={**key, "settings": dataclasses.asdict(settings), "format": dataclasses.asdict(encoder.form)},
+        key={**key, "settings": settings.given(), "format": dataclasses.asdict(encoder.form)},
         checkpoints=checkpoints,
         score=scored,
     )
@@ -216,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train all variants, one after the other."""
     args = parse_args(argv)
     variants = parse_variants(args.settings, args.variants)
-    form: PromptFormat = parse_format(args.format)
+    form = PromptFormat(**args.format.given())
     starts = named_values("--starts", args.starts, "NAME=FOLDER")
     order = training_order({name: start for name, (start, _) in variants.items()}, list(starts))
     from scripts.lm.checkpoints import (
@@ -249,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = str(finished[start] / "distiller") if start in finished else starts[start]
         started = start_distiller(source, large, settings, args.seed, args.device, args.threads, separator)
         key = {**shared, "variant": name, "start": digest_of_model(started.module), "seed": args.seed}
-        folder = checkpoint_folder(Path(args.checkpoints) / "finished", dataclasses.asdict(settings), key)
+        folder = checkpoint_folder(Path(args.checkpoints) / "finished", settings.given(), key)
         finished[name] = folder / WHOLE
         if not usable(finished[name]):
             history = train_variant(
@@ -277,7 +283,7 @@ def keep(
     from scripts.mend.distiller import save_distiller
 
     if is_first_process():
-        training = {**dataclasses.asdict(settings), "seed": seed}
+        training = {**settings.given(), "seed": seed}
         info = dataclasses.replace(trained.info, format=dataclasses.asdict(form), training=training)
         with atomic_folder(folder / "distiller") as temporary:
             save_distiller(temporary, trained.module, trained.tokenizer, info)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.common.errors import UserError
+from scripts.common.fields import Settings
 from scripts.common.files import PathLike
 from scripts.common.progress import Progress as ShownProgress
 from scripts.common.seeding import derive_seed
@@ -80,10 +81,10 @@ class LoopSettings:
             raise UserError(f"precision: '{self.precision}' is not one of {', '.join(PRECISIONS)}")
 
     @classmethod
-    def of(cls, settings: Any, **more: Any) -> LoopSettings:
-        """Return the loop's part of a step's settings (a dataclass); more: what they leave open."""
+    def of(cls, settings: Settings, **more: Any) -> LoopSettings:
+        """Return the loop's part of a step's settings; more: what they leave open."""
         names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{key: value for key, value in dataclasses.asdict(settings).items() if key in names}, **more)
+        return cls(**{key: value for key, value in settings.given().items() if key in names}, **more)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0: the Trainer's, whose first one is 0 with a warm-up."""

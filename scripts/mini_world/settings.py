@@ -6,7 +6,7 @@ from typing import Annotated, Mapping, Type
 
 from scripts.common.fields import Name, Settings, Share, changes_of, setting
 from scripts.data.settings import SyntheticMetaTasks
-from scripts.mend.settings_train import Distill
+from scripts.mend.settings_train import Distill, DistillSettings
 
 Beta = Annotated[float, setting("beta of AdamW", unit="share, 0 to 1", ge=0, le=1)]
 
@@ -147,10 +147,8 @@ class Encoder(Shipped):
     evaluate_pairs: int = setting("pairs of texts a point of the curve and kind of topic", unit="pairs", ge=1)
 
 
-class DistillerSettings(Distill):
+class DistillerSettings(DistillSettings):
     """What all of them share; keys as in mend.finetune."""
-
-    stage: int = setting("what they read: 1 texts, 2 tasks", ge=1, le=2)
 
 
 class DistillerVariant(changes_of(Distill)):

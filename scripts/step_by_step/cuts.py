@@ -16,7 +16,7 @@ from scripts.step_by_step.encoding import EncodedTask, FlatTexts
 
 if TYPE_CHECKING:
     from scripts.step_by_step.exams import Exam
-    from scripts.step_by_step.train_settings import TrainSettings
+    from scripts.step_by_step.settings_train import TrainSettings
 
 LOG = logging.getLogger(__name__)
 

@@ -14,9 +14,6 @@ from scripts.step_by_step.parsing import FAULTS, Answer, find_format, parse
 
 LOG = logging.getLogger(__name__)
 
-TEACHERS = ("palm", "gpt", "generic", "none")
-"""Whose reasons and labels: palm and gpt from raw answers, generic from the rows' own columns, none."""
-UNPARSED = ("keep", "drop")
 READERS = {
     "esnli": "nli_pairs",
     "anli1": "nli_pairs",

@@ -10,7 +10,6 @@ Every flag of the original repository and of its fork `distillm` means here what
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import logging
 import os
@@ -35,7 +34,7 @@ from scripts.step_by_step.progress import TrainingProgress
 
 if TYPE_CHECKING:
     from scripts.step_by_step.own_data import OwnSettings
-    from scripts.step_by_step.train_settings import TrainSettings
+    from scripts.step_by_step.settings_train import TrainSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -271,32 +270,45 @@ def own_settings(args: argparse.Namespace) -> OwnSettings:
     )
 
 
-def _train_settings(args: argparse.Namespace) -> TrainSettings:
-    from scripts.step_by_step.parsing import find_format
-    from scripts.step_by_step.train_settings import TrainSettings
+RELEASED = {
+    "max_grad_norm": 1.0,
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "weight_decay_on": "except_norms",
+    "token_mean": "micro_batch",
+}
+"""What the released code leaves to the Trainer, and how it takes the mean over tokens: no flags of it."""
 
-    return TrainSettings(
-        method=args.model_type,
-        label_type=args.label_type,
-        alpha=args.alpha,
-        max_steps=args.max_steps,
-        eval_steps=args.eval_steps,
-        batch_size=args.batch_size,
-        accumulation=args.grad_steps,
-        learning_rate=args.lr,
-        max_input_length=args.max_input_length,
-        max_target_length=args.max_target_length,
-        gen_max_len=longest_answer(args),
-        metric=find_format(args.dataset).metric,
-        form=args.dataset,
-        bf16=args.bf16,
-        output_rationale=args.output_rationale,
-        eval_batch_size=max(args.batch_size, 64),
-        save_steps=args.save_steps,
-        adam_epsilon_rule=args.adam_epsilon_rule,
-        blanks=args.blanks,
-        unknown_words=args.unknown_words,
-    )
+
+def _train_settings(args: argparse.Namespace) -> TrainSettings:
+    from scripts.common.step_parser import checked
+    from scripts.step_by_step.parsing import find_format
+    from scripts.step_by_step.settings_train import TrainSettings
+
+    values = {
+        "method": args.model_type,
+        "label_type": args.label_type,
+        "alpha": args.alpha,
+        "max_steps": args.max_steps,
+        "eval_steps": args.eval_steps,
+        "batch_size": args.batch_size,
+        "accumulation": args.grad_steps,
+        "learning_rate": args.lr,
+        "max_input_length": args.max_input_length,
+        "max_target_length": args.max_target_length,
+        "gen_max_len": longest_answer(args),
+        "metric": find_format(args.dataset).metric,
+        "form": args.dataset,
+        "bf16": args.bf16,
+        "output_rationale": args.output_rationale,
+        "eval_batch_size": max(args.batch_size, 64),
+        "save_steps": args.save_steps,
+        "adam_epsilon_rule": args.adam_epsilon_rule,
+        "blanks": args.blanks,
+        "unknown_words": args.unknown_words,
+        **RELEASED,
+    }
+    return checked(TrainSettings, values, "")
 
 
 def train_model(args: argparse.Namespace) -> None:
@@ -327,7 +339,7 @@ def train_model(args: argparse.Namespace) -> None:
         if args.keep == "best":
             loaded.model.load_state_dict(result.best_state)
         too_long = {"too_long": cuts.found} if cuts.found else {}
-        facts = {"settings": dataclasses.asdict(settings), "teacher": own.reports, **too_long, "kept": args.keep}
+        facts = {"settings": settings.given(), "teacher": own.reports, **too_long, "kept": args.keep}
         log = None if args.no_log else result.history
         output.finish(loaded, {**result.metrics, **facts}, result.predictions, log)
     last, best = result.metrics["test_accuracy_last"], result.metrics["test_accuracy_selected"]

@@ -7,19 +7,20 @@ function of the seed and the batch's number alone, so a run can be taken up anyw
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, get_args
 
 import numpy as np
 
 from scripts.common.errors import UserError, did_you_mean
 from scripts.common.seeding import generator
 from scripts.step_by_step.parsing import join_target
+from scripts.step_by_step.student import LabelType, Way
 
 MASKED = -100  # label of a place that takes no part in the loss
 PREDICT, EXPLAIN = "predict: ", "explain: "
 END_OF_INPUT = "\n\n"  # closes what a causal model reads
-METHODS = ("task_prefix", "standard", "single_task", "pinto")
-LABEL_TYPES = ("gt", "llm")
+METHODS: tuple[str, ...] = get_args(Way)
+LABEL_TYPES: tuple[str, ...] = get_args(LabelType)
 
 Row = Mapping[str, Any]
 

@@ -10,15 +10,18 @@ import ast
 import math
 import operator
 import warnings
-from typing import Callable, Sequence, Union
+from typing import Callable, Literal, Sequence, Union, get_args
 
 from scripts.common.settings import check_choice
 
 Number = Union[int, float]
 
-METRICS = ("text", "equation")
-BLANKS = ("compared", "ignored")
-UNKNOWN_WORDS = ("left_out", "wrong")
+Metric = Literal["text", "equation"]
+Blanks = Literal["compared", "ignored"]
+UnknownWords = Literal["left_out", "wrong"]
+METRICS: tuple[str, ...] = get_args(Metric)
+BLANKS: tuple[str, ...] = get_args(Blanks)
+UNKNOWN_WORDS: tuple[str, ...] = get_args(UnknownWords)
 LONGEST = 500  # characters; longer outputs are no equations
 LARGEST_POWER = 1000  # of exponents, so that 9 ** 9 ** 9 ends at once
 LARGEST_INTEGER = 10**300  # of results of ** on integers; above, floats overflow anyway

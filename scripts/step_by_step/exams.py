@@ -24,8 +24,8 @@ from scripts.step_by_step.student_models import input_limit
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
+    from scripts.step_by_step.settings_train import TrainSettings
     from scripts.step_by_step.students import SingleStudent, StackedStudents
-    from scripts.step_by_step.train_settings import TrainSettings
 
 UNCUT = 10**6  # tokens: labels are compared whole
 

@@ -16,64 +16,29 @@ from typing import Any, Callable, Mapping, Sequence
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, to_json, write_json
 from scripts.common.seeding import derive_seed
-from scripts.common.settings import check_choice, parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
 from scripts.step_by_step.equations import correct_rows
 from scripts.step_by_step.parsing import FAULTS, find_format, parse
 from scripts.step_by_step.prompts import FewShotPrompt, load_prompt
+from scripts.step_by_step.settings_rows import ExtractSettings
 
 LOG = logging.getLogger(__name__)
 
-BACKENDS = ("openai", "local")
 KEPT_TOGETHER = 64  # answers of a local model in one file of the cache
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractSettings:
-    """format: key of parsing.FORMATS. backend: openai (an OpenAI-compatible endpoint) or local. n_exemplars: examples
-    shown, null for all. max_new_tokens: longest answer. temperature: 0 takes the likeliest token; seed: of drawn ones.
-    limit: ask the first rows only, null for all. endpoint: EndpointSettings but for max_tokens and temperature;
-    its parameters add fields to each request, and null leaves one out (`{"temperature": null, "stop": null}`).
-    model, dtype, device, threads, batch_size: of the local model (folder or hub id).
-    """
-
-    format: str
-    backend: str
-    max_new_tokens: int
-    n_exemplars: int | None = None
-    temperature: float = 0.0
-    seed: int = 0
-    limit: int | None = None
-    endpoint: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    model: str = ""
-    dtype: str = "auto"
-    device: str = "auto"
-    threads: int = 1
-    batch_size: int = 8
-
-    def __post_init__(self) -> None:
-        find_format(self.format)
-        check_choice("backend", self.backend, BACKENDS)
-        if self.max_new_tokens < 1 or self.batch_size < 1:
-            raise UserError("max_new_tokens, batch_size: must be 1 or more")
-        if self.limit is not None and self.limit < 1:
-            raise UserError(f"limit: is {self.limit}; give a number from 1 on, or null for all rows")
-        if self.backend == "local" and not self.model:
-            raise UserError("model: no name given; the local backend needs a folder or hub id")
-        if self.backend == "openai" and not self.endpoint:
-            raise UserError("endpoint: is empty; the openai backend needs base_url, model, key_variable and the like")
+BATCH_SIZE = 8  # answers of a local model written side by side, where nothing is said
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = StepParser(description=__doc__)
     parser.add_argument(
         "--questions", required=True, type=Path, help="rows of schema distillation; their input is asked"
     )
     parser.add_argument(
         "--prompt", required=True, type=Path, help="exemplars, e.g. config/prompts/step_by_step/cqa.yaml"
     )
-    parser.add_argument("--settings", required=True, help="JSON: ExtractSettings")
+    parser.add_settings(ExtractSettings)
     parser.add_argument("--cache", required=True, type=Path, help="folder in which answers are kept")
     parser.add_argument("--answers-out", required=True, type=Path, help="raw answers, a JSON list of texts")
     parser.add_argument("--report-out", required=True, type=Path, help="how many could be read, JSON")
@@ -83,7 +48,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the questions, ask, write the answers and how many of them can be read."""
     args = parse_args(argv)
-    settings = parse_settings(ExtractSettings, args.settings)
+    settings: ExtractSettings = args.settings
     rows = read_examples(args.questions, "distillation")[: settings.limit]
     prompt = load_prompt(args.prompt, settings.format, settings.n_exemplars)
     ask = ask_endpoint if settings.backend == "openai" else ask_local
@@ -116,17 +81,16 @@ def ask_endpoint(prompt: FewShotPrompt, inputs: Sequence[str], settings: Extract
     from scripts.lm.judge import Prompt
     from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
 
-    known = {field.name for field in dataclasses.fields(EndpointSettings)} - {"max_tokens", "temperature"}
-    for key in settings.endpoint:
-        if key not in known:
-            raise UserError(f"endpoint: unknown key '{key}'; known: {', '.join(sorted(known))}")
-    values = {"key_variable": "", "timeout_s": 60.0, "attempts": 5, **settings.endpoint}
+    values = {"key_variable": "", "timeout_s": 60.0, "attempts": 5, **settings.endpoint.given()}
     values["parameters"] = {"stop": list(prompt.stop), **values.get("parameters", {})}
-    if not all(values.get(key) for key in ("base_url", "model")):
-        raise UserError("endpoint: base_url and model must be given")
-    endpoint = EndpointSettings(max_tokens=settings.max_new_tokens, temperature=settings.temperature, **values)
+    endpoint = EndpointSettings(max_tokens=settings.max_new_tokens, temperature=_temperature(settings), **values)
     asked = [Prompt(prompt.prefix + prompt.ask(text), prompt.system) for text in inputs]
     return [_before_stop(text, prompt.stop) for text in EndpointWriter(endpoint, cache).write(asked)]
+
+
+def _temperature(settings: ExtractSettings) -> float:
+    """Return how boldly tokens are drawn; 0.0, the likeliest, where nothing is said."""
+    return settings.temperature or 0.0
 
 
 def _before_stop(text: str, stop: Sequence[str]) -> str:
@@ -159,12 +123,12 @@ def _cache_file(
     cache: Path, prompt: FewShotPrompt, questions: Sequence[str], settings: ExtractSettings, start: int
 ) -> Path:
     """Return the cache file of some questions: named by everything their answers depend on."""
-    drawn = {"seed": _drawing_seed(settings, start)} if settings.temperature > 0 else {}
+    drawn = {"seed": _drawing_seed(settings, start)} if _temperature(settings) > 0 else {}
     about = {
         "model": settings.model,
         "dtype": settings.dtype,
         "max_new_tokens": settings.max_new_tokens,
-        "temperature": settings.temperature,
+        "temperature": _temperature(settings),
         "prompt": dataclasses.asdict(prompt),
         "questions": list(questions),
         **drawn,
@@ -175,7 +139,7 @@ def _cache_file(
 
 def _drawing_seed(settings: ExtractSettings, start: int) -> int:
     """Return the seed of the answers kept in one file: each has its own, so that no two files draw alike."""
-    return derive_seed(settings.seed, "step_by_step", "rationales", start)
+    return derive_seed(settings.seed or 0, "step_by_step", "rationales", start)
 
 
 def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[[Sequence[str], int], list[str]]:
@@ -188,9 +152,9 @@ def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[
     loaded = load_model(settings.model, dtype=settings.dtype, device=settings.device, threads=settings.threads)
     options: dict[str, Any] = {
         "max_new_tokens": settings.max_new_tokens,
-        "batch_size": settings.batch_size,
+        "batch_size": settings.batch_size or BATCH_SIZE,
         "stop": prompt.stop,
-        "temperature": settings.temperature,
+        "temperature": _temperature(settings),
     }
     chat = bool(getattr(loaded.tokenizer, "chat_template", None))
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Callable, NamedTuple
+from typing import Callable, Literal, NamedTuple, get_args
 
 from scripts.common.settings import check_choice
 
-PARSERS = ("strict", "compatible")
+Parser = Literal["strict", "compatible"]
+PARSERS: tuple[str, ...] = get_args(Parser)
 TEACHERS = ("palm", "gpt")
 """Teachers whose answers the released code reads in different ways; `gpt` stands for GPT-NeoX and GPT-3.5."""
 NO_MARKER, MARKER_TWICE, NO_LABEL = "no_marker", "marker_twice", "no_label"

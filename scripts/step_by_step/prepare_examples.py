@@ -6,19 +6,16 @@ Distilling Step-by-Step, section 3.1 and appendix A.2.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import write_json
-from scripts.common.settings import check_choice, parse_settings
+from scripts.common.step_parser import StepParser
 from scripts.data.schemas import write_examples
 from scripts.step_by_step.data import (
     READERS,
-    TEACHERS,
-    UNPARSED,
     align,
     count_answers,
     own_reasons,
@@ -26,51 +23,19 @@ from scripts.step_by_step.data import (
     read_gold,
     with_answers,
 )
-from scripts.step_by_step.equations import BLANKS
-from scripts.step_by_step.parsing import PARSERS, find_format
+from scripts.step_by_step.settings_rows import PrepareSettings
 
 LOG = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class PrepareSettings:
-    """dataset: name for messages; format: key of parsing.FORMATS; teacher: one of data.TEACHERS; parser: strict or
-    compatible; split: train, valid or test; unparsed: keep rows whose answer cannot be read (as the released code does)
-    or drop them; blanks: those around labels, when these are compared for the report, are compared or ignored; reader,
-    columns, labels, header, delimiter, quoting: as in config/datasets.yaml, by default those of the format.
-    """
-
-    dataset: str
-    format: str
-    teacher: str
-    parser: str
-    split: str
-    unparsed: str = "keep"
-    blanks: str = "compared"
-    reader: str | None = None
-    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    labels: Sequence[str] | None = None
-    header: Sequence[str] | None = None
-    delimiter: str | None = None
-    quoting: str | None = None
-
-    def __post_init__(self) -> None:
-        find_format(self.format)
-        check_choice("teacher", self.teacher, TEACHERS)
-        check_choice("parser", self.parser, PARSERS)
-        check_choice("split", self.split, ("train", "valid", "test"))
-        check_choice("unparsed", self.unparsed, UNPARSED)
-        check_choice("blanks", self.blanks, BLANKS)
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--gold", required=True, type=Path, nargs="+", help="files of the split, in their order")
     parser.add_argument(
         "--llm", type=Path, nargs="+", default=[], help="files of the teacher's answers, in their order"
     )
-    parser.add_argument("--settings", required=True, help="JSON: PrepareSettings")
+    parser.add_settings(PrepareSettings)
     parser.add_argument("--examples-out", required=True, type=Path, help="rows of schema distillation")
     parser.add_argument("--report-out", required=True, type=Path, help="counts, JSON")
     return parser.parse_args(argv)
@@ -79,7 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, join, count, write."""
     args = parse_args(argv)
-    settings = parse_settings(PrepareSettings, args.settings)
+    settings: PrepareSettings = args.settings
     rows, report = prepare(args.gold, args.llm, settings)
     write_examples(args.examples_out, rows, "distillation")
     write_json(args.report_out, report)
@@ -100,7 +65,7 @@ def prepare(
     found = read_gold(
         gold,
         settings.reader or READERS[settings.format],
-        columns=settings.columns,
+        columns=settings.columns or {},
         labels=settings.labels,
         header=settings.header,
         delimiter=settings.delimiter,

@@ -6,7 +6,6 @@ on from its own; the resumed run ends with the same numbers as one that was neve
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
@@ -19,8 +18,9 @@ from scripts.lm.loop import optimizer_tensors, restore_optimizer
 if TYPE_CHECKING:
     from scripts.step_by_step.encoding import EncodedTask
     from scripts.step_by_step.exams import Answers
+    from scripts.step_by_step.settings_train import TrainSettings
+    from scripts.step_by_step.splits import Run
     from scripts.step_by_step.students import SingleStudent, StackedStudents
-    from scripts.step_by_step.train_settings import Run, TrainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class RunState:
             "weights": digest_of_tensors(self.student.tensors()),
             "runs": [[run.seed, run.label_type, run.alpha] for run in runs],
         }
-        return checkpoint_folder(root, dataclasses.asdict(settings), key)
+        return checkpoint_folder(root, settings.given(), key)
 
     def note_exams(self, answers: Sequence[Mapping[str, Answers]], losses: Sequence[float]) -> dict[str, float]:
         """Add an evaluation to each run's history, keep the best weights; return the mean accuracies over the runs."""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Mapping, Type
+from typing import Annotated, Mapping, Type
 
 from scripts.common.fields import Settings, optional, setting
-from scripts.step_by_step.settings_train import MiniModel, Overrides, Train
+from scripts.step_by_step.settings_rows import Parser, Unparsed
+from scripts.step_by_step.settings_train import (
+    Blanks,
+    Dropout,
+    Form,
+    MiniModel,
+    Overrides,
+    Together,
+    Train,
+    UnknownWords,
+    Way,
+)
 
 ShownDataset = Annotated[
     str,
@@ -36,10 +47,7 @@ ShownModel = Annotated[
 class Method(Settings):
     """A way of training that is compared."""
 
-    train: Literal["task_prefix", "standard", "single_task", "pinto"] = setting(
-        "way of training",
-        source="section 3.2, equations 1 to 5",
-    )
+    train: Way
 
 
 class Table(Settings):
@@ -102,15 +110,7 @@ class StepByStep(Settings):
             ),
         ]
     ] = setting(unique=True)
-    formats: dict[
-        str,
-        Annotated[
-            Literal["esnli", "anli1", "cqa", "svamp", "asdiv", "generic"],
-            setting(
-                "wording of the set's answers",
-            ),
-        ],
-    ] = setting("how each data set's rows and answers are worded")
+    formats: dict[str, Form] = setting("how each data set's rows and answers are worded")
     augment: dict[str, Annotated[str, setting("data set whose unlabelled rows are added", min_length=1)]] = setting(
         "further unlabelled rows for a data set",
         source="section 4.3: ASDiv for SVAMP",
@@ -121,19 +121,10 @@ class StepByStep(Settings):
         pattern="^[a-z0-9_]+$",
     )
     other_teacher: str = setting("the teacher to compare with (table 1: GPT-NeoX 20B)", pattern="^[a-z0-9_]+$")
-    parser: Literal["compatible", "strict"] = setting(
-        "how raw answers are read: as the released code does, or as they were meant",
-    )
-    unparsed: Literal["keep", "drop"] = setting(
-        "what becomes of training rows whose answer cannot be read",
-        source="code: kept",
-    )
-    blanks: Literal["compared", "ignored"] = setting(
-        "whether blanks around text answers are compared (code) or ignored",
-    )
-    unknown_words: Literal["left_out", "wrong"] = setting(
-        "what becomes of a label's words that the tokenizer lacks: left out of it (code), or no answer is right",
-    )
+    parser: Parser
+    unparsed: Unparsed
+    blanks: Blanks
+    unknown_words: UnknownWords
     models: list[
         Annotated[
             str,
@@ -162,15 +153,8 @@ class StepByStep(Settings):
         unit="tokens",
         ge=1,
     )
-    dropout: float | None = setting(
-        "dropout probability; null: the model's own (T5 v1.1: 0.1)",
-        unit="share, 0 to 1",
-        ge=0,
-        lt=1,
-    )
-    together: bool = setting(
-        "one job computes all students of a data set, model and way of training as a stack: for small models on a CPU",
-    )
+    dropout: Dropout
+    together: Together
     overrides: dict[str, Overrides] = setting("settings of train that differ for a model")
     devices: int = setting("GPUs of one training job; 1 also stands for a CPU", unit="GPUs", ge=1)
     mini_models: dict[str, MiniModel] = setting(

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Mapping
 
 from scripts.common.fields import Settings, changes_of, setting
 from scripts.lm.optimizer_options import DecayRule, EpsilonRule
+from scripts.step_by_step import equations, student
+
+Way = Annotated[student.Way, setting("way of training", source="section 3.2, equations 1 to 5")]
+Form = Annotated[Literal["esnli", "anli1", "cqa", "svamp", "asdiv", "generic"], setting("wording of the set's answers")]
+Blanks = Annotated[equations.Blanks, setting("whether blanks around text answers are compared (code) or ignored")]
+UnknownWords = Annotated[
+    equations.UnknownWords,
+    setting(
+        "what becomes of a label's words that the tokenizer lacks: left out of it (code), or no answer is right",
+    ),
+]
+Dropout = Annotated[
+    float | None,
+    setting("dropout probability; null: the model's own (T5 v1.1: 0.1)", unit="share, 0 to 1", ge=0, lt=1),
+]
+Together = Annotated[
+    bool,
+    setting(
+        "one job computes all students of a data set, model and way of training as a stack: for small models on a CPU",
+    ),
+]
 
 
 class Train(Settings):
@@ -68,6 +89,38 @@ class Train(Settings):
         ge=1,
     )
     bf16: bool = setting("bfloat16 arithmetic over float32 weights; needs a GPU that has it", source="code: a switch")
+
+
+class TrainTerms(Train):
+    """How the students of a job are trained: what all share, their way of training and their data set's form."""
+
+    method: Way
+    form: Form
+    metric: equations.Metric = setting("what counts as right: equal text, or an equation's equal value")
+    blanks: Blanks
+    unknown_words: UnknownWords
+
+
+class TrainSettings(TrainTerms):
+    """What a trained student depends on, beside its model, rows and seed."""
+
+    label_type: student.LabelType = setting("whose labels are learnt: the gold ones or the teacher's")
+    output_rationale: bool = setting("whether rationales are written for the test rows too")
+
+
+class JobSettings(Settings):
+    """Settings of `scripts.step_by_step.train_models`."""
+
+    train: TrainTerms
+    together: Together
+    dropout: Dropout
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them; way and form are a student's and a data set's own."""
+        own = config["step_by_step"]
+        kept = {key: own[key] for key in ("blanks", "unknown_words")}
+        return cls.kept(own, {"train": {**own["train"], **kept}})
 
 
 class Overrides(changes_of(Train)):

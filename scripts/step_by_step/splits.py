@@ -7,6 +7,7 @@ no `datasets` package.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, Mapping, NamedTuple, Sequence
 
@@ -82,3 +83,13 @@ def make_splits(
         return Splits(kept, [dict(row) for row in valid], [dict(row) for row in test])
     own, held = hold_out_indices(len(kept))
     return Splits([kept[i] for i in own], [kept[i] for i in held], [dict(row) for row in test])
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One student to be trained: its rows, its seed, where its labels come from and how much they weigh."""
+
+    splits: Splits
+    seed: int
+    label_type: str
+    alpha: float

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
+
+Way = Literal["task_prefix", "standard", "single_task", "pinto"]
+LabelType = Literal["gt", "llm"]
 
 
 @dataclasses.dataclass(frozen=True)

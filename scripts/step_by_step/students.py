@@ -26,7 +26,7 @@ from scripts.step_by_step.task_losses import CausalLosses, EncoderDecoderLosses,
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
-    from scripts.step_by_step.train_settings import TrainSettings
+    from scripts.step_by_step.settings_train import TrainSettings
 
 logger = logging.getLogger(__name__)
 

@@ -14,21 +14,22 @@ import logging
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from scripts.common.checksums import check_beside, write_beside
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_json, write_json, write_jsonl
-from scripts.common.settings import parse_json, parse_settings, settings_of
+from scripts.common.settings import parse_json, settings_of
+from scripts.common.step_parser import StepParser, checked
 from scripts.data.schemas import read_examples
 from scripts.step_by_step.progress import TrainingProgress
-from scripts.step_by_step.splits import Splits, make_splits
+from scripts.step_by_step.settings_train import JobSettings, TrainSettings
+from scripts.step_by_step.splits import Run, Splits, make_splits
 from scripts.step_by_step.student import Student
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
     from scripts.step_by_step.cuts import CutReport
-    from scripts.step_by_step.train_settings import TrainSettings
     from scripts.step_by_step.training import TrainResult
 
 logger = logging.getLogger(__name__)
@@ -36,19 +37,6 @@ logger = logging.getLogger(__name__)
 DROPOUTS = ("dropout_rate", "dropout", "attention_dropout", "activation_dropout")
 """What T5, BART and causal models call the probability, in their configurations and layers."""
 STACKED = "t5"  # the type of model that `scripts.lm.t5_stack` computes
-
-
-@dataclasses.dataclass(frozen=True)
-class JobSettings:
-    """train: `scripts.step_by_step.training.TrainSettings` without label_type; together: train all students as a stack,
-    where the model is a T5 (others are trained one after another, with the same results).
-
-    dropout: probability in the student's network while it is trained; null: the model's own.
-    """
-
-    train: Mapping[str, Any]
-    together: bool
-    dropout: float | None
 
 
 class Rows:
@@ -96,16 +84,14 @@ def read_students(text: str) -> list[Student]:
 
 def train_settings(job: JobSettings, student: Student) -> TrainSettings:
     """Return the settings of one student."""
-    from scripts.step_by_step.train_settings import TrainSettings
-
-    return settings_of(TrainSettings, {**job.train, "label_type": student.label_type}, "--settings: train")
+    own = {"label_type": student.label_type, "output_rationale": False}
+    return checked(TrainSettings, {**job.train.given(), **own}, "--settings.train")
 
 
 def train_stack(
     loaded: LoadedModel, students: Sequence[Student], rows: Rows, job: JobSettings, checkpoints: Path
 ) -> list[TrainResult]:
     """Train all students at once."""
-    from scripts.step_by_step.train_settings import Run
     from scripts.step_by_step.training import train_many
 
     settings = train_settings(job, students[0])
@@ -156,7 +142,7 @@ def job_folder(args: argparse.Namespace, job: JobSettings, students: Sequence[St
         "rows": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
         "model": digest_of_model(loaded.model),
     }
-    return checkpoint_folder(args.checkpoints, dataclasses.asdict(job), key)
+    return checkpoint_folder(args.checkpoints, job.given(), key)
 
 
 def as_record(student: Student, result: TrainResult) -> dict[str, Any]:
@@ -171,7 +157,7 @@ def as_record(student: Student, result: TrainResult) -> dict[str, Any]:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = StepParser(description=__doc__)
     parser.add_argument("--teachers", nargs="+", required=True, help="teachers whose rows are given, in their order")
     parser.add_argument("--train", nargs="+", type=Path, required=True, help="JSONL of schema distillation per teacher")
     parser.add_argument(
@@ -180,7 +166,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--test", nargs="+", type=Path, required=True, help="likewise")
     parser.add_argument("--augmentation", type=Path, help="further rows for augmented students")
     parser.add_argument("--students", required=True, help="JSON: a list of plan.Student")
-    parser.add_argument("--settings", required=True, help="JSON: JobSettings")
+    parser.add_settings(JobSettings)
     parser.add_argument("--model", required=True, help="folder of the model that every student starts from")
     parser.add_argument("--device", required=True, help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
@@ -194,7 +180,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and measure all students of a job."""
     args = parse_args(argv)
-    job = parse_settings(JobSettings, args.settings)
+    job: JobSettings = args.settings
     students = read_students(args.students)
     rows = Rows(args)
     from scripts.lm.checkpoints import is_first_process
@@ -202,8 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scripts.step_by_step.student_models import load_student
 
     start = time.perf_counter()
-    method = train_settings(job, students[0]).method
-    loaded = load_student(args.model, method=method, device=args.device, threads=args.threads)
+    loaded = load_student(args.model, method=job.train.method, device=args.device, threads=args.threads)
     if job.dropout is not None:
         set_dropout(loaded.model, job.dropout)
     kept = job_folder(args, job, students, loaded)
@@ -236,8 +221,6 @@ def set_dropout(model: Any, share: float) -> None:
     """Set the dropout probability of a model, in its configuration and in every layer that has been built from it."""
     from torch.nn import Dropout
 
-    if not 0 <= share < 1:
-        raise UserError(f"dropout: {share} is not in [0, 1)")
     for place in (model.config, *model.modules()):
         if isinstance(place, Dropout):
             place.p = share

@@ -33,10 +33,10 @@ from scripts.step_by_step.encoding import (
     question_of,
 )
 from scripts.step_by_step.exams import Exam, decoded, evaluate
-from scripts.step_by_step.splits import Splits
+from scripts.step_by_step.settings_train import TrainSettings
+from scripts.step_by_step.splits import Run, Splits
 from scripts.step_by_step.student_models import Lengths, input_limit
 from scripts.step_by_step.students import SingleStudent, StackedStudents, make_optimizer
-from scripts.step_by_step.train_settings import Run, TrainSettings
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel
@@ -156,7 +156,7 @@ def _train(
     from scripts.step_by_step.run_state import RunState
 
     tasks = [_encoded(loaded, run, settings) for run in runs]
-    exams = [Exam(loaded, run.splits, dataclasses.replace(settings, label_type=run.label_type)) for run in runs]
+    exams = [Exam(loaded, run.splits, settings.model_copy(update={"label_type": run.label_type})) for run in runs]
     largest = max(range(len(runs)), key=lambda number: len(runs[number].splits.train))
     (cuts or CutReport()).of_training(tasks[largest], exams[largest], settings)
     weights = torch.tensor([[task.weight for task in of_run] for of_run in tasks]).t()  # (tasks, runs)

@@ -96,7 +96,7 @@ def test_a_protocol_can_be_asked_about_less(folder, tmp_path):
     evaluate(folder, tmp_path, only={"dilm": {"methods": ["random"], "rounds": [2]}})
     found = {(row["method"], row["round"]) for row in rows_of(tmp_path / "runs.csv") if row["protocol"] == "dilm"}
     assert found == {("random", "2")}
-    with pytest.raises(UserError, match="only.dilm: give methods and rounds"):
+    with pytest.raises(UserError, match="--settings.only.dilm.methods: is missing; add it"):
         evaluate(folder, tmp_path, only={"dilm": {"rounds": [2]}})
 
 
@@ -117,8 +117,8 @@ def test_all_test_rows_on_request(folder, tmp_path):
     ("changes", "rounds", "message"),
     [
         ({}, (3,), r"--round 3: the sets hold 2 texts a class; take a larger dpc"),
-        ({"label_norm": "max"}, (1,), "label_norm: 'max' is not one of sum, mean"),
-        ({"orders": {"longicl": "rounds"}}, (1,), "name the same protocols in both"),
+        ({"label_norm": "max"}, (1,), "--settings.label_norm: 'max' is not allowed; choose one of sum, mean"),
+        ({"orders": {"longicl": "rounds"}}, (1,), "--settings.orders: name the same protocols here and in scorers"),
         ({"dpc": 7}, (1,), r"dpc_7/draw_0.jsonl: no such file"),
     ],
 )
@@ -146,14 +146,15 @@ def test_the_model_s_own_demonstrations_are_shown_like_any_others(folder, tmp_pa
     assert len(keys) == len(rows) == 3 * 2 * 2
     assert len({row["prefix_tokens"] for row in rows}) > 2  # each seed writes its own
     assert (tmp_path / "one" / "answers.jsonl").read_bytes() == (tmp_path / "again" / "answers.jsonl").read_bytes()
-    with pytest.raises(UserError, match="--writing: missing"):
+    with pytest.raises(UserError, match="--writing.max_tokens: is missing; add it"):
         evaluate(folder, tmp_path, "--self-write", "own")
 
 
 def test_own_texts_carry_the_label_that_is_likeliest_without_demonstrations(folder, tmp_path):
     from scripts.ddg.in_context import Reader
     from scripts.ddg.prompting import read_prompt
-    from scripts.ddg.self_written import WritingSettings, write_demonstrations
+    from scripts.ddg.self_written import write_demonstrations
+    from scripts.ddg.settings_steps import WritingSettings
 
     reader, prompt, names = Reader(tiny("llama"), 64), read_prompt(folder / "prompt.yaml"), ["w50", "w51", "w52"]
     given = write_demonstrations(reader, prompt, ["text0"], names, WritingSettings(**WRITING), 1)
@@ -174,7 +175,10 @@ def test_demonstrations_longer_than_the_window_are_one_line(folder, tmp_path):
             [
                 *("--sets", f"random={folder / 'random'}", "--test", str(folder / "test.jsonl")),
                 *("--prompts", f"longicl={tmp_path / 'prompt.yaml'}", "--model", str(folder / "lm"), *COMPUTE),
-                *("--settings", json.dumps({**SETTINGS, "orders": {"longicl": "rounds"}, "scorers": {"longicl": []}})),
+                *(
+                    "--settings",
+                    json.dumps({**SETTINGS, "orders": {"longicl": "rounds"}, "scorers": {"longicl": ["labels"]}}),
+                ),
                 *("--seeds", "0", "--round", "2", "--test_number", "2"),
                 *("--runs-out", str(tmp_path / "runs.csv"), "--answers-out", str(tmp_path / "answers.jsonl")),
             ]

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json, write_jsonl
+from scripts.common.step_parser import checked
 from scripts.ddg import generate_sets, match_gradients, select_coresets, train_generator, train_learners
 from scripts.ddg.distilled import read_set, set_path
 from tests.unit.ddg_tiny import OPTIMIZER, SAMPLING, match_settings, of_class, task
@@ -39,9 +40,7 @@ LEARN: dict[str, Any] = {
 
 def match_json() -> str:
     """Return the tiny settings of stage B as JSON."""
-    import dataclasses
-
-    given = dataclasses.asdict(match_settings(outer_loops=2))
+    given = match_settings(outer_loops=2).given()
     given["learner"]["pooling"] = "mean"
     return json.dumps(given)
 
@@ -305,14 +304,16 @@ def test_released_draws_are_those_of_dilms_seeds(tmp_path):
     """Draw k of random is Python's sample with seed k, of k-centers K-means with seed k; herding's rows are sorted."""
     import random
 
-    from scripts.ddg.select_coresets import CoresetSettings, class_rows
+    from scripts.ddg.select_coresets import class_rows
+    from scripts.ddg.settings_steps import CoresetSettings
     from scripts.selection.cluster_members import cluster_members
     from scripts.selection.herding import herding
 
     points, rows = np.random.default_rng(0).normal(size=(12, 3)), list(range(100, 112))
 
     def chosen(method, draw, order="rows"):
-        settings = CoresetSettings(["text"], method, [4], 2, READING, "released", order)
+        drawn = {"dpcs": [4], "draws": 2, "draw_seeds": "released", "herding_order": order}
+        settings = checked(CoresetSettings, {"text_columns": ["text"], "method": method, "reading": READING, **drawn})
         return class_rows(settings, rows, points, 4, seed=7, draw=draw, label=1, threads=1)
 
     for draw in (0, 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +10,11 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
+from scripts.common.step_parser import checked, shipped_config
 from scripts.data.schemas import write_examples
 from scripts.step_by_step import extract_rationales, prepare_examples
 from scripts.step_by_step.own_data import OwnData
+from scripts.step_by_step.settings_rows import PrepareSettings
 from tests.endpoint import bad, good, running
 
 GOLD = [{"question": f"Is {word} a fruit?", "choices": ["yes", "no"], "answer": answer}
@@ -43,12 +44,18 @@ def test_an_endpoint_that_gives_no_text_refuses_the_limit_and_goes_on_behind_its
         assert all("stop" not in body for body in server.seen)
 
 
+def prepared(dataset: str, form: str, teacher: str, split: str, **changes: str) -> PrepareSettings:
+    """Return the settings of a data set's rows whose answers are read as they were meant."""
+    told = {"dataset": dataset, "format": form, "teacher": teacher, "split": split, "parser": "strict"}
+    return checked(PrepareSettings, {**PrepareSettings.of(shipped_config()), **told, **changes})
+
+
 @pytest.fixture
 def questions(tmp_path):
     """Prepared rows without a teacher, and the gold file they come from."""
     gold = tmp_path / "gold.json"
     gold.write_text("".join(json.dumps(row) + "\n" for row in GOLD), encoding="utf-8")
-    settings = prepare_examples.PrepareSettings("fruit", "cqa", "none", "strict", "test")
+    settings = prepared("fruit", "cqa", "none", "test")
     write_examples(tmp_path / "rows.jsonl", prepare_examples.prepare([gold], [], settings)[0], "distillation")
     return tmp_path / "rows.jsonl"
 
@@ -158,7 +165,7 @@ def test_an_endpoint_is_asked_once_and_its_answers_are_prepared(questions, repo_
     assert extract(questions, repo_root, **options) == (answers, report)
     assert len(teacher.seen) == 4
 
-    settings = prepare_examples.PrepareSettings("fruit", "cqa", "gpt", "strict", "test")
+    settings = prepared("fruit", "cqa", "gpt", "test")
     folder = questions.parent
     rows, counts = prepare_examples.prepare([folder / "gold.json"], [folder / "answers.json"], settings)
     assert [row["llm_label"] for row in rows] == ["yes", "no", "yes", ""]
@@ -169,12 +176,12 @@ def test_an_endpoint_is_asked_once_and_its_answers_are_prepared(questions, repo_
 def test_own_rows_get_reasons_and_train_a_student(repo_root, teacher, tmp_path):
     """The README's way from rows without rationales to rows that distillm reads."""
     own = repo_root / "resources/examples/healthcare/healthcare_train.json"
-    settings = prepare_examples.PrepareSettings("mine", "generic", "none", "strict", "train")
+    settings = prepared("mine", "generic", "none", "train")
     write_examples(tmp_path / "rows.jsonl", prepare_examples.prepare([own], [], settings)[0], "distillation")
     endpoint = {"base_url": f"http://127.0.0.1:{teacher.server_port}/v1", "model": "m", "parallel": 1}
     options = {"format": "generic", "backend": "openai", "endpoint": endpoint, "n_exemplars": 4, "prompt": "generic"}
     answers, _ = extract(tmp_path / "rows.jsonl", repo_root, **options)
-    settings = dataclasses.replace(settings, teacher="gpt", unparsed="drop")
+    settings = prepared("mine", "generic", "gpt", "train", unparsed="drop")
     rows, report = prepare_examples.prepare([own], [tmp_path / "answers.json"], settings)
     told = [row for row in rows if "metformin" in row["input"]]
     assert len(told) == 3
@@ -192,16 +199,16 @@ def test_own_rows_get_reasons_and_train_a_student(repo_root, teacher, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"backend": "cloud"}, "backend: unknown value 'cloud'; use openai, local"),
-        ({"model": ""}, "model: no name given; the local backend needs a folder or hub id"),
-        ({"backend": "openai"}, "endpoint: is empty"),
+        ({"backend": "cloud"}, "--settings.backend: 'cloud' is not allowed; choose one of openai, local"),
+        ({"model": ""}, "--settings.model: no name given; the local backend needs a folder or hub id"),
+        ({"backend": "openai"}, "--settings.endpoint: is empty"),
         (
             {"backend": "openai", "endpoint": {"url": "x"}},
-            "endpoint: unknown key 'url'; known: api, attempts, base_url",
+            "--settings.endpoint.base_url: is missing; add it",
         ),
-        ({"backend": "openai", "endpoint": {"model": "m"}}, "endpoint: base_url and model must be given"),
-        ({"max_new_tokens": 0, "model": "m"}, "max_new_tokens, batch_size: must be 1 or more"),
-        ({"limit": 0, "model": "m"}, "limit: is 0"),
+        ({"backend": "openai", "endpoint": {"model": "m"}}, "--settings.endpoint.base_url: is missing; add it"),
+        ({"max_new_tokens": 0, "model": "m"}, "--settings.max_new_tokens: 0 is below the minimum 1"),
+        ({"limit": 0, "model": "m"}, "--settings.limit: 0 is below the minimum 1"),
         ({"format": "svamp", "model": "m"}, "formats has no 'svamp', only cqa"),
         ({"model": "/no/such/folder"}, "model /no/such/folder: no such folder"),
     ],

@@ -9,8 +9,10 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.files import read_json
+from scripts.common.step_parser import read_settings
 from scripts.data.schemas import read_examples
 from scripts.step_by_step import prepare_examples
+from scripts.step_by_step.settings_rows import PrepareSettings
 
 GOLD = [{"question": f"Q{i}?", "choices": ["yes", "no"], "answer": "yes" if i % 2 else "no"} for i in range(6)]
 ANSWERS = [
@@ -78,8 +80,8 @@ def test_training_rows_beyond_the_answers_are_left_out(tmp_path, caplog):
         (([""] * 6,), {}, r"cqa/train, answers of palm: none of 6 answers could be read \(6 no marker\)"),
         ((), {}, "cqa: teacher palm needs the files of its answers under --llm"),
         ((ANSWERS,), {"teacher": "none"}, "cqa: teacher none takes no files of answers under --llm"),
-        ((ANSWERS,), {"format": "cka"}, r"format: unknown value 'cka' \(did you mean 'cqa'\?\)"),
-        ((ANSWERS,), {"teachr": "x"}, r"unknown key 'teachr' \(did you mean 'teacher'\?\)"),
+        ((ANSWERS,), {"format": "cka"}, r"--settings.format: 'cka' is not allowed \(did you mean 'cqa'\?\)"),
+        ((ANSWERS,), {"teachr": "x"}, r"--settings.teachr: unknown key \(did you mean 'teacher'\?\)"),
     ],
 )
 def test_faults(tmp_path, answers, changes, told):
@@ -135,7 +137,8 @@ def test_few_shot_accuracy_of_palm(shared, name, split, percent, n, n_blank):
     folder = shared / "data/step_by_step" / name
     (gold,) = folder.glob(f"{name}_{split}.json*")
     llm = sorted(folder.glob(f"llm_{split}_CoT_*"), key=lambda path: int(re.findall(r"\d+", path.name)[-1]))
-    settings = prepare_examples.PrepareSettings(name, name, "palm", "compatible", split)
+    told = {"dataset": name, "format": name, "teacher": "palm", "parser": "compatible", "split": split}
+    settings = read_settings(PrepareSettings, PrepareSettings.of, json.dumps(told))
     rows, report = prepare_examples.prepare([gold], llm, settings)
     assert round(100 * report["answers"]["accuracy"], 2) == percent
     assert (len(rows), report["answers"]["n_blank_labels"]) == (n, n_blank)

@@ -43,6 +43,7 @@ from scripts.step_by_step.plan import (
 )
 from scripts.step_by_step.student import Student
 from tests.unit.lm_tiny import save, tiny
+from tests.unit.step_by_step_tiny import train_terms
 
 REPO = Path(__file__).resolve().parents[2]
 METHODS = {
@@ -77,10 +78,7 @@ SHAPE = {
     "steps": 3, "batch_size": 4, "learning_rate": 0.01, "warmup_steps": 1, "weight_decay": 0.0, "clip": 1.0,
     "noise_share": 0.25, "mean_span": 2.0, "curve_every": 2,
 }  # fmt: skip
-TRAIN = {
-    "method": "task_prefix", "alpha": 0.5, "max_steps": 3, "eval_steps": 2, "batch_size": 4, "accumulation": 1,
-    "learning_rate": 0.01, "gen_max_len": 4, "form": "cqa",
-}  # fmt: skip
+TRAIN = train_terms(max_steps=3, eval_steps=2, batch_size=4, learning_rate=0.01, gen_max_len=4, form="cqa")
 
 
 # ---- the plan --------------------------------------------------------------------------------------------------------
@@ -308,7 +306,7 @@ def test_bad_jobs_are_one_line(folder):
         run_job(folder, [dataclasses.replace(student, augmented=True)], "bad.json")
     with pytest.raises(UserError, match="--students: expected a list"):
         run_job(folder, [], "bad.json")
-    with pytest.raises(UserError, match="alpha: 2 is not in"):
+    with pytest.raises(UserError, match="--settings.train.alpha: 2 is above the maximum 1"):
         run_job(folder, [student], "bad.json", alpha=2)
     assert not (folder / "bad.json").exists()
 

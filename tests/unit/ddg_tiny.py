@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, XLNetConfig, XLNetModel
 
+from scripts.common.step_parser import checked
 from scripts.ddg.distilled import TextSet
 from scripts.ddg.generator import Generator, prepare_generator
 from scripts.ddg.learners import Learner, draw_head
-from scripts.ddg.match_settings import MatchSettings
+from scripts.ddg.settings_steps import MatchSettings
 from scripts.ddg.texts import Task
 from tests.unit.lm_tiny import N_WORDS, tiny
 
@@ -112,4 +113,4 @@ def match_settings(**changes: Any) -> MatchSettings:
         "monitor_texts": 4,
         "save_loops": 0,
     }
-    return MatchSettings(**{**given, **changes})
+    return checked(MatchSettings, {**given, **changes})

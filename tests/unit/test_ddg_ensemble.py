@@ -10,7 +10,7 @@ from scripts.ddg.batches import Shuffled
 from scripts.ddg.ensemble import Run, predict, train_together
 from scripts.ddg.learners import Start, head_seed, train_batch
 from scripts.ddg.optimizing import Stepper, rate_share
-from scripts.ddg.step_settings import Optimizer
+from scripts.ddg.settings_train import Optimizer
 from tests.unit.ddg_tiny import OPTIMIZER, learner, task
 
 TASK = task(per_class=16)

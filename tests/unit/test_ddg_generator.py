@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scripts.common.errors import UserError
 from scripts.ddg.generator import Generator, Writing, padded_width, text_losses
 from scripts.ddg.sampling import nucleus_draw, sample_texts
-from scripts.ddg.step_settings import Sampling
+from scripts.ddg.settings_steps import Sampling
 from tests.unit.ddg_tiny import generator, task
 from tests.unit.lm_tiny import tiny
 
@@ -108,7 +108,7 @@ def test_texts_do_not_depend_on_how_many_are_drawn_nor_on_the_batch():
     made = generator()
     many, _ = sample_texts(made, 1, 40, SAMPLING, 7, "x")
     few, _ = sample_texts(made, 1, 9, SAMPLING, 7, "x")
-    large, _ = sample_texts(made, 1, 40, Sampling(0.95, 8, 64), 7, "x")
+    large, _ = sample_texts(made, 1, 40, Sampling(top_p=0.95, max_new_tokens=8, batch_size=64), 7, "x")
     assert many[:9] == few
     assert many == large
     assert sample_texts(made, 1, 9, SAMPLING, 8, "x")[0] != few
@@ -117,7 +117,7 @@ def test_texts_do_not_depend_on_how_many_are_drawn_nor_on_the_batch():
 
 def test_cached_sampling_is_greedy_decoding_in_a_tiny_nucleus():
     made = generator()
-    (text,), _ = sample_texts(made, 0, 1, Sampling(1e-6, 6, 1), 0, "x")
+    (text,), _ = sample_texts(made, 0, 1, Sampling(top_p=1e-6, max_new_tokens=6, batch_size=1), 0, "x")
     ids = [made.class_ids[0]]
     for _ in range(6):
         logits = made.model(input_ids=torch.tensor([ids])).logits[0, -1]

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from scripts.common.errors import UserError
-from scripts.ddg.evaluate_in_context import Arm, Evaluation, InContextSettings, Protocol
+from scripts.ddg.evaluate_in_context import Arm, Evaluation, Protocol
 from scripts.ddg.in_context import Prefix, Reader
 from scripts.ddg.prompting import read_prompt
+from scripts.ddg.settings_steps import InContextSettings
 from scripts.ddg.texts import Task
 from scripts.lm.load import LoadedModel, load_model
 from tests.unit.lm_tiny import WINDOW, tiny, words

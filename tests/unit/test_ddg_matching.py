@@ -11,8 +11,8 @@ import torch
 from scripts.common.errors import UserError
 from scripts.ddg import matching
 from scripts.ddg.generator import Generator, Writing, text_losses
-from scripts.ddg.match_settings import MatchSettings
 from scripts.ddg.matching import Matcher, backward_through_texts
+from scripts.ddg.settings_steps import MatchSettings
 from tests.unit.ddg_tiny import generator, learner, match_settings, task
 
 TASK = task()
@@ -189,13 +189,19 @@ def test_a_class_too_small_for_the_coresets_is_named():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clusters": 3}, "clusters: 3 does not divide synthetic_per_class"),
+        ({"clusters": 3}, "--settings.clusters: 3 does not divide synthetic_per_class"),
         ({"save_loops": 3}, "save_loops: 3 is no multiple of interval"),
-        ({"teacher": "emma"}, "teacher: 'emma' is not one of off, ema (did you mean 'ema'?)"),
-        ({"lm_weight": 1.5}, "lm_weight: 1.5 is not a number from 0 up to 1"),
-        ({"temperature": 0}, "temperature: 0 is not a number above 0"),
-        ({"sampling": {"top_p": 0.9}}, "sampling: key 'max_new_tokens' is missing"),
-        ({"learner": {"poling": 1}}, "learner: unknown key 'poling' (did you mean 'pooling'?)"),
+        (
+            {"teacher": "emma"},
+            "--settings.teacher: 'emma' is not allowed (did you mean 'ema'?); choose one of off, ema",
+        ),
+        ({"lm_weight": 1.5}, "--settings.lm_weight: 1.5 is above the maximum 1; give a value from 0 up to 1"),
+        ({"temperature": 0}, "--settings.temperature: 0 is not above 0; give a value above 0"),
+        ({"sampling": {"top_p": 0.9}}, "--settings.sampling.batch_size: is missing; add it (texts written at a time"),
+        (
+            {"learner": {**match_settings().learner.given(), "poling": 1}},
+            "--settings.learner.poling: unknown key (did you mean 'pooling'?)",
+        ),
         ({"max_tokens": 4000}, "max_tokens: 4000 exceeds the generator's window of 64 tokens"),
     ],
 )

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from scripts.common.errors import UserError
+from scripts.common.step_parser import checked, shipped_config
 from scripts.data.registry import load_registry
 from scripts.ddg import job_settings
 from scripts.ddg.artifacts import ARTIFACTS
@@ -14,6 +15,14 @@ from scripts.ddg.list_missing import missing_averages, missing_differences, miss
 from scripts.ddg.measurements import ContextRun, LearnerRun, context_setting
 from scripts.ddg.plan import Plan
 from scripts.ddg.plan_checks import check_tasks
+from scripts.ddg.settings_steps import (
+    CoresetSettings,
+    InContextSettings,
+    LearnerSettings,
+    MatchSettings,
+    PretrainSettings,
+    SetSettings,
+)
 from tests.unit.ddg_results import paper_settings, plan, settings
 from tests.unit.test_config_check import changed, faults
 from tests.workspace import REPO_ROOT
@@ -126,6 +135,30 @@ def test_a_job_asks_each_protocol_about_its_own_methods_and_rounds():
 def test_the_round_of_a_table_is_asked_whether_or_not_it_is_among_the_rounds():
     table = {"tasks": ["sst2"], "methods": ["random"], "protocol": "longicl", "round": 4}
     assert plan(table_main=table).rounds("longicl") == [1, 2, 4]
+
+
+def test_the_jobs_settings_are_those_of_the_steps_and_of_their_task():
+    """What a person does not give by hand is what a job of the paper has, but for what a task or method says."""
+    config = shipped_config()
+    given = paper_plan()
+    ddg = given.ddg
+    learners, contexts = next(iter(given.learner_jobs.values())), next(iter(given.context_jobs.values()))
+    asked = job_settings.in_context(given, ddg, contexts, config["compute"]["batch_tokens"])
+    jobs = [
+        (PretrainSettings, job_settings.pretraining(ddg, "sst2"), {"text_columns", "max_tokens"}),
+        (MatchSettings, job_settings.matching(ddg, "sst2", "dilm"), {"text_columns", "max_tokens", "sampling"}),
+        (SetSettings, job_settings.sets(ddg, "sst2", "dilm"), {"text_columns", "sampling", "selection"}),
+        (CoresetSettings, job_settings.sets(ddg, "sst2", "herding"), {"text_columns", "method"}),
+        (LearnerSettings, job_settings.learners(ddg, learners), {"text_columns", "dpcs"}),
+        (InContextSettings, asked, {"text_columns", "turns", "orders", "scorers", "only"}),
+    ]
+    for kind, job, own in jobs:
+        assert checked(kind, job).given() == job
+        shared = {key: value for key, value in kind.of(config).items() if key not in own}
+        assert {key: value for key, value in job.items() if key not in own} == shared
+        assert shared
+    for variant in ddg["variants"]:
+        checked(MatchSettings, job_settings.matching(ddg, "qqp", variant))
 
 
 def test_settings_hold_only_what_the_artifact_shows():

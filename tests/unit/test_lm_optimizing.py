@@ -11,7 +11,7 @@ from transformers import Trainer, get_scheduler
 
 from scripts.common.errors import UserError
 from scripts.ddg.optimizing import Stepper, rate_share
-from scripts.ddg.step_settings import Optimizer
+from scripts.ddg.settings_train import Optimizer
 from scripts.lm.finetune import finetune
 from scripts.lm.finetune_settings import FinetuneSettings
 from scripts.lm.optimizer_options import SCHEDULES, step_share, warmup_length

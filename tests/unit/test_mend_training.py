@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from scripts.common.errors import UserError
+from scripts.common.step_parser import checked
 from scripts.lm.checkpoints import digest_of_model
 from scripts.mend.distiller import DistillerInfo, LoadedDistiller
-from scripts.mend.objective import DistillSettings, Objective, TrainingData
+from scripts.mend.objective import Objective, TrainingData
 from scripts.mend.sampling import TaskSource, TextSource, check_sizes, cut_texts, encode_texts, rows_by_task
+from scripts.mend.settings_train import DistillSettings
 from scripts.mend.train_baselines import tuned_module
 from scripts.mend.train_distiller import parse_variants, train_variant, training_order
 from scripts.mend.training_loop import LoopSettings, train
@@ -302,21 +304,15 @@ def test_stage_one_is_chosen_on_held_out_texts() -> None:
 
 
 def test_variants_share_settings_and_differ_where_they_say() -> None:
-    found = parse_variants(_json(DISTILL), '{"a": {"start": "m"}, "b": {"start": "m", "kl_weight": 0.0}}')
+    found = parse_variants(DistillSettings(**DISTILL), '{"a": {"start": "m"}, "b": {"start": "m", "kl_weight": 0.0}}')
     assert found["a"] == ("m", DistillSettings(**DISTILL))
-    assert found["b"] == ("m", dataclasses.replace(found["a"][1], kl_weight=0.0))
-    with pytest.raises(UserError, match="unknown key 'lambda'"):
-        parse_variants(_json(DISTILL), '{"a": {"start": "m", "lambda": 1}}')
+    assert found["b"] == ("m", found["a"][1].model_copy(update={"kl_weight": 0.0}))
+    with pytest.raises(UserError, match="--variants.a.lambda: unknown key"):
+        parse_variants(DistillSettings(**DISTILL), '{"a": {"start": "m", "lambda": 1}}')
     with pytest.raises(UserError, match="variant 'a' has no key 'start'"):
-        parse_variants(_json(DISTILL), '{"a": {}}')
+        parse_variants(DistillSettings(**DISTILL), '{"a": {}}')
     with pytest.raises(UserError, match="one must be above 0"):
-        DistillSettings(**{**DISTILL, "lm_weight": 0.0, "kl_weight": 0.0})
-
-
-def _json(values: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(values)
+        checked(DistillSettings, {**DISTILL, "lm_weight": 0.0, "kl_weight": 0.0})
 
 
 def test_variants_come_after_those_they_start_from() -> None:

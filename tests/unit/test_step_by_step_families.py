@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import random
@@ -24,12 +23,12 @@ from scripts.step_by_step.student_models import family_of, input_limit, load_stu
 from scripts.step_by_step.students import SingleStudent, make_optimizer, neutral_generation
 from scripts.step_by_step.task_losses import joined
 from scripts.step_by_step.train_models import set_dropout
-from scripts.step_by_step.train_settings import TrainSettings
 from scripts.step_by_step.training import predict, train_student
 from tests.long import LONG
 from tests.unit.lm_tiny import EOS, PAD, WINDOW, save, tiny, tokenizer
+from tests.unit.step_by_step_tiny import changed, train_settings
 
-SETTINGS = TrainSettings(
+SETTINGS = train_settings(
     method="task_prefix", label_type="gt", alpha=0.5, max_steps=4, eval_steps=2, batch_size=4, accumulation=1,
     learning_rate=1e-2, max_input_length=20, max_target_length=8, gen_max_len=4, eval_batch_size=3,
 )  # fmt: skip
@@ -136,7 +135,7 @@ def test_batched_answers_equal_single_ones_and_nothing_follows_the_end(kind):
 @pytest.mark.parametrize("rule", ["all", "except_norms", "matrices"])
 def test_the_optimizer_holds_every_weight_once_and_norms_do_not_decay(kind, rule):
     loaded = student_of(kind)
-    settings = dataclasses.replace(SETTINGS, weight_decay=0.1, weight_decay_on=rule)
+    settings = changed(SETTINGS, weight_decay=0.1, weight_decay_on=rule)
     optimizer = make_optimizer(SingleStudent(loaded, bfloat16=False, eval_batch_size=1), settings)
     shares = {id(w): group["weight_decay"] for group in optimizer.param_groups for w in group["params"]}
     named = dict(loaded.model.named_parameters())
@@ -153,7 +152,7 @@ def test_the_optimizer_holds_every_weight_once_and_norms_do_not_decay(kind, rule
 def test_a_step_is_that_of_the_epsilon_rule(kind):
     found = {}
     for rule in ("before_correction", "after_correction"):
-        settings = dataclasses.replace(SETTINGS, max_steps=2, adam_epsilon_rule=rule)
+        settings = changed(SETTINGS, max_steps=2, adam_epsilon_rule=rule)
         found[rule] = train_student(student_of(kind), Splits(ROWS, [], ROWS), settings, seed=0).metrics["last_loss"]
     assert found["before_correction"] != found["after_correction"]
     assert found["before_correction"] == pytest.approx(found["after_correction"], abs=1e-2)
@@ -166,7 +165,7 @@ def test_words_that_a_tokenizer_lacks_and_blanks_count_as_the_keys_say(kind):
     right = {}
     for words in ("wrong", "left_out"):
         for blanks in ("compared", "ignored"):
-            settings = dataclasses.replace(SETTINGS, unknown_words=words, blanks=blanks)
+            settings = changed(SETTINGS, unknown_words=words, blanks=blanks)
             exam = Exam(loaded, Splits(ROWS, [], rows), settings)
             answer = exam.answers["test"][0]
             assert (answer == "w40 {unseen}") == (words == "wrong")
@@ -179,7 +178,7 @@ def test_words_that_a_tokenizer_lacks_and_blanks_count_as_the_keys_say(kind):
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "mt5", "bart"])
 def test_both_tasks_are_learnt_by_heart(kind):
     loaded = student_of(kind)
-    longer = dataclasses.replace(SETTINGS, max_steps=150, eval_steps=150, learning_rate=5e-3, output_rationale=True)
+    longer = changed(SETTINGS, max_steps=150, eval_steps=150, learning_rate=5e-3, output_rationale=True)
     result = train_student(loaded, Splits(ROWS, [], ROWS), longer, seed=0)
     assert result.metrics["test_accuracy_last"] == 1.0
     assert sum(row["rationale"] == true["rationale"] for row, true in zip(result.predictions, ROWS)) >= 7
@@ -187,11 +186,11 @@ def test_both_tasks_are_learnt_by_heart(kind):
 
 
 def test_a_window_bounds_what_is_read_unless_positions_are_relative():
-    assert input_limit(student_of("llama"), dataclasses.replace(SETTINGS, max_input_length=100)) == WINDOW - 8
-    assert input_limit(student_of("bart"), dataclasses.replace(SETTINGS, max_input_length=100)) == WINDOW
-    assert input_limit(student_of("t5"), dataclasses.replace(SETTINGS, max_input_length=100)) == 100
+    assert input_limit(student_of("llama"), changed(SETTINGS, max_input_length=100)) == WINDOW - 8
+    assert input_limit(student_of("bart"), changed(SETTINGS, max_input_length=100)) == WINDOW
+    assert input_limit(student_of("t5"), changed(SETTINGS, max_input_length=100)) == 100
     with pytest.raises(UserError, match="window of 64 tokens leaves no room for an input beside outputs of 60"):
-        input_limit(student_of("llama"), dataclasses.replace(SETTINGS, max_target_length=60))
+        input_limit(student_of("llama"), changed(SETTINGS, max_target_length=60))
 
 
 def test_a_models_own_generation_file_is_put_aside_and_back():
@@ -249,7 +248,7 @@ def test_two_tasks_teach_the_shipped_causal_model_what_labels_alone_do_not(repo_
     found = {}
     for method in ("task_prefix", "standard"):
         loaded = load_student(str(folder), method=method, device="cpu", threads=1)
-        longer = dataclasses.replace(
+        longer = changed(
             SETTINGS, method=method, max_steps=280, eval_steps=280, batch_size=12, learning_rate=1e-3, warmup_steps=20,
             max_input_length=1024, eval_batch_size=64,
         )  # fmt: skip
@@ -275,7 +274,7 @@ def test_what_is_too_long_is_counted_once_per_kind(caplog):
         for number, row in enumerate(ROWS)
     ]  # labels of 7 and rationales of 10 tokens with their end; inputs of 4 to 6 with prefix and end
     cuts = CutReport({key: f"--{key}" for key in ("max_input_length", "max_target_length", "gen_max_len")}, counted=1)
-    short = dataclasses.replace(SETTINGS, max_input_length=4, max_steps=1)
+    short = changed(SETTINGS, max_input_length=4, max_steps=1)
     for _ in range(2):
         train_student(student_of("t5"), Splits(rows, [], rows[:4]), short, seed=0, cuts=cuts)
     assert cuts.found == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 import yaml
@@ -13,15 +13,21 @@ from scripts.common import step_parser
 from scripts.common.errors import UserError
 from scripts.common.fields import Settings, optional, setting
 from scripts.common.step_parser import StepParser, checked, read_settings, shipped_config
+from scripts.ddg import settings_steps as ddg
 from scripts.delift import settings_choose, settings_learn
 from scripts.delift.settings_artifacts import MapSettings
 from scripts.delift.settings_choose import BaselineSettings, UtilitySettings
 from scripts.delift.settings_learn import EvaluateSettings
+from scripts.mend import settings_steps as mend
+from scripts.mend.settings_format import Format
+from scripts.mend.settings_train import Finetune, Pretrain, Tune
 from scripts.nuggets.settings_embed import EmbedSettings
 from scripts.nuggets.settings_finetune import TrainSettings
 from scripts.nuggets.settings_generate import AnswerSettings
 from scripts.nuggets.settings_judge import JudgeSettings
 from scripts.nuggets.settings_score import ScoreSettings
+from scripts.step_by_step.settings_rows import ExtractSettings, PrepareSettings
+from scripts.step_by_step.settings_train import JobSettings
 
 
 class Adapters(Settings):
@@ -33,6 +39,10 @@ class Adapters(Settings):
 
 class Whole(Settings):
     """All of it."""
+
+    def misfits(self) -> Iterator[str]:
+        if self.text == "none" and self.words:
+            yield f"text: '{self.text}' goes with no words ({len(self.words)})"
 
     rate: float = setting("peak rate", source="MEND: 0.5", unit="1/s", gt=0)
     steps: int | None = setting("steps; null: all", ge=1)
@@ -95,6 +105,9 @@ def test_a_whole_text_reads_neither_config_nor_library(monkeypatch):
          "--settings.lora.rnk: unknown key (did you mean 'rank'?)"),
         (["--settings", '{"rate": -1, "text": 3}'],
          "--settings.rate: -1 is not above 0; give a value above 0 (peak rate (MEND: 0.5)) (and 1 more fault)"),
+        (["--settings.words", '["a", "a"]'], "--settings.words: 'a' stands there twice; remove one"),
+        (["--settings.text", "none"], "--settings.text: 'none' goes with no words (1)"),
+        (["--settings", "lora: 3", "--settings.lora.rank", "1"], "--settings.lora: expected keys and values, found 3"),
         (["--settings", '{"rate": 1'], "--settings: broken JSON ("),
         (["--settings", "[1]"], "--settings: expected keys and values, found list"),
         (["--settings", "none.yaml"], "none.yaml: no such file; check the path"),
@@ -136,6 +149,54 @@ def test_settings_may_depend_on_another_flag():
         assert settings.finetune.given() == config["delift"]["finetune"]["fft" if learning == "fft" else "peft"]
         prompt = config["delift"]["prompt" if learning == "icl" else "finetune"]
         assert settings.prompt.given() == config["prompts"][prompt if learning == "icl" else prompt["prompt"]]
+
+
+def test_settings_that_another_flag_wants_are_not_read_without_it(monkeypatch):
+    parser = StepParser()
+    parser.add_argument("--write", nargs="*", default=[])
+    parser.add_settings(Adapters, of=lambda config: {}, flag="--writing", only_with="--write")
+    assert parser.parse_args(["--write", "x", "--writing.rank", "2"]).writing.rank == 2
+    with pytest.raises(UserError, match="--writing.rank: is missing; add it"):
+        parser.parse_args(["--write", "x"])
+    monkeypatch.setattr(step_parser, "shipped_config", lambda: pytest.fail("the config was read"))
+    assert parser.parse_args([]).writing is None
+
+
+OWN = [  # what a task, a data set or a method says, beside what the config says
+    (ddg.PretrainSettings, {"text_columns": ["text"], "max_tokens": 64}),
+    (ddg.MatchSettings, {"text_columns": ["text"], "max_tokens": 64, "sampling.max_new_tokens": 63}),
+    (ddg.SetSettings, {"text_columns": ["text"], "selection": "none", "sampling.max_new_tokens": 63}),
+    (ddg.CoresetSettings, {"text_columns": ["a", "b"], "method": "random"}),
+    (ddg.LearnerSettings, {"text_columns": ["text"]}),
+    (ddg.InContextSettings, {"text_columns": ["text"], "turns": 25}),
+    (ddg.WritingSettings, {"max_tokens": 64}),
+    (PrepareSettings, {"dataset": "mine", "format": "generic", "teacher": "none", "split": "train"}),
+    (ExtractSettings, {"format": "cqa", "backend": "local", "max_new_tokens": 9, "model": "m"}),
+    (ExtractSettings, {"format": "cqa", "backend": "openai", "max_new_tokens": 9, "endpoint.base_url": "u",
+                       "endpoint.model": "m"}),
+    (JobSettings, {"train.method": "standard", "train.form": "cqa", "train.metric": "text"}),
+    (Pretrain, {}),
+    (Finetune, {}),
+    (Tune, {}),
+    (Format, {}),
+    (mend.PromptTuningSettings, {"task_names": ["a"]}),
+    (mend.EvaluateSettings, {"task_names": ["a", "b"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "own"), OWN, ids=[kind.__name__ for kind, _ in OWN])
+def test_what_is_not_given_by_hand_is_the_config(kind, own):
+    flags = [text for key, value in own.items() for text in (f"--settings.{key}", json.dumps(value).strip('"'))]
+    wanted = json.loads(json.dumps(kind.of(shipped_config())))
+    for key, value in own.items():
+        group, _, last = key.rpartition(".")
+        (wanted.setdefault(group, {}) if group else wanted)[last] = value
+    assert read_settings(kind, kind.of, None, flags).given() == wanted
+    assert checked(kind, wanted) == read_settings(kind, kind.of, json.dumps(wanted))
+    for key in own:  # nothing of it has a value in config/
+        few = [text for other, value in own.items() if other != key for text in (f"--settings.{other}", str(value))]
+        with pytest.raises(UserError):
+            read_settings(kind, kind.of, None, few)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ rubric, feedback, then the grade behind [RESULT]) is the one that model was trai
 
 from __future__ import annotations
 
-from scripts.lm.judge import Template
+from scripts.judging.judge import Template
 
 CRITERIA = (
     ("instruction following", "does the response do what the instruction asks, all of it and nothing else"),

@@ -25,8 +25,8 @@ from scripts.data.schemas import read_examples
 from scripts.delift.comparison import ANSWERS, GRADES, KINDS, LIKELIHOOD, setting_of
 from scripts.delift.judge_prompts import GRADE
 from scripts.delift.settings_learn import ScoreSettings
-from scripts.lm.judge import Item, judge_items, verdicts_of
-from scripts.lm.judge_backend import make_judge
+from scripts.judging.backend import make_judge
+from scripts.judging.judge import Item, judge_items, verdicts_of
 from scripts.lm.prompts import joined_instruction
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def measure(
 
     embedder: keywords of `load_model`; `device` and `threads` serve a local judge too.
     """
-    from scripts.lm.judge_reference import exact_match, rouge
+    from scripts.judging.reference import exact_match, rouge
     from scripts.lm.text_metrics import bert_score, bleu, cosine_to_reference
 
     answers, references = [item.answer for item in items], [item.reference for item in items]

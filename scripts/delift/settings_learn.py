@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Mapping
 from scripts.common.fields import Settings, Share, setting
 from scripts.common.prompt_settings import BatchTokens, PromptTemplates
 from scripts.delift.settings_choose import Shots, Vectors
-from scripts.lm.judge_settings import JudgeBackend
+from scripts.judging.settings import JudgeBackend
 from scripts.lm.optimizer_options import Schedule
 
 Measure = Literal["exact_match", "rouge_1", "rouge_l", "bleu", "bge_cosine", "bert_score", "judge_score"]

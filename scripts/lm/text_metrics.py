@@ -1,4 +1,4 @@
-"""How close an answer is to a reference text, beside exact match and ROUGE (`scripts.lm.judge_reference`).
+"""How close an answer is to a reference text, beside exact match and ROUGE (`scripts.judging.reference`).
 
 BLEU comes from sacrebleu; the cosine and BERTScore compare hidden states of an embedding model.
 """

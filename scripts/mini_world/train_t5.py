@@ -195,7 +195,7 @@ def pretrain(model: Any, tokenizer: Any, settings: PretrainSettings, seed: int) 
     import torch
 
     from scripts.data.synthetic_reasoning import unlabelled_text
-    from scripts.lm.t5_stack import T5Stack
+    from scripts.step_by_step.t5_stack import T5Stack
 
     reader = Reader(tokenizer, unlabelled_text(settings.texts, derive_seed(seed, "train")), settings, seed)
     held_out = Reader(tokenizer, unlabelled_text(N_HELD_OUT, derive_seed(seed, "held_out")), settings, seed)

@@ -23,7 +23,8 @@ from scripts.common.files import read_json, read_jsonl, write_jsonl
 from scripts.common.metrics import metric_row, reason_row, write_metrics
 from scripts.common.step_parser import StepParser
 from scripts.data.schemas import read_examples
-from scripts.lm.judge import (
+from scripts.judging.backend import make_judge
+from scripts.judging.judge import (
     TIE,
     Item,
     Judge,
@@ -36,7 +37,6 @@ from scripts.lm.judge import (
     verdicts_of,
     win_rate,
 )
-from scripts.lm.judge_backend import make_judge
 from scripts.lm.prompts import joined_instruction
 from scripts.nuggets.benchmarks import BENCHMARK_OF, OVERALL, WIN_RATE, experiment, question_id
 from scripts.nuggets.benchmarks import GRADE as GRADE_METRIC
@@ -172,7 +172,7 @@ def judge_pairwise(
 
 def text_measures(answers: Sequence[str], references: Sequence[str]) -> list[dict[str, float]]:
     """Return the length of each answer in characters and, where there is a reference, exact match and ROUGE-L (F1)."""
-    from scripts.lm.judge_reference import exact_match, rouge
+    from scripts.judging.reference import exact_match, rouge
 
     measures: list[dict[str, float]] = [{"answer_length_chars": float(len(answer))} for answer in answers]
     known = [i for i, reference in enumerate(references) if reference.strip()]

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from scripts.lm.judge import Template
+from scripts.judging.judge import Template
 
 _SYSTEM = (
     "You are a careful and impartial judge of answers given by AI assistants. Neither the length of an answer, nor its"

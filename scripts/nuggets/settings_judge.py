@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from scripts.common.fields import Settings, setting
-from scripts.lm.judge_settings import JudgeBackend
+from scripts.judging.settings import JudgeBackend
 
 
 class Benchmarks(Settings):

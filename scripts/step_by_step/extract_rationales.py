@@ -78,8 +78,8 @@ def report_of(answers: Sequence[str], rows: Sequence[Mapping[str, Any]], format_
 
 def ask_endpoint(prompt: FewShotPrompt, inputs: Sequence[str], settings: ExtractSettings, cache: Path) -> list[str]:
     """Return an endpoint's answers; each is cached by its request."""
-    from scripts.lm.judge import Prompt
-    from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+    from scripts.judging.endpoint import EndpointSettings, EndpointWriter
+    from scripts.judging.judge import Prompt
 
     values = {"key_variable": "", "timeout_s": 60.0, "attempts": 5, **settings.endpoint.given()}
     values["parameters"] = {"stop": list(prompt.stop), **values.get("parameters", {})}
@@ -144,9 +144,9 @@ def _drawing_seed(settings: ExtractSettings, start: int) -> int:
 
 def _local_writer(prompt: FewShotPrompt, settings: ExtractSettings) -> Callable[[Sequence[str], int], list[str]]:
     """Load the model and return what answers questions: behind the shared examples, or in a chat model's form."""
+    from scripts.judging.judge import Prompt
+    from scripts.judging.local import prompt_text
     from scripts.lm.generate import generate
-    from scripts.lm.judge import Prompt
-    from scripts.lm.judge_local import prompt_text
     from scripts.lm.load import load_model
 
     loaded = load_model(settings.model, dtype=settings.dtype, device=settings.device, threads=settings.threads)

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from scripts.common.errors import UserError
 from scripts.lm.generate import continue_ids, pad_token_id
 from scripts.lm.optimizing import decay_groups, decaying, decays, make_adamw
-from scripts.lm.t5_stack import T5Stack
 from scripts.step_by_step.encoding import FlatTexts, TaskBatch
+from scripts.step_by_step.t5_stack import T5Stack
 from scripts.step_by_step.task_losses import CausalLosses, EncoderDecoderLosses, TaskLosses
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class SingleStudent:
 
 
 class StackedStudents:
-    """Many runs of one small T5 on the CPU, computed together (`scripts.lm.t5_stack`)."""
+    """Many runs of one small T5 on the CPU, computed together (`scripts.step_by_step.t5_stack`)."""
 
     def __init__(self, loaded: LoadedModel, n_runs: int, *, eval_batch_size: int) -> None:
         config = loaded.model.config

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 DROPOUTS = ("dropout_rate", "dropout", "attention_dropout", "activation_dropout")
 """What T5, BART and causal models call the probability, in their configurations and layers."""
-STACKED = "t5"  # the type of model that `scripts.lm.t5_stack` computes
+STACKED = "t5"  # the type of model that `scripts.step_by_step.t5_stack` computes
 
 
 class Rows:

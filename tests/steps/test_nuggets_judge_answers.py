@@ -140,7 +140,7 @@ def test_a_writing_judge_is_asked_in_both_orders(folders, monkeypatch):
             asked.extend(prompts)
             return ["[[A]]" for _ in prompts]
 
-    monkeypatch.setattr("scripts.lm.judge_openai.EndpointWriter", Writer)
+    monkeypatch.setattr("scripts.judging.endpoint.EndpointWriter", Writer)
     got, _ = run(folders, "alpaca_eval", settings={**JUDGE, "backend": "openai", "model": "gpt"})
     assert got["full", "0", "all", "alpaca_eval_win_rate_percent"] == 50.0  # always the first: a tie in both orders
     assert len(asked) == 3 * 4 * 2

@@ -22,14 +22,16 @@ FLOORS = {
     "common": set(),
     "data": {"common"},
     "lm": {"common"},
+    "judging": {"common", "lm"},
     "selection": {"common"},
     "report": {"common", "selection"},
-    "mini_world": {"common", "data", "lm", "mend"},  # it trains distillers, whose settings are MEND's
+    # It trains distillers, whose settings are MEND's, and T5s in Step-by-Step's stack.
+    "mini_world": {"common", "data", "lm", "mend", "step_by_step"},
     "bench": {"common", "data", "lm", "selection", *PAPERS},
     "head_to_head": {"common", "data", "lm", "selection", "delift"},  # its plan asks DELIFT's
     "reference": {"common", "data", *PAPERS, "head_to_head", "mini_world"},  # the page of all settings
     "own": {"common", "data", "lm", "selection", "report", *PAPERS, "head_to_head"},
-    **{paper: {"common", "data", "lm", "selection"} for paper in PAPERS},
+    **{paper: {"common", "data", "lm", "judging", "selection"} for paper in PAPERS},
 }
 # Modules whose package is called otherwise.
 PACKAGES = {

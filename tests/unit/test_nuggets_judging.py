@@ -8,7 +8,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.step_parser import checked
-from scripts.lm.judge import Item, Pair, Verdict, verdicts_of
+from scripts.judging.judge import Item, Pair, Verdict, verdicts_of
 from scripts.nuggets.benchmarks import question_id
 from scripts.nuggets.generate_answers import alpaca_eval_rows, fastchat_rows
 from scripts.nuggets.judge_answers import (
@@ -116,7 +116,7 @@ def test_grades_by_category_and_turn_with_the_earlier_turn_shown():
 
 def test_reference_judge_leaves_out_what_has_no_reference():
     answers = Run("k/top", {0: fastchat_rows(DIALOGUES, [["w3", "w4"], ["w8 w9", "x"]], "top")})
-    from scripts.lm.judge_reference import ReferenceJudge
+    from scripts.judging.reference import ReferenceJudge
 
     results, rows = judge_mt_bench(ReferenceJudge(), REFERENCE, answers, DIALOGUES, 0)
     got = values(results, "mt_bench")

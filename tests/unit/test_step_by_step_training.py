@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
 from scripts.lm.load import LoadedModel
-from scripts.lm.t5_stack import SHORT, T5Stack, fuse_weights, softmax, split_weights
 from scripts.mini_world.train_t5 import PretrainSettings, build_tokenizer, new_model
 from scripts.step_by_step.encoding import MASKED, BatchOrder, EncodedTask, FlatTexts, encode_tasks, make_batch
 from scripts.step_by_step.splits import Run, Splits
 from scripts.step_by_step.students import SingleStudent, StackedStudents, TaskLosses
+from scripts.step_by_step.t5_stack import SHORT, T5Stack, fuse_weights, softmax, split_weights
 from scripts.step_by_step.training import Exam, learning_rate, predict, train_many, train_student
 from tests.unit.step_by_step_tiny import changed, train_settings
 

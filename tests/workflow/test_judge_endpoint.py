@@ -14,7 +14,7 @@ from tests.long import LONG
 from tests.unit.nuggets_eval import DIALOGUES, write_answers, write_benchmarks
 from tests.workspace import Workspace
 
-pytestmark = LONG  # seven runs; tests/unit/test_lm_judge_openai.py asks such endpoints without the workflow
+pytestmark = LONG  # seven runs; tests/unit/test_judging_endpoint.py asks such endpoints without the workflow
 
 KEY = "sk-very-secret-0123456789"
 PLACE = "mini_pool/mini_causal"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scripts.lm.judge import Judge, Template, Writer, WritingJudge
-from scripts.lm.judge_settings import JudgeBackend
+from scripts.judging.judge import Judge, Template, Writer, WritingJudge
+from scripts.judging.settings import JudgeBackend
 
 OPENAI_URL = "https://api.openai.com/v1"
 JUDGE_BATCH = 8  # answers a local judge reads at a time; the verdicts do not depend on it
@@ -22,11 +22,11 @@ def make_judge(
     The reference judge grades on the scale of `grade_template`, or on MT-Bench's without one.
     """
     if settings.backend == "reference":
-        from scripts.lm.judge_reference import ReferenceJudge
+        from scripts.judging.reference import ReferenceJudge
 
         return ReferenceJudge(grade_template.lowest, grade_template.highest) if grade_template else ReferenceJudge()
     if settings.backend == "openai":
-        from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+        from scripts.judging.endpoint import EndpointSettings, EndpointWriter
 
         endpoint = EndpointSettings(
             base_url=settings.base_url or OPENAI_URL,
@@ -43,7 +43,7 @@ def make_judge(
         )
         writer: Writer = EndpointWriter(endpoint, settings.cache)
     else:
-        from scripts.lm.judge_local import LocalWriter
+        from scripts.judging.local import LocalWriter
         from scripts.lm.load import load_model
 
         loaded = load_model(settings.model, device=device, threads=threads)

@@ -1,9 +1,9 @@
 """Judge answers: which of two is better, or how good one is; by an endpoint, a local model or a reference answer.
 
 A judge has `name`, `prefer` and `grade` (class `Judge`). There are three kinds:
-- `scripts.lm.judge_openai.EndpointWriter` in a `WritingJudge`: a model behind an OpenAI-compatible endpoint;
-- `scripts.lm.judge_local.LocalWriter` in a `WritingJudge`: a local model;
-- `scripts.lm.judge_reference.ReferenceJudge`: offline comparison with a reference answer.
+- `scripts.judging.endpoint.EndpointWriter` in a `WritingJudge`: a model behind an OpenAI-compatible endpoint;
+- `scripts.judging.local.LocalWriter` in a `WritingJudge`: a local model;
+- `scripts.judging.reference.ReferenceJudge`: offline comparison with a reference answer.
 
 The rows follow the annotation file of AlpacaEval and the single-answer judgment file of MT-Bench, so that their tools
 read them. The judge's prompts are the caller's: texts with `{fields}` and a rule that finds the verdict.
@@ -227,7 +227,7 @@ def verdicts_of(
 ) -> list[Verdict | None]:
     """Return the verdict on each pair or item; None where the reference judge has no reference answer to compare with.
 
-    backend: see `scripts.lm.judge_backend`; ask: gives the verdicts on those that can be judged.
+    backend: see `scripts.judging.backend`; ask: gives the verdicts on those that can be judged.
     """
     able = [i for i, one in enumerate(asked) if backend != "reference" or one.reference.strip()]
     verdicts: list[Verdict | None] = [None] * len(asked)

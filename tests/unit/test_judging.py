@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scripts.common.errors import UserError
-from scripts.lm.judge import (
+from scripts.judging.judge import (
     Item,
     Pair,
     Prompt,
@@ -21,8 +21,8 @@ from scripts.lm.judge import (
     mt_bench_rows,
     win_rate,
 )
-from scripts.lm.judge_local import LocalWriter
-from scripts.lm.judge_reference import ReferenceJudge, exact_match, rouge
+from scripts.judging.local import LocalWriter
+from scripts.judging.reference import ReferenceJudge, exact_match, rouge
 from tests.unit.lm_tiny import tiny
 
 PAIRS = Template(

@@ -12,9 +12,9 @@ import threading
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.lm.judge import Item, Pair, Prompt, Template, WritingJudge, judge_items, judge_pairs
-from scripts.lm.judge_local import LocalWriter
-from scripts.lm.judge_openai import EndpointSettings, EndpointWriter
+from scripts.judging.endpoint import EndpointSettings, EndpointWriter
+from scripts.judging.judge import Item, Pair, Prompt, Template, WritingJudge, judge_items, judge_pairs
+from scripts.judging.local import LocalWriter
 from tests.endpoint import Faulty, bad, good, running
 from tests.long import LONG
 from tests.unit.lm_tiny import save, tiny

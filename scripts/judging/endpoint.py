@@ -15,7 +15,7 @@ from typing import Any, Callable, Mapping, Sequence
 from scripts.common.errors import UserError
 from scripts.common.files import PathLike, read_json, to_json, write_json
 from scripts.common.progress import Progress
-from scripts.lm.judge import Prompt
+from scripts.judging.judge import Prompt
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence
 
+from scripts.judging.judge import Prompt
 from scripts.lm.generate import generate
-from scripts.lm.judge import Prompt
 
 if TYPE_CHECKING:
     from scripts.lm.load import LoadedModel

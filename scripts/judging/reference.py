@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Sequence
 
 from scripts.common.errors import UserError
-from scripts.lm.judge import FIRST, SECOND, TIE, Item, Pair, Verdict
+from scripts.judging.judge import FIRST, SECOND, TIE, Item, Pair, Verdict
 
 if TYPE_CHECKING:
     pass

@@ -87,8 +87,7 @@ class ContextTerms(Settings):
         "how a label's log-probability is counted: sum over its tokens, or mean",
     )
     retrieval_rounds: list[Annotated[int, setting("rounds", unit="rounds", ge=1)]] = setting(
-        "rounds whose number of demonstrations is retrieved",
-        min_length=1,
+        "rounds whose number of demonstrations is retrieved; []: none",
     )
 
 

@@ -569,7 +569,7 @@ rule keep_measured:
         "../envs/workflow.yaml"
     params:
         module=as_py_module(),
-        results=RESULTS,
+        results=lambda wildcards, input: str(Path(input.jobs).parent),
         kept=KEPT,
     shell:
         "python -m {params.module} --results {params.results:q} --kept {params.kept:q} --jobs {input.jobs:q} > {log:q} 2>&1"

@@ -88,33 +88,31 @@ class MatchSettings(Matching):
         return cls.kept(ddg["matching"], {"learner": learner, "sampling": ddg["sets"]["sampling"]})
 
 
-class SetSettings(SetSizes):
-    """Settings of `scripts.ddg.generate_sets`."""
+class ChosenTexts(SetSizes):
+    """What every step that makes sets is told: which columns, what sizes, how texts are read."""
 
     text_columns: TextColumns
+    reading: Reading
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config holds for them."""
+        return cls.kept(config["ddg"]["sets"], _reading(config["ddg"]))
+
+
+class SetSettings(ChosenTexts):
+    """Settings of `scripts.ddg.generate_sets`."""
+
     over_sample: OverSample
     selection: Selection = setting("which of the over-sampled texts are kept: K-means members or the first ones")
     sampling: Sampling
-    reading: Reading
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a config holds for them."""
-        return cls.kept(config["ddg"]["sets"], _reading(config["ddg"]))
 
 
-class CoresetSettings(SetSizes):
+class CoresetSettings(ChosenTexts):
     """Settings of `scripts.ddg.select_coresets`."""
 
-    text_columns: TextColumns
     method: Coreset = setting("how real texts are chosen")
-    reading: Reading
     herding_order: HerdingOrder
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a config holds for them."""
-        return cls.kept(config["ddg"]["sets"], _reading(config["ddg"]))
 
 
 class LearnerSettings(LearnerTerms):

@@ -1,5 +1,5 @@
 # The rules of all tables and figures that a paper lists in scripts/<paper>/artifacts.py; what each needs, its plan says.
-for paper, listed in LISTED.items():
+for paper, listed in DISPLAYED.items():
     for artifact in listed.artifacts:
 
         rule:
@@ -51,7 +51,7 @@ rule report_collect_measured:
     input:
         script="scripts/report/collect_metrics.py",
         code=code_of("scripts/report/collect_metrics.py"),
-        metrics=lambda wildcards: LISTED[wildcards.paper].plan.measured(),
+        metrics=lambda wildcards: DISPLAYED[wildcards.paper].plan.measured(),
     output:
         metrics="<results>/{paper}/metrics.csv",
     log:
@@ -59,7 +59,7 @@ rule report_collect_measured:
     benchmark:
         "<benchmarks>/report/collect_measured/{paper}.tsv"
     wildcard_constraints:
-        paper=one_of(LISTED),
+        paper=one_of(DISPLAYED),
     conda:
         "../envs/report.yaml"
     params:

@@ -11,6 +11,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from scripts.common.artifact_list import SUFFIXES, Paper
 from scripts.common.config_check import check_config, typed
 from scripts.common.errors import UserError
+from scripts.common.kept import kept_paper
 from scripts.common.provenance import code_of
 from scripts.common.stale_locks import forget_run, note_run, release_stale_locks
 from scripts.common.yaml_files import read_yaml
@@ -88,10 +89,19 @@ def listed_paper(paper):
 
 # The lists and plans of the papers, and of the page on the shipped models.
 LISTED = {paper: listed_paper(paper) for paper in [*PAPERS, "mini_world"]}
+# What earlier runs of the tier measured, kept with the project; and what is shown: all, or what can be made from it.
+KEPT = f"docs/{config['tier']}/measured"
+KEPT_TIMES = f"docs/{config['tier']}/jobs.csv"
+DISPLAYED = {paper: kept_paper(LISTED[paper], Path(KEPT)) for paper in LISTED} if config["from_kept"] else LISTED
+if config["from_kept"]:
+    config["papers"] = [paper for paper in config["papers"] if DISPLAYED[paper].artifacts]
+    if not config["papers"]:
+        print(f"config: from_kept: {KEPT} keeps nothing that a table or figure is made from", file=sys.stderr)
+        sys.exit(1)
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 METHODS = sorted({name for paper in PAPERS for name in config[paper].get("methods", {})})
 VENV = ".venvs/{}/bin/python"
-RESULTS = f"results/{config['tier']}"
+RESULTS = f"results/{config['tier']}" + ("_kept" if config["from_kept"] else "")
 COSTS = "config/costs.yaml"
 
 if not CONDA:  # steps run with the interpreter that runs Snakemake, whether or not its venv is activated
@@ -274,12 +284,12 @@ def model_folder(wildcards):
 
 def artifact_names(paper, kind):
     """Return the names of a paper's tables or figures."""
-    return [artifact.name for artifact in LISTED[paper].artifacts if artifact.kind == kind]
+    return [artifact.name for artifact in DISPLAYED[paper].artifacts if artifact.kind == kind]
 
 
 def paper_files(paper):
     """Return the raw data and the models that a paper reads and that come over the network."""
-    plan = LISTED[paper].plan
+    plan = DISPLAYED[paper].plan
     models = [name for name in plan.models() if name in MODELS]
     fetched = [f"{DOWNLOADS}/models/{model}" for model in models if not is_as_it_is(MODELS[model])]
-    return [*raw_files(plan.raw_files(DATASETS)), *fetched, *LISTED[paper].downloads()]
+    return [*raw_files(plan.raw_files(DATASETS)), *fetched, *DISPLAYED[paper].downloads()]

@@ -1,5 +1,6 @@
 # All papers together: the long metrics, the comparison with the published values, the page.
-REPORTED = config["papers"] + (["mini_world"] if config["data"]["source"] == "synthetic" else [])
+WITH_MINI_WORLD = config["data"]["source"] == "synthetic" and not config["from_kept"]
+REPORTED = config["papers"] + (["mini_world"] if WITH_MINI_WORLD else [])
 
 
 REPORT_ARTIFACTS = [
@@ -19,10 +20,13 @@ REPORT_FIGURES = [artifact for artifact in REPORT_ARTIFACTS if artifact["kind"] 
 WITH_CLAIM = [paper for paper in config["papers"] if paper in config["overview"]]
 # Tables and figures whose published values can be checked from data alone, and the measured values that they show.
 WITHOUT_GPU = [
-    (paper, artifact.name) for paper in config["papers"] for artifact in LISTED[paper].artifacts if artifact.data_alone
+    (paper, artifact.name)
+    for paper in config["papers"]
+    for artifact in DISPLAYED[paper].artifacts
+    if artifact.data_alone
 ]
 WITHOUT_GPU_MEASURED = sorted(
-    {file for paper, artifact in WITHOUT_GPU for file in LISTED[paper].plan.needs(artifact).measured}
+    {file for paper, artifact in WITHOUT_GPU for file in DISPLAYED[paper].plan.needs(artifact).measured}
 )
 # Papers whose plan says itself what is missing and why; the others have a step that finds it out.
 GIVING_REASONS = [paper for paper in ("mend", "delift", "head_to_head") if paper in LISTED]
@@ -293,7 +297,8 @@ rule report_render_report:
         claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
         kept_claims=OTHER_CLAIMS,
         moves="config/published/moves.yaml",
-        jobs="<results>/jobs.json",
+        jobs=[] if config["from_kept"] else "<results>/jobs.json",
+        times=KEPT_TIMES if config["from_kept"] else [],
     output:
         report="<results>/report.html",
     log:
@@ -314,7 +319,7 @@ rule report_render_report:
         " --environments {input.environments:q} --benchmarks {params.benchmarks:q}"
         " --docs {input.docs:q} --overview {input.overview:q} --contact-sheet {input.sheet:q}"
         " --claims {input.claims:q} --claim-figures {input.claim_figures:q}"
-        " --kept-claims {input.kept_claims:q} --moves {input.moves:q} --jobs {input.jobs:q}"
+        " --kept-claims {input.kept_claims:q} --moves {input.moves:q} --jobs {input.jobs:q} --times {input.times:q}"
         " --report-out {output.report:q}"
         " > {log:q} 2>&1"
 
@@ -462,10 +467,42 @@ rule reference_write_settings:
         "python -m {params.module}" " --config {input.config:q} --page-out {output.page:q}" " > {log:q} 2>&1"
 
 
-rule gallery:
-    """All generated pages and blocks, from a finished run: docs/artifacts.md, claims.md, settings.md, the papers' tables."""
+rule report_write_tier_page:
+    """Write docs/<tier>/README.md and its pictures from what is kept of the tier (`from_kept: true`)."""
     input:
-        rules.report_write_gallery.output,
+        script="scripts/report/write_tier_page.py",
+        code=code_of("scripts/report/write_tier_page.py"),
+        artifacts=[file for artifact in REPORT_ARTIFACTS for file in artifact["files"]],
+        captions=[artifact["caption"] for artifact in REPORT_ARTIFACTS],
+        comparison="<results>/comparison.csv",
+        config="<results>/config.json",
+        claims=["<results>/claims.csv"] if CLAIMING else [],
+        claim_figures=[f"<results>/figures/report_claims_{paper}.png" for paper in CLAIMING],
+        times=KEPT_TIMES,
+    output:
+        page=f"docs/{config['tier']}/README.md",
+        figures=directory(f"docs/{config['tier']}/figures"),
+    log:
+        "<logs>/report/write_tier_page.log",
+    benchmark:
+        "<benchmarks>/report/write_tier_page.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        module=as_py_module(),
+        artifacts=as_json(REPORT_ARTIFACTS),
+    shell:
+        "python -m {params.module}"
+        " --artifacts {params.artifacts:q} --comparison {input.comparison:q} --config {input.config:q}"
+        " --claims {input.claims:q} --claim-figures {input.claim_figures:q} --times {input.times:q}"
+        " --page-out {output.page:q} --figures-out {output.figures:q}"
+        " > {log:q} 2>&1"
+
+
+rule gallery:
+    """All generated pages and blocks: of a finished run, or, from kept values, of the tier's own page."""
+    input:
+        rules.report_write_tier_page.output if config["from_kept"] else rules.report_write_gallery.output,
         rules.report_write_claims_page.output,
         rules.report_write_benchmarks_page.output,
         rules.report_write_pages.output,
@@ -553,9 +590,6 @@ rule artifact_costs:
         " --costs-out {params.table:q} 2> {log:q}"
 
 
-KEPT = f"docs/{config['tier']}/measured"
-
-
 rule keep_measured:
     """Keep what the tables and figures of the tier are made from in docs/<tier>/measured, so far as it is there."""
     input:
@@ -571,8 +605,10 @@ rule keep_measured:
         module=as_py_module(),
         results=lambda wildcards, input: str(Path(input.jobs).parent),
         kept=KEPT,
+        times=KEPT_TIMES,
     shell:
-        "python -m {params.module} --results {params.results:q} --kept {params.kept:q} --jobs {input.jobs:q} > {log:q} 2>&1"
+        "python -m {params.module} --results {params.results:q} --kept {params.kept:q} --jobs {input.jobs:q}"
+        " --times {params.times:q} > {log:q} 2>&1"
 
 
 rule use_measured:

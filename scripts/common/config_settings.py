@@ -80,6 +80,9 @@ class Shared(Settings):
     """What all papers share: config/config.yaml merged with a tier."""
 
     tier: str = setting("name of the folder below results/, a slug", min_length=1, pattern="^[a-z0-9_]+$")
+    from_kept: bool = setting(
+        "make tables, figures and report from what docs/<tier>/measured keeps of earlier runs, and compute nothing"
+    )
     data: Data
     registries: Registries
     compute: Compute

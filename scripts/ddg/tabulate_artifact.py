@@ -50,7 +50,7 @@ def query_note(settings: Comparison) -> str:
 def cross(
     values: Measured, rows: Sequence[tuple[str, str]], places: Sequence[Place], first: str
 ) -> tuple[list[dict[str, Cell]], list[Column]]:
-    """Return a table of (model, method) rows by places, published columns where there are any."""
+    """Return a table of (model, method) rows by places, published columns where there are any (`printed_model`)."""
     made: list[Column] = [Column("model", first), Column("method", "Method")]
     made += [Column(place.key, place.title, "spread", decimals=1) for place in places]
     methods = dict.fromkeys(method for _, method in rows)
@@ -60,15 +60,28 @@ def cross(
     for model, method in rows:
         row: dict[str, Cell] = {"model": model, "method": label(method)}
         row.update({place.key: place.cell(values, method, SCORE, model) for place in places})
-        row.update({f"{place.key}_published": place.published(values, method, SCORE, model) for place in shown})
+        theirs = printed_model(values, model)
+        row.update({f"{place.key}_published": place.published(values, method, SCORE, theirs) for place in shown})
         found.append(row)
     return found, made
 
 
-def source(values: Measured, columns: Sequence[Column], notes: Sequence[str]) -> list[str]:
-    """Return the notes with the source of the published values, if the table shows some."""
+def printed_model(values: Measured, model: str) -> str:
+    """Return the model whose published values stand beside ours: the same, or the only one that the paper prints."""
+    printed = list(dict.fromkeys(row["model"] for row in values.published))
+    return printed[0] if len(printed) == 1 else model
+
+
+def source(values: Measured, columns: Sequence[Column], notes: Sequence[str], models: Sequence[str] = ()) -> list[str]:
+    """Return the notes with the source of the published values and, if these are not of `models`, with their model."""
     shown = any(column.kind == "published" for column in columns)
-    return [*notes, *([f"Published: {values.published[0]['source']}."] if shown else [])]
+    others = {model: printed_model(values, model) for model in models if shown}
+    differ = [
+        f"Published values are of {theirs}, ours of {model}: compare the differences between rows, not the values."
+        for model, theirs in others.items()
+        if theirs != model
+    ]
+    return [*notes, *([f"Published: {values.published[0]['source']}."] if shown else []), *differ]
 
 
 def learner_table(values: Measured, settings: Comparison) -> Table:
@@ -86,11 +99,11 @@ def learner_table(values: Measured, settings: Comparison) -> Table:
         whole = settings.learners_place(key, "", task, FULL)
         full[key] = whole.cell(values, FULL, SCORE, learner)
         if f"{key}_published" in shown:
-            full[f"{key}_published"] = whole.published(values, FULL, SCORE, learner)
+            full[f"{key}_published"] = whole.published(values, FULL, SCORE, printed_model(values, learner))
     notes = [metric_note(settings, show["tasks"]), seed_note(settings)]
     notes.append("The row of all texts does not depend on the size: it is repeated.")
     title = f"DiLM, Table 1: learners trained on sets, {learner}"
-    return Table([*rows, full], made, title, source(values, made, notes))
+    return Table([*rows, full], made, title, source(values, made, notes, [learner]))
 
 
 def by_task(settings: Comparison) -> list[Place]:

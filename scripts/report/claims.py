@@ -258,3 +258,13 @@ def published_difference(claim: Claim, published: Sequence[Mapping[str, str]]) -
             raise UserError(f"claims: {claim.name}.published: no published value for {dict(query)}")
         sides.append(math.fsum(float(row["value"]) for row in found) / len(found))
     return (-1.0 if claim.lower else 1.0) * (sides[0] - sides[1])
+
+
+def directions(claims: Sequence[Mapping[str, str]]) -> tuple[int, int]:
+    """Return how many measured differences have the sign of the printed one, and how many have a printed one at all."""
+    both = [
+        float(claim["difference"]) * float(claim["published"])
+        for claim in claims
+        if claim["difference"] and claim["published"]
+    ]
+    return sum(product > 0 for product in both), len(both)

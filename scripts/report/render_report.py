@@ -18,10 +18,11 @@ from scripts.common.environments import read_environment
 from scripts.common.errors import UserError, run_step
 from scripts.common.files import read_csv, read_json, read_text, write_text
 from scripts.common.metrics import COMPARISON_COLUMNS, read_metrics
-from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS
+from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, VERDICTS, directions
 from scripts.report.deviations import read_deviations
-from scripts.report.job_graph import jobs_behind, load_jobs, minutes_behind
-from scripts.report.manifest import NO_PAPERS, paper_name, parse_manifest
+from scripts.report.job_graph import PlannedJob, jobs_behind, load_jobs, minutes_behind
+from scripts.report.kept_times import TIME_COLUMNS, machines_of, minutes_of
+from scripts.report.manifest import NO_PAPERS, ArtifactSource, paper_name, parse_manifest
 from scripts.report.moves import moves_of, read_moves
 from scripts.report.run_facts import git_commit, machine_facts, read_step_times, times_by_paper
 from scripts.report.shown_artifacts import (
@@ -122,6 +123,7 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
     kept = [row for path in args.kept_claims for row in read_csv(path, CLAIM_COLUMNS)]
     deviations = {path.stem: read_deviations(path) for path in args.docs}
     jobs = load_jobs(args.jobs) if args.jobs else []
+    times = read_csv(args.times, TIME_COLUMNS) if args.times else []
     return {
         "tier": args.tier,
         "papers": papers,
@@ -133,15 +135,16 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
             artifact.anchor: moves_of(moves, paper, artifact.name) for paper, artifact in artifacts if artifact.name
         },
         "minutes": {
-            artifact.anchor: minutes_behind(source.files, jobs) if jobs_behind(source.files, jobs) else ""
-            for source, (_, artifact) in zip(sources, artifacts)
+            artifact.anchor: shown_minutes(source, jobs, times) for source, (_, artifact) in zip(sources, artifacts)
         },
+        "kept_on": machines_of(times, [f"{source.paper}_{source.artifact}" for source in sources]),
         "claim_figures": {path.stem.removeprefix("report_claims_"): read_picture(path) for path in args.claim_figures},
         "verdicts": VERDICTS,
         "paper_name": paper_name,
         "n_papers": sum(paper["key"] not in NO_PAPERS for paper in papers),
         "comparison": grouped(comparison_rows(comparison, [artifact.anchor for _, artifact in artifacts])),
         "counts": collections.Counter(row["status"] for row in comparison),
+        "directions": directions(claims) if args.tier != "mini" else (0, 0),
         "printed_not_run": sum((row["status"], row["origin"]) == ("not_run", "paper") for row in comparison),
         "status_names": STATUS_NAMES,
         "count_words": COUNT_WORDS,
@@ -159,6 +162,14 @@ def build_context(args: argparse.Namespace) -> dict[str, Any]:
         "times": times_by_paper(read_step_times(args.benchmarks)) if args.benchmarks else [],
         "rendered": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def shown_minutes(source: ArtifactSource, jobs: Sequence[PlannedJob], times: Sequence[Mapping[str, str]]) -> str:
+    """Return the minutes of the jobs behind a table or figure, "" if they are not known. times: of a kept run."""
+    kept = minutes_of(times, [f"{source.paper}_{source.artifact}"])
+    if kept:
+        return f"{kept:.1f}"
+    return minutes_behind(source.files, jobs) if jobs_behind(source.files, jobs) else ""
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -186,6 +197,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--contact-sheet", nargs="?", type=Path, help="PNG with all figures, to link to")
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files, if there are any")
     parser.add_argument("--jobs", nargs="?", type=Path, help="jobs of the run as written by plan_jobs, JSON")
+    parser.add_argument("--times", nargs="?", type=Path, help="instead: CSV of the seconds of kept jobs")
     parser.add_argument("--report-out", required=True, type=Path, help="the page")
     return parser.parse_args(argv)
 

@@ -50,7 +50,7 @@ def job_times(results: Path, jobs: Sequence[PlannedJob]) -> list[dict[str, str]]
         path = Path(benchmark)
         seconds = sum(taken for taken, _ in read_benchmark(path))
         day = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).date().isoformat()
-        job_name = path.relative_to(results / "benchmarks").with_suffix("").as_posix()
+        job_name = path.with_suffix("").as_posix().removeprefix(f"{results}/")
         values = (job_name, " ".join(sorted(names)), f"{seconds:.0f}", cpu_model(), day)
         rows.append(dict(zip(TIME_COLUMNS, values)))
     return rows

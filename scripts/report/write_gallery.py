@@ -29,9 +29,9 @@ from scripts.report.manifest import (
 )
 from scripts.report.run_facts import machine_facts
 from scripts.report.shown_artifacts import Status, judge, unmeasured
+from scripts.report.thumbnails import write_thumbnails
 
 THUMBNAIL_SCALE = 0.24  # of a figure's pixels
-COLOURS = 256  # of a small picture
 OVERVIEW_SCALE = 1.0  # the claims' too: they are read, not looked up
 
 HEAD = """# Tables and figures
@@ -46,35 +46,6 @@ rows of a paper share most of them. What the other tiers need stands on each pap
 published values; the numbers are in `results/{tier}/report.html`.
 
 ![The main claim of each paper, as measured]({overview})"""
-
-
-def write_thumbnails(figures: Mapping[str, tuple[str, float]], folder: Path) -> None:
-    """Write small PNGs. figures: {name: (file, scale)}."""
-    from PIL import Image
-
-    for name, (file, scale) in figures.items():
-        with Image.open(file) as image:
-            size = [round(side * scale) for side in image.size]
-            small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        with_palette(small).save(folder / f"{name}.png", optimize=True)
-
-
-def with_palette(image: Any) -> Any:
-    """Return a picture in its commonest colours, others as the nearest of them: its file is half as large.
-
-    A figure has few colours, and large areas, such as the methods', keep theirs exactly.
-    """
-    import numpy as np
-    from PIL import Image
-
-    # Not Image.quantize: it looks a colour up by its first bits, so that white becomes nearly white.
-    pixels = np.asarray(image, dtype=np.int32).reshape(-1, 3)
-    colours, places, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
-    palette = colours[np.argsort(-counts, kind="stable")[:COLOURS]]
-    nearest = np.abs(colours[:, None] - palette[None]).sum(axis=2).argmin(axis=1)
-    small = Image.fromarray(nearest[places.ravel()].astype(np.uint8).reshape(image.height, image.width))
-    small.putpalette(palette.ravel().tolist())
-    return small
 
 
 def status_of(source: ArtifactSource, comparison: Sequence[Mapping[str, str]]) -> Status:

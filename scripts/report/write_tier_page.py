@@ -19,12 +19,12 @@ from scripts.report.claim_tables import claims_table
 from scripts.report.claims import CLAIM_COLUMNS, NOT_RUN, directions
 from scripts.report.kept_times import TIME_COLUMNS, machines_of, minutes_of
 from scripts.report.manifest import ArtifactSource, artifact_title, paper_name, parse_manifest, read_caption
-from scripts.report.write_gallery import write_thumbnails
+from scripts.report.thumbnails import write_thumbnails
 
 MAIN = {
     "step_by_step": ("table_3", "table_teachers", "table_1", "table_2", "figure_4"),
     "ddg": ("table_1", "table_main", "table_long", "figure_sensitivity"),
-    "nuggets": ("table_released", "figure_released", "table_1", "table_3", "table_baselines"),
+    "nuggets": ("table_released_counts", "table_released", "figure_released", "table_1", "table_3", "table_baselines"),
     "mend": ("table_2", "table_efficiency", "table_timing", "figure_3"),
     "delift": ("table_1", "table_4", "table_6"),
     "head_to_head": ("table_selection", "figure_selection", "table_demonstrations"),
@@ -61,7 +61,9 @@ then goes on where they end. `keep_measured` brings new ones back.
 def paper_line(paper: str, sources: Sequence[ArtifactSource], times: Sequence[Mapping[str, str]]) -> str:
     """Return a paper's row of the first table."""
     names = [f"{source.paper}_{source.artifact}" for source in sources]
-    return f"| {paper_name(paper)} | {len(names)} | {minutes_of(times, names):.0f} | {machines_of(times, names)} |"
+    minutes = minutes_of(times, names)
+    told = f"{minutes:.0f}" if minutes >= 1 else "below 1"
+    return f"| {paper_name(paper)} | {len(names)} | {told} | {machines_of(times, names)} |"
 
 
 def compared(comparison: Sequence[Mapping[str, str]], claims: Sequence[Mapping[str, str]]) -> str:
@@ -73,7 +75,7 @@ def compared(comparison: Sequence[Mapping[str, str]], claims: Sequence[Mapping[s
         "The others belong to models that this tier does not run.",
     ]
     if printed:
-        lines.append(f"Of {printed} printed differences that other models measured here {same} have the printed sign.")
+        lines.append(f"Differences with the printed sign, measured with other models: {same} of {printed}.")
     return " ".join(lines)
 
 

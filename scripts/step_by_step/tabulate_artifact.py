@@ -9,9 +9,9 @@ from typing import Callable, Sequence
 
 from scripts.common.artifacts import Table, table_step
 from scripts.common.errors import run_step
-from scripts.common.measured import Measured
+from scripts.common.measured import Measured, sentence
 from scripts.common.method_styles import method_label
-from scripts.common.tables import Cell, Column
+from scripts.common.tables import Cell, Column, Missing
 from scripts.step_by_step.plan import (
     ACCURACY,
     DATA_SETS,
@@ -114,8 +114,8 @@ def table_teachers(values: Measured, plan: Plan) -> Table:
     ]
     columns = [Column("rows", "Rows"), Column("teacher", "Teacher"), Column("n", "Answers", "number", decimals=0)]
     columns += [Column(key, title, "number", unit=unit, decimals=places) for key, title, unit, places in metrics]
-    published = f"{ACCURACY}_published"
-    columns.append(Column(published, "Accuracy", "published", unit=PERCENT, decimals=2))
+    before = f"{ACCURACY}_before"  # no paper prints it
+    columns.append(Column(before, "Accuracy, measured before", "number", unit=PERCENT, decimals=2))
     known = [row for row in (*values.rows, *values.reasons) if row["experiment"] == TEACHERS and row["model"]]
     ours = sorted({(row["setting"], row["model"]) for row in known})
     theirs = values.published
@@ -127,9 +127,10 @@ def table_teachers(values: Measured, plan: Plan) -> Table:
         where = {"model": teacher, "experiment": TEACHERS, "otherwise": "Not among the rows of this run."}
         row.update({key: values.number(setting, FEW_SHOT, key, **where) for key, _, _, _ in metrics})
         row["n"] = counts.get((setting, teacher), row[ACCURACY])
-        row[published] = values.published_value(setting, FEW_SHOT, ACCURACY, model=teacher)
+        earlier = values.published_value(setting, FEW_SHOT, ACCURACY, model=teacher)
+        row[before] = Missing("Not measured before.") if earlier is None else earlier
         body.append(row)
-    notes = [f"Published: {theirs[0]['source']}."] if theirs else []
+    notes = [f"{sentence(theirs[0]['source']).removesuffix('.')}."] if theirs else []
     return Table(body, columns, "The teachers' own answers: few-shot chain of thought, without any training", notes)
 
 

@@ -74,10 +74,10 @@ def test_nothing_to_keep_is_said(run: list[str]) -> None:
 
 
 def test_seconds_stand_beside_and_older_ones_stay(run: list[str]) -> None:
-    write_text("docs/jobs.csv", "job,artifacts,seconds,processor,day\nx/before,x_1,30,old one,2026-01-02\n")
+    write_text("docs/jobs.csv", "job,artifacts,seconds,processor,day\nbenchmarks/x/before,x_1,30,old one,2026-01-02\n")
     keep_measured.main([*run, *KEEP])
     rows = read_csv("docs/jobs.csv", TIME_COLUMNS)
-    assert [row["job"] for row in rows] == ["x/before", "x/measure"]
+    assert [row["job"] for row in rows] == ["benchmarks/x/before", "benchmarks/x/measure"]
     assert (rows[1]["artifacts"], rows[1]["seconds"]) == ("x_1 x_3", "90")
     assert minutes_of(rows, ["x_3"]) == 1.5
     assert minutes_of(rows, ["x_1", "x_3"]) == 2.0

@@ -11,7 +11,7 @@ from PIL import Image
 from scripts.common import plotting
 from scripts.common.files import write_csv, write_json, write_text
 from scripts.common.tables import Column, Missing, write_table
-from scripts.report import write_gallery
+from scripts.report import thumbnails, write_gallery
 from scripts.report.compare_published import COMPARISON_COLUMNS
 from scripts.report.job_graph import PlannedJob, jobs_behind, read_jobs, seconds_behind, untimed_behind
 
@@ -124,7 +124,7 @@ def test_small_pictures_keep_the_colours_of_the_methods(tmp_path):
     paths = {kind: tmp_path / f"x.{kind}" for kind in ("pdf", "png", "csv")}
     plotting.save_figure(figure, [{"x": 0}], **paths)
     (tmp_path / "small").mkdir()
-    write_gallery.write_thumbnails({"x": (str(paths["png"]), 0.5)}, tmp_path / "small")
+    thumbnails.write_thumbnails({"x": (str(paths["png"]), 0.5)}, tmp_path / "small")
     with Image.open(tmp_path / "small" / "x.png") as image:
         found = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
     assert {tuple(bytes.fromhex(colour[1:])) for colour in colours} <= found

@@ -371,7 +371,7 @@ def test_tables_show_ours_beside_the_papers(folder, artifact):
         assert {row["dataset"]: row["train_published"] for row in rows}["svamp"] == "720"
     if artifact == "table_teachers":
         assert rows[0]["accuracy_percent"] == "40"
-        assert {row["rows"]: row["accuracy_percent_published"] for row in rows}["cqa_test"] == "77.23"
+        assert {row["rows"]: row["accuracy_percent_before"] for row in rows}["cqa_test"] == "77.23"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
@@ -20,7 +21,8 @@ from scripts.common.progress import Progress
 from scripts.common.provenance import code_of
 from scripts.common.tensors import read_tensors, write_tensors
 
-CHUNK = 25  # candidates whose scores are lost at most when a run is killed
+CHUNK = 25  # candidates of one file of finished scores
+SAVED_EVERY = 60.0  # seconds after which a chunk's finished rows are written too: a slow candidate takes a minute
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 logger = logging.getLogger(__name__)
@@ -37,19 +39,21 @@ def score_in_chunks(items: Sequence[Any], score: Callable[[Any], np.ndarray], wi
     for start in range(0, len(items), CHUNK):
         stop = min(start + CHUNK, len(items))
         found = _read_chunk(_chunk_path(folder, start), (stop - start, width))
-        if found is None:
-            todo.append((start, stop))
-        else:
-            result[start:stop] = found
-    n_todo = sum(stop - start for start, stop in todo)
+        result[start : start + len(found)] = found
+        if len(found) < stop - start:
+            todo.append((start, start + len(found), stop))
+    n_todo = sum(stop - first for _, first, stop in todo)
     if n_todo < len(items):
         logger.info("resuming: %d of %d candidates are scored already", len(items) - n_todo, len(items))
+    saved = time.monotonic()
     with Progress(len(items), "candidates", done=len(items) - n_todo) as progress:
-        for start, stop in todo:
-            for number in range(start, stop):
+        for start, first, stop in todo:
+            for number in range(first, stop):
                 result[number] = score(items[number])
                 progress.advance()
-            write_tensors(_chunk_path(folder, start), {"one_shot": result[start:stop]})
+                if number + 1 == stop or time.monotonic() - saved >= SAVED_EVERY:
+                    write_tensors(_chunk_path(folder, start), {"one_shot": result[start : number + 1]})
+                    saved = time.monotonic()
     return result
 
 
@@ -82,13 +86,15 @@ def _chunk_path(folder: Path, start: int) -> Path:
     return folder / f"chunk_{start:08d}.safetensors"
 
 
-def _read_chunk(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return a finished chunk, None if there is none of that shape; a damaged one is scored again."""
+def _read_chunk(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Return the finished rows of a chunk, at most `shape`, none if there are none; a damaged one is scored again."""
+    none = np.empty((0, shape[1]), dtype=np.float32)
     if not path.is_file():
-        return None
+        return none
     try:
         found = read_tensors(path, "one_shot")[0]["one_shot"]
     except UserError as error:
         logger.warning("%s; scoring its candidates again", error)
-        return None
-    return found if found.shape == shape else None
+        return none
+    fits = found.ndim == 2 and found.shape[1] == shape[1] and len(found) <= shape[0]
+    return found if fits else none

@@ -131,6 +131,19 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, model: Path, monk
     assert scratch(tmp_path / "killed") == []
 
 
+def test_slow_candidates_are_not_lost_with_their_chunk(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "CHUNK", 25)
+    monkeypatch.setattr(shards, "SAVED_EVERY", 0.0)
+    undisturbed = score(tmp_path / "undisturbed", model)
+    killed_run(tmp_path / "killed", model)
+    scored = count_scored(monkeypatch)
+    resumed = score(tmp_path / "killed", model)
+    assert len(scored) == 2  # of 7: five of the only chunk were done
+    assert [path.read_bytes() for path in resumed] == [path.read_bytes() for path in undisturbed]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

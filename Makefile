@@ -1,6 +1,7 @@
 # make          set up .venv and rebuild every table and figure (mini tier, minutes on two cores)
 # make test     the tests, with one small run of every paper; make test-all   all of them: the default run, kills, real data ...
 # make bench    the benchmarks, into results/bench;  make bench-page  what they measured, into docs/benchmarks.csv and .md
+# make bench-gpu      the scorer on a GPU: candidates an hour, share of its matrix products (MODEL=folder: that model too)
 # make slurm    add to .venv what running on Slurm needs
 # make lint     ruff, snakefmt, snakemake --lint
 # make audit    known vulnerabilities of our pins, where the package index tells them
@@ -17,7 +18,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run venv slurm test test-all bench bench-page lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
+.PHONY: run venv slurm test test-all bench bench-gpu bench-page lint lint-code lint-format lint-rules lint-workflow audit lock clean distclean
 
 PYTHON ?= python3
 CORES ?= all
@@ -36,6 +37,7 @@ BENCHMARKS ?= scorer ddg_gradient_matching ddg_icl step_by_step_training delift_
 VENV_PYTHON := .venv/bin/python
 PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --compile
 # Snakemake keeps a cache in the home folder; where that cannot be written, it goes beside its other records.
+MODEL ?=
 ACTIVATE := export PATH="$$PWD/.venv/bin:$$PATH" VIRTUAL_ENV="$$PWD/.venv"; unset PYTHONHOME PYTHONPATH; \
   mkdir -p "$${XDG_CACHE_HOME:-$$HOME/.cache}" 2> /dev/null || export XDG_CACHE_HOME="$$PWD/.snakemake/cache";
 
@@ -97,6 +99,11 @@ bench: venv
 	  echo "Benchmark $$name (log: results/bench/$$name.log)"; \
 	  .venvs/bench/bin/python -m scripts.bench.$$name --metrics-out results/bench/$$name.json 2>&1 | tee results/bench/$$name.log; \
 	done
+
+# On one GPU, some five minutes; MODEL: a folder of a model of your own, measured beside the random one.
+bench-gpu: venv
+	@mkdir -p results/bench
+	@$(ACTIVATE) python -m scripts.bench.gpu_scorer --metrics-out results/bench/gpu_scorer.json $(MODEL:%=--model %)
 
 bench-page: venv
 	@$(ACTIVATE) python -m scripts.report.collect_benchmarks --results results/bench/*.json \

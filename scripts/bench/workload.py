@@ -55,8 +55,8 @@ def add_shared_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shared", type=Path, default=Path(given) if given else None, help=about)
 
 
-def workloads(shared: Path | None) -> list[Workload]:
-    """Return the GPT-2-like workload and the small Llama's; `shared` is the folder of real data, if there is one."""
+def read_texts(shared: Path | None) -> tuple[list[dict[str, str]], list[dict[str, str]], str]:
+    """Return anchors, a pool, and in words where they are from. shared: the folder of real data, if there is one."""
     folder = shared / "data" / "alpaca_gpt4" if shared else None
     files = [folder / name for name in ("alpaca_gpt4_kmeans_100.json", "alpaca_gpt4_bad.json.gz")] if folder else []
     if files and all(file.is_file() for file in files):
@@ -65,6 +65,12 @@ def workloads(shared: Path | None) -> list[Workload]:
     else:
         anchors, pool = synthetic_examples(100, 1), synthetic_examples(2000, 2)
         text = "synthetic text (the real anchors are absent)"
+    return anchors, pool, text
+
+
+def workloads(shared: Path | None) -> list[Workload]:
+    """Return the GPT-2-like workload and the small Llama's; `shared` is the folder of real data, if there is one."""
+    anchors, pool, text = read_texts(shared)
     return [
         _gpt2(anchors, pool, text),
         _llama(anchors, pool, text, shared / "models" / "stories260k" if shared else None),
@@ -109,18 +115,24 @@ def make_pairs(
     raise UserError(f"benchmark: no example of the pool has {PREFIX_TOKENS} tokens; give another folder to --shared")
 
 
-def _gpt2(anchors: list[dict[str, str]], pool: list[dict[str, str]], text: str) -> Workload:
-    """Return a random GPT-2-like model of 4 layers, 256 wide, and text in byte-level pieces learnt from the pool."""
-    import torch
+def learnt_encoder(anchors: list[dict[str, str]], pool: list[dict[str, str]], spread: int) -> Any:
+    """Return a function text -> ids of byte-level pieces learnt from the texts; ids are multiples of `spread`."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import GPT2Config, GPT2LMHeadModel
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=BPE_WORDS, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator((prompt_and_text(example)[1] for example in [*pool, *anchors]), trainer)
-    prefix, pairs = make_pairs(anchors, pool, lambda part: [i * BPE_SPREAD for i in tokenizer.encode(part).ids])
+    return lambda part: [i * spread for i in tokenizer.encode(part).ids]
+
+
+def _gpt2(anchors: list[dict[str, str]], pool: list[dict[str, str]], text: str) -> Workload:
+    """Return a random GPT-2-like model of 4 layers, 256 wide, and text in byte-level pieces learnt from the pool."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    prefix, pairs = make_pairs(anchors, pool, learnt_encoder(anchors, pool, BPE_SPREAD))
     torch.manual_seed(0)
     config = GPT2Config(n_layer=4, n_embd=256, n_head=4, vocab_size=GPT2_WORDS, bos_token_id=0, eos_token_id=0)
     model = GPT2LMHeadModel(config).eval()

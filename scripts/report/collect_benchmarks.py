@@ -22,6 +22,7 @@ WORDS = {
     "ctranslate2_int8": "CTranslate2 with weights of 8 bits",
     "floor": "the bare output layer",
     "floor_by_rows": "the bare output layer, row by row",
+    "floor_products": "the device's bare matrix products",
     "autograd": "automatic differentiation through the encoder",
     "uncached": "the whole prompt read anew for every query",
     "reencode": "the demonstrations read anew for every option",
@@ -47,6 +48,11 @@ def note_of(result: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
         parts.append(f"beside a busy process {own} and {other} times as long")
     if entry.get("max_abs_diff") and entry["max_abs_diff"] > 1e-4:
         parts.append(f"values differ by up to {entry['max_abs_diff']:.1g}")
+    sizes = result.get("sizes", {})
+    if "hours_for_the_papers_pool" in sizes:
+        parts.append(f"{100 * sizes['model_flop_utilisation']:.0f} % of the device's products")
+        parts.append(f"golden scores within {sizes['largest_difference_to_float32']:.2g} of float32's")
+        parts.append(f"the paper's 52,002 candidates would take {sizes['hours_for_the_papers_pool']:g} hours")
     if "single" in result:
         parts.append(f"one run alone {result['single']:g} {result['unit']}")
     if "peak_memory_mib" in result:

@@ -61,6 +61,35 @@ rule data_rebuild_task:
         " > {log:q} 2>&1"
 
 
+rule data_choose_task:
+    """Make one task from the canonical rows of a registered data set: its labels, k-shot files, options."""
+    input:
+        script="scripts/data/choose_task.py",
+        code=code_of("scripts/data/choose_task.py"),
+        train=lambda wildcards: mend_examples(wildcards, "train"),
+        test=lambda wildcards: mend_examples(wildcards, "test"),
+    output:
+        task=directory("<results>/data/registered_tasks/{task}"),
+    log:
+        "<logs>/data/choose_task/{task}.log",
+    benchmark:
+        "<benchmarks>/data/choose_task/{task}.tsv"
+    wildcard_constraints:
+        task=MEND_CODE,
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        row=lambda wildcards: json_text(MEND_PLAN.tasks.tasks[wildcards.task]),
+        sampling=MEND["tasks"]["sampling"],
+        draws=lambda wildcards: json_text(MEND_PLAN.draws(wildcards.task)),
+    shell:
+        "python -m {params.module}"
+        " --task {wildcards.task:q} --row {params.row:q} --train {input.train:q} --test {input.test:q}"
+        " --draws {params.draws:q} --sampling {params.sampling} --task-out {output.task:q}"
+        " > {log:q} 2>&1"
+
+
 rule data_split_prepared_tasks:
     """Split the authors' prepared rows into the k-shot files of the tasks."""
     input:
@@ -146,6 +175,7 @@ rule mend_pretrain_distiller:
         launcher=launcher(MEND["devices"]),
         module=as_py_module(),
         compute=mend_flags,
+        layers=mend_layers,
         settings=as_json(MEND["pretrain"]),
         variants=lambda wildcards: json_text({wildcards.start_loss: PRETRAINING[wildcards.start_loss]}),
         format=lambda wildcards: json_text(mend_format(wildcards)),
@@ -153,7 +183,8 @@ rule mend_pretrain_distiller:
         checkpoints=lambda wildcards: mend_checkpoints(f"{wildcards.backbone}_pretraining_{wildcards.start_loss}"),
     shell:
         "{params.launcher} -m {params.module}"
-        " --model {input.model:q} --texts {input.texts:q} --starts backbone={input.start:q} {params.compute}"
+        " --model {input.model:q} --texts {input.texts:q}"
+        " --starts backbone={input.start:q} {params.layers:q} {params.compute}"
         " --variants {params.variants:q} --settings {params.settings:q} --format {params.format:q}"
         " --seed {params.seed} --checkpoints {params.checkpoints:q}"
         " --distillers-out {output.distiller:q} --history-out {output.history:q}"
@@ -192,6 +223,7 @@ rule mend_train_distiller:
         launcher=launcher(MEND["devices"]),
         module=as_py_module(),
         compute=mend_flags,
+        layers=mend_layers,
         settings=as_json(MEND["finetune"]),
         variants=lambda wildcards: json_text(MEND_PLAN.variants(wildcards.variants)),
         starts=lambda wildcards: [f"{name}={mend_folder(place)}" for name, (_, place) in mend_starts(wildcards).items()],
@@ -203,7 +235,7 @@ rule mend_train_distiller:
     shell:
         "{params.launcher} -m {params.module}"
         " --model {input.model:q} --meta-train {input.train:q} --dev {input.dev:q}"
-        " --starts {params.starts:q} {params.compute}"
+        " --starts {params.starts:q} {params.layers:q} {params.compute}"
         " --variants {params.variants:q} --settings {params.settings:q} --format {params.format:q}"
         " --seed {params.seed} --checkpoints {params.checkpoints:q}"
         " --distillers-out {output.distillers:q} --history-out {output.history:q}"

@@ -20,6 +20,12 @@ def mend_prepared():
     return raw_files((MEND["tasks"]["prepared"], split) for split in ("meta_train", "meta_eval")) if used else []
 
 
+def mend_examples(wildcards, role):
+    """Return the canonical rows of which a registered task is made; role: train or test."""
+    dataset, split = MEND_PLAN.registered(wildcards.task)[role]
+    return f"<results>/data/examples/{dataset}/{split}.jsonl"
+
+
 def mend_rows(role):
     """Return a function from wildcards to the file with a train set's rows; role: train or dev."""
     if MEND["tasks"]["source"] == "synthetic":
@@ -40,6 +46,12 @@ def mend_flags(wildcards):
 def mend_format(wildcards):
     """Return how a backbone's examples are joined."""
     return MEND["formats"][MEND_PLAN.row(wildcards.backbone)["format"]]
+
+
+def mend_layers(wildcards):
+    """Return the flag that keeps a backbone's distiller to the first layers of its model, or nothing."""
+    layers = MEND_PLAN.row(wildcards.backbone).get("distiller_layers")
+    return flag("--distiller-layers", layers and str(layers))
 
 
 def mend_checkpoints(job):

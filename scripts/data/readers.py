@@ -73,7 +73,13 @@ READERS: dict[str, Reader] = {
     "user_oriented": Reader(
         task_instances, {"instruction": {}, "evaluation": {"group": "motivation_app", "reference": "output"}}
     ),
-    "t0_jsonl": Reader(prompted_tasks, {"instruction": {"instruction": "prompt", "output": "completion"}}),
+    "t0_jsonl": Reader(
+        prompted_tasks,
+        {
+            "instruction": {"instruction": "prompt", "output": "completion"},
+            "classification": {"input": "prompt", "output": "completion"},
+        },
+    ),
     "alpaca_eval_json": Reader(
         _any, {"evaluation": {"group": "dataset", "baseline_output": "output"}, "instruction": {}}
     ),

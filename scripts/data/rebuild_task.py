@@ -14,17 +14,17 @@ import argparse
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from scripts.common.errors import UserError, run_step
-from scripts.common.files import read_text, whole_folder
+from scripts.common.files import read_text
 from scripts.common.settings import parse_json
 from scripts.data.layout import Layout
 from scripts.data.old_datasets import import_datasets
 from scripts.data.rows import read_rows
-from scripts.data.schemas import write_examples
 from scripts.data.split_files import find_split_files, names_of
-from scripts.data.task_templates import cut_splits, examples_of, shuffle
+from scripts.data.task_draws import write_task
+from scripts.data.task_templates import cut_splits, examples_of
 from scripts.data.unifiedqa import test_examples, train_examples
 
 LOG = logging.getLogger(__name__)
@@ -49,16 +49,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     spec, draws = parse_json("--row", args.row, dict), parse_json("--draws", args.draws, dict)
     if spec.get("synthetic"):
         raise UserError(f"task '{args.task}': is synthetic; set mend.tasks.source to synthetic")
+    if "dataset" in spec:
+        raise UserError(f"task '{args.task}': is of a registered data set; set mend.tasks.source to registry")
     with tempfile.TemporaryDirectory(prefix="rebuild_task.") as cache:
         train, test = load_examples(args.task, spec, args.raw, cache)
-    for split, rows in (("train", train), ("test", test)):
-        if not rows:
-            raise UserError(f"task '{args.task}': no {split} rows are left; check the upstream data")
-    with whole_folder(args.task_out) as place:
-        for name, rows in drawn_files(args.task, train, draws, args.sampling == "per_label"):
-            write_examples(place / f"{name}.jsonl", rows, "classification")
-        write_examples(place / "test.jsonl", test, "classification")
-    LOG.info("%s: %d rows to draw from, %d test rows", args.task, len(train), len(test))
+    write_task(args.task_out, args.task, train, test, draws, per_label=args.sampling == "per_label")
 
 
 def load_examples(
@@ -121,30 +116,6 @@ def find_files(folder: Path, split: str) -> list[Path]:
             f"{folder}: no {split}.jsonl (.json, .csv, .tsv, .parquet, packed or not); put the upstream rows there"
         )
     return found
-
-
-def drawn_files(
-    task: str, rows: Sequence[Example], draws: Mapping[str, Mapping[str, Any]], per_label: bool
-) -> Iterator[tuple[str, list[Example]]]:
-    """Yield (name, rows) of every k-shot file.
-
-    draws: {"meta_train" | "meta_test": {"k": k, "seeds": [...]}}. A file of meta-training takes what there is; one with
-    demonstrations of fewer than k rows is a `UserError`.
-    """
-    for role, draw in draws.items():
-        k = draw["k"]
-        if role == "meta_test" and len(rows) < k:
-            raise UserError(f"task '{task}': has {len(rows)} rows for {k} shots; add rows or lower mend.shots")
-        for seed in draw["seeds"]:
-            order = list(rows)
-            shuffle(order, seed)
-            groups: dict[str, list[Example]] = {}
-            for row in order:
-                groups.setdefault(row["output"] if per_label else "", []).append(row)
-            yield f"{task}_{k}_{seed}_train", [row for group in groups.values() for row in group[:k]]
-            dev = [row for group in groups.values() for row in group[k : 2 * k]]
-            if dev:
-                yield f"{task}_{k}_{seed}_dev", dev
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 It reads the demonstrations' tokens followed by trainable placeholder embeddings; its last hidden states at the
 placeholders are the distilled vectors. Where its width differs from the large model's, a pooler brings them to it:
-tanh(W s + b). Any causal model or the encoder of an encoder-decoder model (T5) can be the body.
+tanh(W s + b). Any causal model, its first layers, or the encoder of an encoder-decoder model (T5) can be the body.
 
 # DEVIATION: the release stops with "not implemented" for T5; here the placeholders stand at the end of its encoder's
 # input and the vectors go before the large model's encoder input.
+# DEVIATION: the pooler `scaled` and a body of a model's first layers are ours.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from scripts.lm.architectures import ENCODER_DECODER_TYPES, PLAIN_HEAD_TYPES
 from scripts.lm.load import MODEL_CLASSES, choose_device, choose_dtype, load_model, load_tokenizer
 from scripts.mend.llm import LargeModel, left_padded
 
-POOLERS = ("auto", "none", "tanh", "linear")
+POOLERS = ("auto", "none", "tanh", "linear", "scaled")
 PLACEHOLDER_STARTS = ("normal", "vocabulary", "separator")
 FIRST_WORD = 100  # the release draws placeholders from words with ids from 100 on
+SMALLEST = 1e-6  # root mean square of a vector that is still brought to the wanted one
 DESCRIPTION = "distiller.json"
 
 
@@ -35,8 +37,8 @@ class DistillerInfo:
     """What a saved distiller is, beside its weights.
 
     family: causal or encoder_decoder (then its body is an encoder). n_vectors: placeholders (100 in the paper). width:
-    of the large model that the vectors are for; pooler: none, tanh or linear. tokenizer: digest of the vocabulary.
-    format: the prompt format of its training, to be kept when it is used. training: the settings of its last training.
+    of the large model that the vectors are for; pooler: its kind. tokenizer: digest of the vocabulary. format:
+    the prompt format of its training, to be kept when it is used. training: the settings of its last training.
     """
 
     family: str
@@ -67,6 +69,7 @@ class Distiller(nn.Module):
         self.body = body
         self.placeholders = nn.Parameter(embedding.new_zeros(n_vectors, embedding.shape[1]))
         self.pooler = None if self.kind == "none" else nn.Linear(own, width).to(embedding.device, embedding.dtype)
+        self.spread = nn.Parameter(embedding.new_ones(1)) if self.kind == "scaled" else None
         self.width = width
 
     @property
@@ -104,6 +107,11 @@ class Distiller(nn.Module):
             bound = self.pooler.weight.shape[1] ** -0.5  # torch's own start of a linear layer, from our generator
             for part in (self.pooler.weight, self.pooler.bias):
                 part.copy_((torch.rand(part.shape, generator=generator) * 2 - 1) * bound)
+        if self.spread is not None:
+            self.spread.fill_(table.float().std())
+            if self.pooler.weight.shape[0] == self.pooler.weight.shape[1]:
+                nn.init.eye_(self.pooler.weight)
+                self.pooler.bias.zero_()
 
     @torch.no_grad()
     def resize(self, n_vectors: int, generator: torch.Generator) -> None:
@@ -123,10 +131,17 @@ class Distiller(nn.Module):
         return self.pool(hidden[:, -self.n_vectors :])
 
     def pool(self, states: Tensor) -> Tensor:
-        """Bring states (..., own width) to the large model's width."""
+        """Bring states (..., own width) to the large model's width.
+
+        scaled: W s + b, which starts as s where the widths are equal, brought to a root mean square that is learnt and
+        starts as the spread of the body's embeddings of words.
+        """
         if self.pooler is None:
             return states
         pooled = self.pooler(states)
+        if self.spread is not None:
+            size = pooled.float().square().mean(-1, keepdim=True).sqrt().clamp(min=SMALLEST).to(pooled.dtype)
+            return pooled / size * self.spread.to(pooled.dtype)
         return torch.tanh(pooled) if self.kind == "tanh" else pooled
 
     @property
@@ -174,12 +189,41 @@ def check_pair(info: DistillerInfo, tokenizer: Any, width: int, family: str, nam
         )
 
 
+def keep_first_layers(body: nn.Module, count: int) -> None:
+    """Drop all but the first `count` layers of a causal model's body, in its configuration too; the last norm stays.
+
+    Raises `UserError` where it has fewer, and for the encoder of an encoder-decoder model.
+    """
+    config = body.config
+    total = int(config.num_hidden_layers)
+    if config.model_type in ENCODER_DECODER_TYPES or not 1 <= count <= total:
+        told = "its distiller is an encoder" if config.model_type in ENCODER_DECODER_TYPES else f"it has {total}"
+        raise UserError(f"distiller_layers: {count} first layers cannot be had of a {config.model_type}, {told}")
+    for part in list(body.modules()):
+        for name, child in list(part.named_children()):
+            if isinstance(child, nn.ModuleList) and len(child) == total:
+                setattr(part, name, child[:count])
+    config.num_hidden_layers = count
+    if getattr(config, "layer_types", None):  # full or windowed attention, by layer
+        config.layer_types = config.layer_types[:count]
+
+
 def new_distiller(
-    source: str, *, family: str, n_vectors: int, width: int, pooler: str, dtype: str, device: str, threads: int
+    source: str,
+    *,
+    family: str,
+    n_vectors: int,
+    width: int,
+    pooler: str,
+    dtype: str,
+    device: str,
+    threads: int,
+    layers: int | None = None,
 ) -> tuple[Distiller, Any]:
     """Make a distiller around a pre-trained model's body. Returns it (placeholders not drawn) and the tokenizer.
 
-    The output layer of the model is dropped; of an encoder-decoder model the encoder is kept.
+    The output layer of the model is dropped; of an encoder-decoder model the encoder is kept. layers: so many of the
+    first layers make the body, None for all.
     """
     loaded = load_model(source, family=family, dtype=dtype, device=device, threads=threads)
     kind = loaded.model.config.model_type
@@ -187,6 +231,8 @@ def new_distiller(
     if kind not in known:
         raise UserError(f"model type '{kind}': distillers of family {family} can be {', '.join(known)}")
     body = loaded.model.get_encoder() if family == "encoder_decoder" else loaded.model.base_model
+    if layers is not None:
+        keep_first_layers(body, layers)
     return Distiller(body, n_vectors, width, pooler).to(loaded.device), loaded.tokenizer
 
 
@@ -271,11 +317,12 @@ def distiller_of_size(
     dtype: str,
     device: str,
     threads: int = 1,
+    layers: int | None = None,
 ) -> Distiller:
     """Return a distiller that computes as much as a trained one: its outputs mean nothing, its size is right.
 
-    folder: a saved distiller or a plain model; pooler: as in `Distiller`, None for a saved distiller's own. Raises
-    `UserError` unless it fits the large model.
+    folder: a saved distiller or a plain model; pooler: as in `Distiller`, None for a saved distiller's own; layers: of
+    a plain model, as in `new_distiller`. Raises `UserError` unless it fits the large model.
     """
     loading = {"dtype": dtype, "device": device, "threads": threads}
     if (Path(folder) / DESCRIPTION).is_file():
@@ -286,7 +333,7 @@ def distiller_of_size(
         module = Distiller(module.body, n_vectors, large.width, pooler)
     else:
         shape = {"family": large.family, "n_vectors": n_vectors, "width": large.width, "pooler": pooler or "auto"}
-        module, tokenizer = new_distiller(str(folder), **shape, **loading)
+        module, tokenizer = new_distiller(str(folder), **shape, **loading, layers=layers)
         info = DistillerInfo(large.family, n_vectors, large.width, module.kind, tokenizer_digest(tokenizer), {}, {})
         check_pair(info, large.tokenizer, large.width, large.family, str(folder))
     module.start(torch.Generator().manual_seed(0))

@@ -35,7 +35,7 @@ class EfficiencySettings:
     """model: its registry name; train_seed: under which the values are kept; task_name, shots, seed: whose files;
     n_demonstrations: numbers of demonstrations to compare; n_queries: queries of the total; repeats: timed runs, their
     median counts; batch_tokens: tokens per row of the scorer; n_vectors, pooler: of the distiller, pooler as in
-    `scripts.mend.distiller` (None: a saved distiller's own).
+    `scripts.mend.distiller` (None: a saved distiller's own); layers: first ones kept of a plain model, None for all.
     """
 
     model: str
@@ -49,6 +49,7 @@ class EfficiencySettings:
     batch_tokens: int
     n_vectors: int
     pooler: str | None
+    layers: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,7 +242,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     large = LargeModel(load_model(**model_options(args)))
     form.check_window(large.window, "of --format")
     loading = {"dtype": args.dtype, "device": args.device, "threads": args.threads}
-    distiller = distiller_of_size(large, args.distiller, settings.n_vectors, settings.pooler, **loading)
+    distiller = distiller_of_size(
+        large, args.distiller, settings.n_vectors, settings.pooler, **loading, layers=settings.layers
+    )
     scorer = Scorer(large.model, batch_tokens=settings.batch_tokens)
     counted, timed = compare(scorer, distiller, Encoder(large.tokenizer, form), settings, args.tasks)
     logger.info("measured on %s in %s", large.device, large.dtype)

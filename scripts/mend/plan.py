@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from scripts.common.artifact_list import Needs, unique
+from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.data.absences import DOWNLOADS, absences_of
-from scripts.data.registry import load_registry, model_source
+from scripts.data.registry import find_row, find_split, load_registry, model_source
 from scripts.data.task_registry import load_task_registry
 from scripts.mend.experiments import ATTENTION, AVERAGE, COST, PAPER, SCORES, SECONDS, USUAL, Condition, with_number
 from scripts.mend.training_plan import STAGE_1_ALONE, STUDIES, SWEPT, UNTRAINED, Trainings
@@ -62,6 +63,26 @@ class Job:
     settings: Sequence[str]
 
 
+def check_registered(plan: Plan, datasets: Mapping[str, dict[str, Any]]) -> None:
+    """Raise `UserError` for the first chosen task without a data set of the registry, where tasks come from there."""
+    if plan.mend["tasks"]["source"] != "registry":
+        return
+    for task in plan.all_tasks():
+        if "dataset" not in plan.tasks.tasks[task]:
+            raise UserError(
+                f"{TASKS}: tasks.{task}: names no `dataset`, but mend.tasks.source is registry; name one of "
+                "config/datasets.yaml there, or choose another source or setting"
+            )
+        for name, split in plan.registered(task).values():
+            row = find_row(datasets, name, "dataset")
+            find_split(row, name, split)
+            if row["schema"] != "classification":
+                raise UserError(
+                    f"{TASKS}: tasks.{task}.dataset: '{name}' is of schema {row['schema']}; name a data set of schema "
+                    "classification"
+                )
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan(Trainings):
     """What is scored, and what each artifact is made from."""
@@ -71,11 +92,15 @@ class Plan(Trainings):
         """Return the plan of a merged config. Raises `UserError` where its parts do not fit together."""
         registries = config["registries"]
         models = load_registry("models", registries["models"])
-        absent = absences_of(config, load_registry("datasets", registries["datasets"]), models)
+        datasets = load_registry("datasets", registries["datasets"])
+        absent = absences_of(config, datasets, models)
         used = {row[key] for row in config[PAPER]["backbones"].values() for key in ("model", "distiller")}
         root = f"{DOWNLOADS}/models"
         folders = {name: model_source(models, name, downloads_root=root) for name in sorted(used)}
-        return cls(config[PAPER], load_task_registry(TASKS, config[PAPER]["settings"]), folders, absent)
+        tasks = load_task_registry(TASKS, config[PAPER]["settings"])
+        found = cls(config[PAPER], tasks, folders, absent)
+        check_registered(found, datasets)
+        return found
 
     # What is scored
 
@@ -275,6 +300,8 @@ class Plan(Trainings):
             files |= {(tasks["texts"], part) for part in self.text_parts(datasets)}
         if tasks["source"] == "hub" and (wanted or not self.cost_obstacle()):
             files |= {(tasks["prepared"], split) for split in ("meta_train", "meta_eval")}
+        if wanted or not self.cost_obstacle():
+            files |= set(self.registered_files())
         return sorted(files)
 
     def run_methods(self) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Mapping, Type
 
-from scripts.common.fields import Name, Settings, setting
+from scripts.common.fields import Name, Settings, optional, setting
 from scripts.data.settings import SyntheticMetaTasks
 from scripts.mend.settings_format import Format
 from scripts.mend.settings_steps import F1, MaxTest, Seeds, Shots, Ties
@@ -34,6 +34,9 @@ class Backbone(Settings):
         registry="models",
     )
     format: str = setting("how examples are joined", key_of="mend.formats")
+    distiller_layers: int | None = optional(
+        "first layers of that model which make the distiller; all where it is not given", unit="layers", ge=1
+    )
     pretrained: str | None = setting("folder of a finished stage-1 distiller; null trains it")
     pretrained_lm: str | None = setting(
         "folder of a stage-1 distiller trained by the language-modelling loss; null trains it",
@@ -43,9 +46,9 @@ class Backbone(Settings):
 class TaskSource(Settings):
     """Where tasks and texts come from."""
 
-    source: Literal["rebuild", "hub", "synthetic"] = setting(
+    source: Literal["rebuild", "hub", "synthetic", "registry"] = setting(
         "rebuild: from the upstream data sets in the environment with datasets 1.4.0; hub: the authors' prepared "
-        "rows; synthetic",
+        "rows; synthetic; registry: from data sets of config/datasets.yaml, as the task's entry says",
     )
     raw: str | None = setting(
         "folder with upstream rows, <task>/<split>.jsonl (or .json, .csv, .tsv, .parquet); null asks datasets 1.4.0",

@@ -51,8 +51,9 @@ class Distill(Settings):
     adam_epsilon_rule: AdamEpsilon
     weight_decay_on: Decaying
     n_vectors: int = setting("L, distilled vectors that stand for the demonstrations", source="MEND: 100", ge=1)
-    pooler: Literal["auto", "none", "tanh", "linear"] = setting(
-        "layer between distiller and language model; auto: tanh where their widths differ",
+    pooler: Literal["auto", "none", "tanh", "linear", "scaled"] = setting(
+        "layer between distiller and language model; auto: tanh where their widths differ; scaled: linear, starts as "
+        "the identity where they are equal, and gives its vectors the spread of embeddings of words",
         source="released code",
     )
     placeholder_start: Literal["normal", "vocabulary", "separator", "keep"] = setting(

@@ -43,6 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = StepParser(description=__doc__)
     add_model_flags(parser, family="causal")
     parser.add_argument("--starts", nargs="+", required=True, help="NAME=FOLDER: language models or distillers")
+    parser.add_argument("--distiller-layers", type=int, help="first layers of a language model to start from; else all")
     parser.add_argument("--texts", nargs="+", default=(), help="stage 1: JSON lines with the field text")
     parser.add_argument("--meta-train", nargs="+", default=(), help="stage 2: classification rows (JSON lines)")
     parser.add_argument("--dev", help="stage 2: rows of held-out tasks, to choose the best checkpoint")
@@ -98,20 +99,25 @@ def start_distiller(
     device: str,
     threads: int,
     separator: int | None = None,
+    layers: int | None = None,
 ) -> LoadedDistiller:
     """Return the distiller that a variant starts from, in float32: a saved one, or a new one around a language model.
 
     Placeholders and pooler are drawn anew from the seed unless a saved distiller's are kept; where it has too few
     placeholders the others are drawn. separator: the last token between input and output, for the placeholder start of
-    that name. Raises `UserError` where it does not fit the large model.
+    that name. layers: of a language model so many of the first are kept. Raises `UserError` where it does not fit the
+    large model.
     """
     import torch
 
     from scripts.mend.distiller import DESCRIPTION, DistillerInfo, LoadedDistiller, check_pair, tokenizer_digest
 
     draws = torch.Generator().manual_seed(derive_seed(seed, "mend", "placeholders"))
-    make = _from_saved if (Path(folder) / DESCRIPTION).is_file() else _around_model
-    module, tokenizer = make(folder, large, settings, {"device": device, "threads": threads})
+    loading = {"device": device, "threads": threads}
+    if (Path(folder) / DESCRIPTION).is_file():
+        module, tokenizer = _from_saved(folder, large, settings, loading)
+    else:
+        module, tokenizer = _around_model(folder, large, settings, {**loading, "layers": layers})
     if settings.placeholder_start == "keep":
         module.resize(settings.n_vectors, draws)
     else:
@@ -253,7 +259,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         start, settings = variants[name]
         logger.info("variant %s", name)
         source = str(finished[start] / "distiller") if start in finished else starts[start]
-        started = start_distiller(source, large, settings, args.seed, args.device, args.threads, separator)
+        started = start_distiller(
+            source, large, settings, args.seed, args.device, args.threads, separator, args.distiller_layers
+        )
         key = {**shared, "variant": name, "start": digest_of_model(started.module), "seed": args.seed}
         folder = checkpoint_folder(Path(args.checkpoints) / "finished", settings.given(), key)
         finished[name] = folder / WHOLE

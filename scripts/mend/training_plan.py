@@ -24,7 +24,10 @@ TASK_FOLDERS = {
     "synthetic": "<results>/data/tasks",
     "rebuild": "<results>/data/metaicl",
     "hub": "<results>/data/metaicl_prepared",
+    "registry": "<results>/data/registered_tasks",
 }
+ONE_FOLDER = ("synthetic", "hub")
+"""Sources whose tasks are written by one job; of the others each task is a job."""
 STUDIES = ("table_3", "table_4", "table_separators", "table_unseen_labels", "figure_4", "figure_lambda")
 SWEPT = {"figure_4": "n_vectors", "figure_lambda": "kl_weight"}
 """Figures that compare distillers trained with different values of a setting, and which."""
@@ -83,9 +86,20 @@ class Trainings:
 
     def task_files(self, tasks: Iterable[str]) -> list[str]:
         """Return what has to be there before these tasks can be read."""
-        if self.mend["tasks"]["source"] != "rebuild":
+        if self.mend["tasks"]["source"] in ONE_FOLDER:
             return [self.task_folder]
         return [f"{self.task_folder}/{task}" for task in tasks]
+
+    def registered(self, task: str) -> dict[str, tuple[str, str]]:
+        """Return {train, test: (data set, split) of the registry} of a task; none where tasks come from elsewhere."""
+        if self.mend["tasks"]["source"] != "registry":
+            return {}
+        row = self.tasks.tasks[task]
+        return {role: (row["dataset"], row["splits"][role]) for role in ("train", "test")}
+
+    def registered_files(self) -> list[tuple[str, str]]:
+        """Return (data set, split) of every registered file that the chosen settings' tasks are made of."""
+        return sorted({file for task in self.all_tasks() for file in self.registered(task).values()})
 
     def dev_rows(self) -> int:
         """Return how many development rows of a task stage 2 can use: demonstrations, and the queries behind them."""
@@ -164,7 +178,8 @@ class Trainings:
     def unlearned_distiller(self, backbone: str) -> tuple[str, dict[str, Any]]:
         """Return (folder, shape) of a distiller that is as large as the trained one and costs as much.
 
-        folder: the plain model or a shipped distiller; shape: its n_vectors, and its pooler (None: the shipped one's).
+        folder: the plain model or a shipped distiller; shape: its n_vectors, its pooler (None: the shipped one's), and
+        the first layers that are kept of a plain model, where not all are.
         """
         stage_2 = {**self.mend["finetune"], **self.mend["variants"]["mend"]}
         start, kept = stage_2["start"], stage_2["placeholder_start"] == "keep"
@@ -174,7 +189,9 @@ class Trainings:
         else:
             pooler = self.mend["pretrain"]["pooler"] if kept and start != "backbone" else stage_2["pooler"]
         folder = shipped or self.start(backbone, "backbone")[1]
-        return folder, {"n_vectors": stage_2["n_vectors"], "pooler": pooler}
+        shape = {"n_vectors": stage_2["n_vectors"], "pooler": pooler}
+        layers = None if shipped else self.row(backbone).get("distiller_layers")
+        return folder, shape if layers is None else {**shape, "layers": layers}
 
     # What cannot be had
 
@@ -191,6 +208,7 @@ class Trainings:
         needed = [row["model"]]
         if tasks["source"] == "hub":
             needed += [f"{tasks['prepared']}/{split}" for split in ("meta_train", "meta_eval")]
+        needed += ["/".join(file) for file in self.registered_files()]
         if method not in UNTRAINED:
             start = "distillation" if method == STAGE_1_ALONE else self.mend["variants"][method]["start"]
             if start == "backbone" or not self.shipped(backbone, start):

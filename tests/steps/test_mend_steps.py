@@ -317,6 +317,20 @@ def test_a_distiller_that_learned_nothing_costs_as_much(world: Path) -> None:
     assert prepared == {"plain": {"3"}, "more": {"5"}}
 
 
+def test_a_distiller_of_the_first_layers_is_trained_kept_and_counted(world: Path, tmp_path: Path) -> None:
+    variants = {"short": {"start": "small", "pooler": "scaled"}}
+    flags = train_args(world, variants=variants, out=tmp_path / "made")
+    train_distiller.main([*flags, "--distiller-layers", "1"])
+    assert read_json(tmp_path / "made/short/config.json")["num_hidden_layers"] == 1
+    measure_efficiency.main(efficiency_flags(world, tmp_path / "made/short", "trained", n_vectors=3))
+    measure_efficiency.main(efficiency_flags(world, world / "small", "cut", pooler="scaled", layers=1))
+    measure_efficiency.main(efficiency_flags(world, world / "small", "whole", pooler="scaled"))
+    assert (world / "trained.csv").read_bytes() == (world / "cut.csv").read_bytes()
+    assert (world / "whole.csv").read_bytes() != (world / "cut.csv").read_bytes()
+    with pytest.raises(UserError, match="distiller_layers: 5 first layers cannot be had of a llama, it has 2"):
+        train_distiller.main([*flags, "--distiller-layers", "5"])
+
+
 def test_attention_adds_up_to_one(world: Path) -> None:
     settings = {"model": "big", "task_name": "easy", "shots": 4, "seed": 13, "n_demonstrations": 4, "n_queries": 3}
     attention_maps.main(

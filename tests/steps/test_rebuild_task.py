@@ -168,6 +168,7 @@ def test_a_unifiedqa_task(tmp_path):
         ("sick", {"names": ["entailment"]}, r"row 2: column 'label': label 1 is none of 0"),
         ("sick", {"options": ["yes", "no"]}, "no train rows are left"),
         ("sick", {"synthetic": True}, "set mend.tasks.source to synthetic"),
+        ("sick", {"dataset": "banking77"}, "set mend.tasks.source to registry"),
         ("unifiedqa:mctest", {}, r"no train\.jsonl"),
     ],
 )

@@ -187,6 +187,7 @@ def test_wrong_use(tmp_path, reader, schema, how, told):
         ("alpaca_eval/outputs_example.json", "alpaca_eval_json", "evaluation", 805),
         ("mt_bench/question.jsonl", "mt_bench_questions", "dialogue", 80),
         ("t0_templates/ag_news_which_section.jsonl", "t0_jsonl", "instruction", 200),
+        ("t0_templates/paws_labeled_final_Meaning.jsonl", "t0_jsonl", "classification", 200),
         ("sst2/dev.tsv", "sst2_tsv", "classification", 872),
         ("banking77/test.csv", "banking77_csv", "classification", 3080),
         ("ag_news/test.csv.gz", "ag_news_csv", "classification", 7600),

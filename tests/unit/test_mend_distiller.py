@@ -19,6 +19,7 @@ from scripts.mend.distiller import (
     DistillerInfo,
     check_pair,
     distil_groups,
+    keep_first_layers,
     load_distiller,
     save_distiller,
     tokenizer_digest,
@@ -270,3 +271,51 @@ def test_a_new_pooler_starts_as_torchs_linear_layers_do() -> None:
         values = part.detach()
         assert values.abs().max() <= 32**-0.5
         assert values.std() == pytest.approx(32**-0.5 / 3**0.5, rel=0.3)
+
+
+def test_a_scaled_pooler_starts_as_the_bodys_own_states_at_the_spread_of_words() -> None:
+    plain, scaled = distiller(), distiller(pooler="scaled")
+    vectors, states = (one(*left_padded(SETS, "cpu")) for one in (scaled, plain))
+    spread = float(scaled.body.get_input_embeddings().weight.detach().std())
+    torch.testing.assert_close(vectors.square().mean(-1).sqrt(), torch.full(vectors.shape[:2], spread))
+    assert (torch.nn.functional.cosine_similarity(vectors, states, dim=-1) > 1 - 1e-5).all()
+    vectors.sum().backward()
+    assert [name for name, weight in scaled.named_parameters() if weight.grad is None] == []
+
+
+def test_a_scaled_pooler_brings_vectors_to_another_width_too() -> None:
+    vectors = distiller(width=48, pooler="scaled")(*left_padded(SETS, "cpu"))
+    assert vectors.shape == (2, 3, 48)
+    assert float(vectors.detach().std()) > 0
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt", "mistral"])
+def test_the_first_layers_of_a_model_compute_what_they_do_in_it(tmp_path: Path, kind: str) -> None:
+    body, words = tiny(kind, seed=1).model.base_model, tiny(kind).tokenizer
+    ids = torch.tensor([[5, 9, 4, 7]])
+    with torch.no_grad():
+        behind_one = body(ids, output_hidden_states=True).hidden_states[1]
+        keep_first_layers(body, 1)
+        kept = body(ids, output_hidden_states=True).hidden_states
+    assert body.config.num_hidden_layers == 1
+    assert len(kept) == 2
+    if kind in ("llama", "mistral"):  # the library's last one is normed
+        behind_one = body.norm(behind_one)
+    elif kind == "gpt2":
+        behind_one = body.ln_f(behind_one)
+    else:
+        behind_one = body.decoder.final_layer_norm(behind_one)
+    torch.testing.assert_close(kept[1], behind_one)
+    made = Distiller(body, 3, 32, "scaled")
+    made.start(torch.Generator().manual_seed(3))
+    save_distiller(tmp_path, made, words, DistillerInfo("causal", 3, 32, "scaled", tokenizer_digest(words), {}, {}))
+    loaded = load_distiller(tmp_path, dtype="float32", device="cpu")
+    assert torch.equal(loaded.module(*left_padded(SETS, "cpu")), made.eval()(*left_padded(SETS, "cpu")))
+
+
+@pytest.mark.parametrize(("kind", "count"), [("llama", 3), ("llama", 0), ("t5", 1)])
+def test_layers_that_are_not_there_are_refused(kind: str, count: int) -> None:
+    model = tiny(kind).model
+    body = model.get_encoder() if kind == "t5" else model.base_model
+    with pytest.raises(UserError, match=f"distiller_layers: {count} first layers cannot be had of a {kind}"):
+        keep_first_layers(body, count)

@@ -211,6 +211,65 @@ def test_only_what_is_asked_is_read():
     assert plan().downloads() == []
 
 
+def laptop_plan(left_out: tuple[str, ...] = (), **tasks) -> Plan:
+    """Return the plan of the laptop tier. tasks: keys of mend.tasks to change; left_out: of data."""
+    mend = merged(read("papers/mend.yaml")["mend"], read("tiers/laptop.yaml")["mend"])
+    data = {"source": "hub", "mirror": None, "left_out": list(left_out), "seed": 0}
+    config = {"data": data, "registries": {"datasets": [], "models": []}}
+    return Plan.of({"mend": {**mend, "tasks": {**mend["tasks"], **tasks}}, **config})
+
+
+def merged(below: dict, above: dict) -> dict:
+    """Return `below` with what a tier lays over it: maps merge, all else is replaced."""
+    both = {key: merged(below[key], value) if isinstance(value, dict) and isinstance(below.get(key), dict) else value
+            for key, value in above.items()}  # fmt: skip
+    return {**below, **both}
+
+
+def test_tasks_of_the_registry_come_from_its_files():
+    datasets = load_registry("datasets", folder=REPO_ROOT / "config")
+    shown = laptop_plan()
+    wanted = {("c4_demo", "train"), ("banking77", "train"), ("banking77", "test"), ("ag_news", "test"),
+              ("sst2", "train"), ("sst2", "dev"), ("t0_paws", "train")}  # fmt: skip
+    assert wanted < set(shown.raw_files(datasets))
+    assert shown.downloads() == []
+    assert shown.task_files(["intents_03"]) == ["<results>/data/registered_tasks/intents_03"]
+    assert shown.registered("news_topics") == {"train": ("ag_news", "test"), "test": ("ag_news", "test")}
+    assert paper_plan().registered("ag_news") == {}
+    assert shown.models() == ["smollm2_135m_instruct"]
+    assert shown.unlearned_distiller("smollm2_135m")[1] == {"n_vectors": 16, "pooler": "scaled", "layers": 10}
+
+
+def test_held_out_labels_are_in_no_task_that_is_trained_on():
+    tasks = load_task_registry(TASKS, ["new_intents", "new_kinds"])
+    for setting in ("new_intents", "new_kinds"):
+        train, test = ({(tasks.tasks[name]["dataset"], label) for name in names for label in labels_of(tasks, name)}
+                       for names in (tasks.settings[setting]["train"], tasks.test_tasks(setting)))  # fmt: skip
+        assert not train & test
+    sets = [tasks.settings[name]["train"] for name in ("new_intents", "new_kinds")]
+    assert sets[0] == sets[1]  # they share the distiller
+
+
+def labels_of(tasks, name: str) -> list[str]:
+    """Return the labels of a task, "all" where it tells all of its data set apart."""
+    return tasks.tasks[name].get("labels") or ["all"]
+
+
+def test_a_registered_file_that_cannot_be_had_leaves_mend_out():
+    gone = laptop_plan(("banking77",))
+    assert gone.obstacle("smollm2_135m", "zero_shot") == "banking77 is named in data.left_out"
+    assert gone.jobs() == {}
+
+
+def test_tasks_without_a_registered_data_set_are_named():
+    mend = read("papers/mend.yaml")["mend"]
+    registries = {"datasets": [], "models": []}
+    data = {"source": "hub", "mirror": None, "left_out": [], "seed": 0}
+    with pytest.raises(UserError, match=r"config/metaicl.yaml: tasks\.piqa: names no `dataset`, but mend.tasks.source"):
+        Plan.of({"mend": {**mend, "tasks": {**mend["tasks"], "source": "registry"}}, "data": data,
+                 "registries": registries})  # fmt: skip
+
+
 def shipped_plan(absent=None) -> Plan:
     """Return a plan whose stage 1 by distillation is shipped and whose only distillers start from it."""
     backbones = copy.deepcopy(plan().mend["backbones"])

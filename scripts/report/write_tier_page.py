@@ -23,7 +23,7 @@ from scripts.report.thumbnails import write_thumbnails
 
 MAIN = {
     "step_by_step": ("table_3", "table_teachers", "table_1", "table_2", "figure_4"),
-    "ddg": ("table_1", "table_main", "table_long", "figure_sensitivity"),
+    "ddg": ("table_1", "table_main", "table_long"),
     "nuggets": ("table_released_counts", "table_released", "figure_released", "table_1", "table_3", "table_baselines"),
     "mend": ("table_2", "table_efficiency", "table_timing", "figure_3"),
     "delift": ("table_1", "table_4", "table_6"),
@@ -100,6 +100,23 @@ def main_ones(paper: str, sources: Sequence[ArtifactSource]) -> list[ArtifactSou
     return [by_name[name] for name in MAIN.get(paper, tuple(by_name)) if name in by_name]
 
 
+def section(
+    paper: str,
+    sources: Sequence[ArtifactSource],
+    claims: Sequence[Mapping[str, str]],
+    config: Mapping[str, Any],
+    pictures: str,
+) -> list[str]:
+    """Return a paper's lines: the claims that were measured, then its tables and figures."""
+    name = paper_name(paper)
+    lines = ["", f"## {name}", "", f"How it is run and where it deviates: [its page](../{paper}.md).", ""]
+    if claims:
+        lines += [f"![The claims of {name}]({pictures}/claims_{paper}.png)", "", *claims_table(claims), ""]
+    for source in sources:
+        lines += artifact_lines(source, config, pictures)
+    return lines
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the step's flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,7 +142,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for source in sources:
         by_paper.setdefault(source.paper, []).append(source)
     chosen = {paper: main_ones(paper, members) for paper, members in by_paper.items()}
+    measured = [row for row in claims if row["verdict"] != NOT_RUN]
     claim_pictures = {path.stem.removeprefix("report_"): path for path in args.claim_figures}
+    shown_claims = {f"claims_{row['paper']}" for row in measured}
     pictures = Path(os.path.relpath(args.figures_out, args.page_out.parent)).as_posix()
     lines = [
         HEAD.format(
@@ -136,31 +155,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     ]
     for paper, members in chosen.items():
-        lines += [
-            "",
-            f"## {paper_name(paper)}",
-            "",
-            f"How it is run and what it deviates from: [its page](../{paper}.md).",
-            "",
-        ]
-        measured = [row for row in claims if row["paper"] == paper and row["verdict"] != NOT_RUN]
-        if measured:
-            lines += [
-                f"![The claims of {paper_name(paper)}]({pictures}/claims_{paper}.png)",
-                "",
-                *claims_table(measured),
-                "",
-            ]
-        for source in members:
-            lines += artifact_lines(source, config, pictures)
+        lines += section(paper, members, [row for row in measured if row["paper"] == paper], config, pictures)
     small = {
         f"{source.paper}_{source.artifact}": (next(file for file in source.files if file.endswith(".png")), SCALE)
         for members in chosen.values()
         for source in members
         if source.kind == "figure"
     }
+    full = {name: (str(path), 1.0) for name, path in claim_pictures.items() if name in shown_claims}
     with whole_folder(args.figures_out) as folder:
-        write_thumbnails({**small, **{name: (str(path), 1.0) for name, path in claim_pictures.items()}}, folder)
+        write_thumbnails({**small, **full}, folder)
     write_text(args.page_out, "\n".join(lines).rstrip() + "\n")
 
 

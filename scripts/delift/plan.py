@@ -134,6 +134,10 @@ class Plan:
         """Return the rows for which LESS chooses."""
         return f"{RESULTS}/data/{pair}/validation.jsonl"
 
+    def goal_parts(self, pair: str) -> list[str]:
+        """Return the parts of a pair for which LESS and the nearest rows are chosen."""
+        return ["validation"]
+
     def seeds(self, learning: str) -> list[int]:
         """Return the seeds of a way of learning."""
         return list(self.delift["seeds"][learning])

@@ -11,6 +11,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifact_list import Needs, unique
 from scripts.common.sizes import named_percent, percent_name
+from scripts.data.mixed_sources import with_sources
 from scripts.delift.pairs import parts_of
 from scripts.delift.plan import Plan as Delift
 from scripts.selection.methods import NOTHING, needs, way_of
@@ -272,6 +273,7 @@ class Plan:
             "not_run": self.selection_left_out() or None,
             **{key: self.selection[key] for key in keys},
             "by": {name: self.by(name) for name in self.selection["methods"]},
+            "good": self.delift.truth(self.pair).get("good") or "right",
         }
         demonstrations = {
             "not_run": self.demonstrations_left_out() or None,
@@ -346,6 +348,7 @@ class Plan:
         if not self.selection_left_out():
             parts = [*parts_of(self.delift.pair(self.pair)).values(), self.delift.truth(self.pair)]
             files |= {(part["dataset"], part["split"]) for part in parts if part and part["dataset"] in datasets}
+            files = with_sources(files, self.delift.mixed)
         if not self.demonstrations_left_out():
             files |= set(self._task_files())
         return sorted(files)

@@ -1,4 +1,8 @@
 # Raw data from a hub, a mirror or the generator, and canonical examples made of it.
+from scripts.data.mixed_sources import PARTS as MIXED_PARTS
+from scripts.data.mixed_sources import sources_of
+from scripts.data.settings_mixed import MixSettings
+
 MINI_FILES = {
     "pool": "instructions_pool.json",
     "anchors": "instructions_anchor_pool.json",
@@ -103,6 +107,30 @@ rule data_generate_pools:
         "python -m {params.module}"
         " --settings {params.settings:q} --seed {params.seed}"
         " --pools-out {params.pools:q}"
+        " > {log:q} 2>&1"
+
+
+rule data_mix_sources:
+    """Mix rows of several data sets into one pool, with what is known of them: from which each comes."""
+    input:
+        script="scripts/data/mix_sources.py",
+        code=code_of("scripts/data/mix_sources.py"),
+        rows=[f"<results>/data/examples/{name}/{split}.jsonl" for name, split in sources_of(config["mixed_pool"])],
+    output:
+        [f"<results>/data/raw/mixed/{part}{suffix}" for part in MIXED_PARTS for suffix in (".json", "_truth.jsonl")],
+    log:
+        "<logs>/data/mix_sources.log",
+    benchmark:
+        "<benchmarks>/data/mix_sources.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        module=as_py_module(),
+        settings=as_json(MixSettings.of(config)),
+        pools=lambda wildcards, output: Path(output[0]).parent.as_posix(),
+    shell:
+        "python -m {params.module}"
+        " --rows {input.rows:q} --settings {params.settings:q} --pools-out {params.pools:q}"
         " > {log:q} 2>&1"
 
 

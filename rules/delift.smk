@@ -271,6 +271,7 @@ rule delift_select_subset:
         pool="<results>/delift/data/{pair}/pool.jsonl",
         kernels=branch(delift_needs("utilities", "similarities"), then=delift_kernels),
         embeddings=branch(delift_needs("embeddings"), then="<results>/delift/embeddings/{pair}"),
+        goal=branch(delift_needs("goal_rows"), then=delift_goal),
         scores=branch(
             delift_needs("ratings", "gradients", "ifd"), then="<results>/{asker}/baselines/{pair}/{model}.csv"
         ),
@@ -294,6 +295,8 @@ rule delift_select_subset:
         embeddings=lambda wildcards, input: (
             ["--embeddings", f"{input.embeddings}/pool.safetensors"] if input.embeddings else []
         ),
+        goal=lambda wildcards, input: flag("--goal", input.goal),
+        goal_embeddings=delift_goal_embeddings,
         scores=lambda wildcards, input: flag("--scores", input.scores),
         truth=lambda wildcards, input: [
             *flag("--truth", input.truth),
@@ -305,7 +308,8 @@ rule delift_select_subset:
         threads=config["compute"]["threads"],
     shell:
         "python -m {params.module}"
-        " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q} {params.scores:q}"
+        " --pool {input.pool:q} --stage {params.stage} {params.kernels:q} {params.embeddings:q}"
+        " {params.goal:q} {params.goal_embeddings:q} {params.scores:q}"
         " {params.truth:q} --paper {wildcards.asker:q} --pair {wildcards.pair:q} --model-name {wildcards.model:q}"
         " --name {wildcards.method:q} --method {params.method:q}"
         " --fractions {params.fractions} --seeds {params.seeds} --threads {params.threads}"

@@ -21,8 +21,16 @@ def delift_choice(wildcards):
 
 
 def delift_goal(wildcards):
-    """Return the rows for which LESS chooses."""
+    """Return the rows for which LESS and BM25 choose."""
     return delift_asker(wildcards).goal(wildcards.pair)
+
+
+def delift_goal_embeddings(wildcards, input):
+    """Return the flag that names the embeddings of the rows for which is chosen, where a method goes by them."""
+    if not delift_needs("goal_embeddings")(wildcards):
+        return []
+    parts = delift_asker(wildcards).goal_parts(wildcards.pair)
+    return ["--goal-embeddings", *(f"{input.embeddings}/{part}.safetensors" for part in parts)]
 
 
 def delift_parts(pair):

@@ -9,7 +9,7 @@ SHOWN = HEAD_PLAN.demonstrations
 
 def choice_goal_parts(wildcards):
     """Return the rows for which is chosen: query set and validation rows of a pair."""
-    return [path for path in (delift_data(wildcards.pair, name) for name in ("reference", "validation")) if path]
+    return [delift_data(wildcards.pair, name) for name in HEAD_PLAN.goal_parts(wildcards.pair)]
 
 
 def choice_needs(*materials):

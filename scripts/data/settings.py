@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Mapping, Type
 
 from scripts.common.fields import Settings, Share, setting
+from scripts.data.settings_mixed import MixedPool
 
 
 class SyntheticCorpus(Settings):
@@ -120,6 +121,7 @@ SECTIONS: Mapping[str, Type[Settings]] = {
     "synthetic": SyntheticCorpus,
     "synthetic_classification": SyntheticClassification,
     "synthetic_pools": SyntheticPools,
+    "mixed_pool": MixedPool,
     "synthetic_reasoning": SyntheticReasoning,
     "tasks": Tasks,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping, Sequence
 
 from scripts.common.errors import did_you_mean
+from scripts.data.mixed_sources import DATASETS as MIXED
 
 PARTS = ("pool", "reference", "validation", "test")
 
@@ -46,9 +47,10 @@ def part_faults(
                     f"{place}.split: '{name}' has no split '{part['split']}'{did_you_mean(part['split'], splits)};"
                     f" choose one of {', '.join(splits)}"
                 )
-            elif synthetic and known["origin"] == "public":
+            elif synthetic and (known["origin"] == "public" or name in MIXED):
+                what = "made of public datasets" if name in MIXED else "a public dataset"
                 faults.append(
-                    f"{place}.dataset: '{name}' is a public dataset, but data.source is synthetic; set data.source"
+                    f"{place}.dataset: '{name}' is {what}, but data.source is synthetic; set data.source"
                     " to hub or mirror, or leave the pair out"
                 )
         elif name not in further:

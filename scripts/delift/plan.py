@@ -16,6 +16,7 @@ from scripts.common.errors import UserError
 from scripts.common.files import read_json
 from scripts.common.sizes import percent_name
 from scripts.data.absences import absences_of
+from scripts.data.mixed_sources import mixed_absences, with_sources
 from scripts.data.registry import load_registry
 from scripts.delift.comparison import ANSWERS, CHOICES, KINDS, choice_setting, kind_of, setting_of
 from scripts.delift.pairs import objective_faults, pair_obstacle, part_faults, parts_of
@@ -37,13 +38,14 @@ MISSING = f"{MEASURED}/missing.csv"
 class Plan:
     """delift: the config's key of that name; absent: why a registered file or model cannot be had, by
     <dataset>/<split> or by the model's name; entries: {name: its file} of the data sets in DELIFT's JSON registries;
-    wrong: what is wrong with the pairs, one line each.
+    wrong: what is wrong with the pairs, one line each; mixed: the config's `mixed_pool`.
     """
 
     delift: Mapping[str, Any]
     absent: Mapping[str, str] = dataclasses.field(default_factory=dict)
     entries: Mapping[str, str] = dataclasses.field(default_factory=dict)
     wrong: tuple[str, ...] = ()
+    mixed: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"parts": []})
 
     def __post_init__(self) -> None:
         check_methods(self.delift["methods"], "delift.methods")
@@ -54,8 +56,10 @@ class Plan:
         registries = config["registries"]
         datasets = load_registry("datasets", registries["datasets"])
         absent = absences_of(config, datasets, load_registry("models", registries["models"]))
+        absent = {**mixed_absences(absent, config["mixed_pool"]), **absent}
         entries = json_entries(config["delift"]["registries"])
-        plan = cls(config["delift"], absent, {name: path for name, path in entries.items() if name not in datasets})
+        own = {name: path for name, path in entries.items() if name not in datasets}
+        plan = cls(config["delift"], absent, own, mixed=config["mixed_pool"])
         if "delift" not in config["papers"]:
             return plan
         synthetic = config["data"]["source"] == "synthetic"
@@ -133,6 +137,10 @@ class Plan:
     def goal(self, pair: str) -> str:
         """Return the rows for which LESS chooses."""
         return f"{RESULTS}/data/{pair}/validation.jsonl"
+
+    def goal_parts(self, pair: str) -> list[str]:
+        """Return the parts of a pair for which LESS and the nearest rows are chosen."""
+        return ["validation"]
 
     def seeds(self, learning: str) -> list[int]:
         """Return the seeds of a way of learning."""
@@ -404,7 +412,7 @@ class Plan:
             truth = self.truth(pair)
             splits = [truth[key] for key in ("split", "reference_split") if truth.get(key)]
             files |= {(truth["dataset"], split) for split in splits}
-        return sorted(files)
+        return sorted(with_sources(files, self.mixed))
 
     def truth(self, pair: str) -> Mapping[str, Any]:
         """Return where it stands what is known of a pair's pool; empty if nobody knows, or the file cannot be had."""

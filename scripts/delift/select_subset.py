@@ -32,6 +32,8 @@ FLAGS = {
     "similarities": "--kernel",
     "reference_kernel": "--reference-kernel",
     "embeddings": "--embeddings",
+    "goal_rows": "--goal",
+    "goal_embeddings": "--goal-embeddings",
     **dict.fromkeys(("ratings", "gradients", "ifd"), "--scores"),
     "truth": "--truth",
 }
@@ -54,6 +56,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kernel", help=f"(targets, pool): by {users_of('--kernel')}")
     parser.add_argument("--reference-kernel", help="(targets, reference): by utility, embedding in stages 2 and 3")
     parser.add_argument("--embeddings", help=f"of the pool: by {users_of('--embeddings')}")
+    parser.add_argument("--goal", help=f"instruction rows to choose for: by {users_of('--goal')}")
+    parser.add_argument(
+        "--goal-embeddings", nargs="+", help=f"of those rows, one file or more: by {users_of('--goal-embeddings')}"
+    )
     parser.add_argument("--scores", help=f"table of baseline scores: by {users_of('--scores')}")
     parser.add_argument("--truth", help="known quality of the pool's rows: by only_good, and for the statistics")
     parser.add_argument("--reference-truth", help="the same of the reference set: which families it is about")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from scripts.common.fields import Settings, Share, setting
+from scripts.common.fields import Settings, Share, optional, setting
 
 
 class Part(Settings):
@@ -36,6 +36,7 @@ class Truth(Settings):
     dataset: str = setting("a row of config/datasets.yaml with schema pool_truth", min_length=1)
     split: str = setting("its split about the pool", min_length=1)
     reference_split: str | None = setting("its split about the reference set, null without one", min_length=1)
+    good: str | None = optional("what its good rows are, for the head to head's table; right if left out", min_length=1)
 
 
 class Pair(Settings):
@@ -50,7 +51,7 @@ class Pair(Settings):
     validation: Part = setting("examples that guide the baselines")
     test: Part = setting("examples on which the result is measured")
     rows: Rows
-    truth: Truth | None = setting("known quality of the pool's rows, synthetic pools only, else null")
+    truth: Truth | None = setting("known quality of the pool's rows, synthetic or mixed pools only, else null")
     scale: Literal["own", "joint"] = setting(
         "min-max scaling of the kernels of pool and reference set, each by its own extremes (released code) or "
         "both by common ones",

@@ -11,6 +11,7 @@ PREPARATION = {
     NOTHING: None,
     "utility": "utility",
     "embedding": "embedding",
+    "goal_embedding": "embedding",
     **{cost: f"baselines/{cost}" for cost in ("selectit", "less", "ifd")},
 }
 """The part whose seconds stand for what a way costs (`Way.cost`), None for nothing."""

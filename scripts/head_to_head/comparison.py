@@ -35,6 +35,8 @@ class Selection:
     methods: Sequence[str]
     shown: Sequence[str]
     by: Mapping[str, str]
+    good: str = "right"
+    """What the good rows of the pool are called, where they are known."""
 
     def __post_init__(self) -> None:
         for method, by in self.by.items():

@@ -151,9 +151,16 @@ class Counter:
 
     def embedding(self) -> float:
         """What chooses by embeddings: every example once through the embedding model."""
+        return self.embedded(self.rows.pool)
+
+    def goal_embedding(self) -> float:
+        """Neighbours of the goal: every example and every row of the goal once through the embedding model."""
+        return self.embedded((*self.rows.pool, *self.rows.goal))
+
+    def embedded(self, rows: Sequence[Mapping[str, str]]) -> float:
+        """Return the operations of embedding rows, each on its own."""
         own = self.settings.embed
         prompt = Prompt.from_config(own["prompt"])
-        rows = self.rows.pool
         texts = [prompt.query(row) + own["output"].replace("{output}", prompt.field(row, "output")) for row in rows]
         ids = self.embedder_tokenizer(texts, truncation=True, max_length=own["max_tokens"])["input_ids"]
         bare = dataclasses.replace(self.embedder, output=0)
@@ -178,6 +185,7 @@ COUNTS: Mapping[str, Callable[[Counter], float]] = {
     "selectit": Counter.selectit,
     "less": Counter.less,
     "embedding": Counter.embedding,
+    "goal_embedding": Counter.goal_embedding,
     "finetune": Counter.finetune,
 }
 if uncounted := set(COSTS) - {NOTHING, *COUNTS}:

@@ -11,6 +11,7 @@ from typing import Any, Mapping, Sequence
 
 from scripts.common.artifact_list import Needs, unique
 from scripts.common.sizes import named_percent, percent_name
+from scripts.data.mixed_sources import with_sources
 from scripts.delift.pairs import parts_of
 from scripts.delift.plan import Plan as Delift
 from scripts.selection.methods import NOTHING, needs, way_of
@@ -20,6 +21,8 @@ DEMONSTRATIONS = ("table_demonstrations", "table_time_demonstrations", "figure_d
 BOTH = ("figure_time",)
 RESULTS = "<results>/head_to_head"
 MEASURED = f"{RESULTS}/measured"
+OF_THE_GOAL = ("gradients", "goal_rows", "goal_embeddings")
+"""Materials of which whoever asks says for which rows they are; DELIFT says others."""
 LEVELS = {"initial": 0, "full": 100}
 """Beside the methods: the model as it is, and the model that has learnt from the whole pool; sizes in percent."""
 
@@ -118,6 +121,10 @@ class Plan:
         """Return all rows for which is chosen, in one file: query set and validation rows."""
         return f"{RESULTS}/goals/{pair}.jsonl"
 
+    def goal_parts(self, pair: str) -> list[str]:
+        """Return the parts of a pair that the goal is made of."""
+        return [name for name in ("reference", "validation") if self.delift.pair(pair)[name]]
+
     def shards(self, pair: str) -> range:
         """Return the first candidate of each job that computes golden scores."""
         return range(0, self.delift.rows_of(pair, "pool"), self.papers["nuggets"]["score"]["shard_size"])
@@ -144,14 +151,14 @@ class Plan:
     def learnt_units(self) -> list[tuple[str, float]]:
         """Return (method, percent) of the subsets from which DELIFT's run learns as we do, with our seeds.
 
-        Its LESS is another one: it chooses for the validation rows alone.
+        Its LESS, BM25 and neighbours are other ones: they choose for the validation rows alone.
         """
         learning, seeds = self.selection["learning"], self.delift.seeds(self.selection["learning"])
         measures = set(self.selection["measures"]) <= set(self.delift.delift["measures"])
         if not measures or not set(self.selection["seeds"]) <= set(seeds):
             return []
         same = {name for name in self.of_paper("delift") if self.methods[name]["method"] == name}
-        same = {*LEVELS, *(name for name in same if not needs(self.by(name), "gradients"))}
+        same = {*LEVELS, *(name for name in same if not needs(self.by(name), *OF_THE_GOAL))}
         found = []
         for unit in self.delift.units(self.pair, self.model, learning):
             method, _, size = unit.partition("/")
@@ -266,6 +273,7 @@ class Plan:
             "not_run": self.selection_left_out() or None,
             **{key: self.selection[key] for key in keys},
             "by": {name: self.by(name) for name in self.selection["methods"]},
+            "good": self.delift.truth(self.pair).get("good") or "right",
         }
         demonstrations = {
             "not_run": self.demonstrations_left_out() or None,
@@ -307,7 +315,7 @@ class Plan:
                 f"<results>/delift/utility/{self.place}/block_{start}.run.json"
                 for start in self.delift.blocks(self.pair)
             ],
-            "embedding": [f"<results>/delift/embeddings/{self.pair}.run.json"],
+            **{cost: [f"<results>/delift/embeddings/{self.pair}.run.json"] for cost in ("embedding", "goal_embedding")},
             **{cost: [f"{RESULTS}/difficulty/{self.place}.run.json"] for cost in ("perplexity", "ifd")},
             **{cost: [f"{RESULTS}/baselines/{self.place}.run.json"] for cost in ("selectit", "less")},
             NOTHING: [],
@@ -340,6 +348,7 @@ class Plan:
         if not self.selection_left_out():
             parts = [*parts_of(self.delift.pair(self.pair)).values(), self.delift.truth(self.pair)]
             files |= {(part["dataset"], part["split"]) for part in parts if part and part["dataset"] in datasets}
+            files = with_sources(files, self.delift.mixed)
         if not self.demonstrations_left_out():
             files |= set(self._task_files())
         return sorted(files)

@@ -12,6 +12,11 @@ from scripts.head_to_head.comparison import ANSWERING, ANSWERS, CHOICES, CHOOSIN
 from scripts.head_to_head.measures import GIGA, MEASURES
 from scripts.selection.methods import method_label
 
+GOOD = {
+    "right": "Right: share of the chosen examples whose answer is right.",
+    "of the goal": "Of the goal: share of the chosen examples that come from the goal's source.",
+}
+"""What the share of good rows is, by what the pair calls them (`delift.pairs.<pair>.truth.good`)."""
 NOTHING_CHOSEN = Missing("Nothing is chosen.")
 
 
@@ -35,7 +40,7 @@ def selection_table(measured: Measured, compared: Comparison) -> Table:
                 Column(f"{measure}_{percent}", f"{header}, {percent} %", "spread", unit=unit, decimals=decimals)
             )
         if known:
-            columns.append(Column(f"good_{percent}", f"right, {percent} %", "number", decimals=2))
+            columns.append(Column(f"good_{percent}", f"{selection.good}, {percent} %", "number", decimals=2))
     training = measured.number(TRAINING, "finetune", "flops", **costs)
     rows: list[dict[str, Cell]] = []
     for method in ("initial", *selection.methods, "full"):
@@ -64,7 +69,7 @@ def selection_table(measured: Measured, compared: Comparison) -> Table:
         "Spread: over seeds, that is over trainings on one subset, and over draws of the subset where it is random.",
     ]
     if known:
-        notes.append("Right: share of the chosen examples whose answer is right.")
+        notes.append(GOOD.get(selection.good, f"{selection.good.capitalize()}: share of the chosen examples that are."))
     return Table(rows, columns, caption, notes if measured.rows else [])
 
 

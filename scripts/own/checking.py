@@ -25,6 +25,7 @@ PASSES = {
     "gradients": "2 texts a row, backwards too",
     "similarities": "1 text a row",
     "embeddings": "1 text a row",
+    "goal_embeddings": "1 text a row",
 }
 """Material -> what a model reads for it; `{goal}` is the number of rows that are chosen for."""
 DRAWN = 100

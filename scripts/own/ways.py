@@ -7,7 +7,13 @@ from typing import Any, Sequence
 from scripts.common.errors import UserError, did_you_mean
 from scripts.selection.methods import MATERIALS, OFFERED, WAYS, ways_of
 
-ALIASES = {"nuggets": "golden_score", "delift": "utility", "delift_se": "embedding"}
+ALIASES = {
+    "nuggets": "golden_score",
+    "delift": "utility",
+    "delift_se": "embedding",
+    "bm25": "goal_bm25",
+    "neighbours": "goal_neighbours",
+}
 """What people call a way -> its name in the registry."""
 NO_CHOICE = ("by_nothing", "by_all")
 """Functions that choose none or all of the rows: what is compared with, not a way to choose."""
@@ -26,7 +32,7 @@ def offered() -> list[str]:
 
 
 def spoken(name: str) -> str:
-    """Return what a way is called on the command line and in file names: the paper's name if it has one."""
+    """Return what a way is called on the command line and in file names: the paper's name or a short one, if any."""
     return next((alias for alias, way in ALIASES.items() if way == name), name)
 
 
@@ -55,12 +61,12 @@ def help_lines() -> list[str]:
 
 def needs_goal(name: str) -> bool:
     """Return whether a way cannot choose without a goal; the others that know one take the pool itself instead."""
-    return "gradients" in WAYS[name].needs
+    return not {"gradients", "goal_rows", "goal_embeddings"}.isdisjoint(WAYS[name].needs)
 
 
 def needs_model(name: str) -> bool:
-    """Return whether a way asks a language model."""
-    return bool(WAYS[name].needs)
+    """Return whether a way asks a language model; the goal's words need none."""
+    return bool(set(WAYS[name].needs) - {"goal_rows"})
 
 
 def paper_of(name: str) -> str:

@@ -96,8 +96,9 @@ class Sources:
     """What a method chooses from.
 
     pool: the file of its rows, for messages and for ways that read texts; ids: of its rows. draws: the name under which
-    random numbers are drawn, the paper's. materials: {key of MATERIALS, or `reference_kernel`: path, for `truth`
-    {id: whether it is good}}, None where the command line names none. flags: the flag that names each. stage: DELIFT's.
+    random numbers are drawn, the paper's. materials: {key of MATERIALS, or `reference_kernel`: path, for
+    `goal_embeddings` several, for `truth` {id: whether it is good}}, None where the command line names none. flags: the
+    flag that names each. stage: DELIFT's.
     """
 
     pool: str

@@ -37,15 +37,20 @@ MATERIALS = {
     "utilities": "how much each example helps with each target (DELIFT)",
     "similarities": "likeness of each example and target by their embeddings",
     "embeddings": "a vector of each example",
+    "goal_rows": "the words of the goal",
+    "goal_embeddings": "vectors of the goal",
     "truth": "which examples are good",
 }
 """What a way may need of the pool, beside its texts."""
 NOTHING = "nothing"
-COSTS = ("golden_score", "utility", "perplexity", "ifd", "selectit", "less", "embedding", NOTHING)
+COSTS = ("golden_score", "utility", "perplexity", "ifd", "selectit", "less", "embedding", "goal_embedding", NOTHING)
 """How operations can be counted (`scripts.head_to_head.count_selection`); `nothing`: no model is asked."""
 OFFERED = {
     "nuggets": ("golden_scores", "difficulty", "ifd", "embeddings"),
-    "delift": ("utilities", "similarities", "ratings", "gradients", "ifd", "embeddings", "truth"),
+    "delift": (
+        *("utilities", "similarities", "ratings", "gradients", "ifd", "embeddings"),
+        *("goal_rows", "goal_embeddings", "truth"),
+    ),
 }
 """The materials that each paper's command brings: it can choose by every way that needs no others."""
 ENDS = ("highest", "lowest", "ask")
@@ -282,6 +287,32 @@ WAYS: dict[str, Way] = {
         color="#882255",
         marker="h",
         title="k-center",
+    ),
+    "goal_bm25": Way(
+        function="by_goal_bm25",
+        needs=("goal_rows",),
+        goal=True,
+        options=(),
+        end=None,
+        random=False,
+        nested=True,
+        cost=NOTHING,
+        color="#e69f00",
+        marker="<",
+        title="BM25 of the goal",
+    ),
+    "goal_neighbours": Way(
+        function="by_goal_neighbours",
+        needs=("embeddings", "goal_embeddings"),
+        goal=True,
+        options=(),
+        end=None,
+        random=False,
+        nested=True,
+        cost="goal_embedding",
+        color="#44aa99",
+        marker="^",
+        title="neighbours of the goal",
     ),
     "only_good": Way(
         function="by_truth",

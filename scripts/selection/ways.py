@@ -11,10 +11,10 @@ from typing import Callable, Mapping, Sequence
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.common.files import read_csv
+from scripts.common.files import read_csv, read_jsonl
 from scripts.common.seeding import generator
 from scripts.common.sizes import subset_size
-from scripts.common.tensors import read_embeddings
+from scripts.common.tensors import read_embeddings, read_tensors
 from scripts.selection.choosing import STAGE_OBJECTIVES, Choice, Method, Sources
 from scripts.selection.facility_location import (
     Objective,
@@ -141,6 +141,28 @@ def by_k_center(sources: Sources, method: Method, n: int, seed: int) -> Choice:
     return Choice(tuple(k_centers(_embeddings(sources, method), n)))
 
 
+def by_goal_bm25(sources: Sources, method: Method, n: int, seed: int) -> Choice:
+    """Let the rows of the goal choose in turns, each the row of the pool that shares most of its rare words (BM25)."""
+    from scripts.selection.bm25 import BM25
+    from scripts.selection.turns import in_turns
+
+    goal = [_words(row) for row in read_jsonl(sources.need("goal_rows", method.by))]
+    pool = BM25([_words(row) for row in read_jsonl(sources.pool)])
+    return Choice(tuple(in_turns(np.stack([pool.scores(text) for text in goal]), n)))
+
+
+def by_goal_neighbours(sources: Sources, method: Method, n: int, seed: int) -> Choice:
+    """Let the rows of the goal choose in turns, each the row of the pool with the nearest embedding (cosine)."""
+    from scripts.selection.turns import in_turns
+
+    paths = sources.need("goal_embeddings", method.by)
+    goal = np.concatenate([read_tensors(path, "embeddings")[0]["embeddings"] for path in paths])
+    pool = _embeddings(sources, method)
+    if goal.shape[1] != pool.shape[1]:
+        raise UserError(f"{paths[0]}: vectors of {goal.shape[1]} numbers, the pool's have {pool.shape[1]}; embed again")
+    return Choice(tuple(in_turns(_unit(goal) @ _unit(pool).T, n)))
+
+
 def by_truth(sources: Sources, method: Method, n: int, seed: int) -> Choice:
     """Draw uniformly among the rows that are known to be good: what a perfect filter would allow."""
     good: Mapping[str, bool] = sources.need("truth", method.by)
@@ -149,6 +171,15 @@ def by_truth(sources: Sources, method: Method, n: int, seed: int) -> Choice:
         raise UserError("--truth: no row of the pool is good; there is nothing to choose")
     drawn = generator(seed, sources.draws, "good rows").permutation(len(rows))[:n]
     return Choice(tuple(np.sort(rows[drawn]).tolist()))
+
+
+def _words(row: Mapping[str, str]) -> str:
+    return "\n".join((row["instruction"], row["input"], row["output"]))
+
+
+def _unit(points: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return points / np.where(lengths > 0, lengths, 1)
 
 
 def _embeddings(sources: Sources, method: Method) -> np.ndarray:

@@ -23,6 +23,7 @@ TRUTH = [
      "duplicate_of": f"p{i - 10}" if i >= 15 else ""}
     for i in range(N)
 ]  # fmt: skip
+GOAL = [{"id": f"g{i}", "instruction": f"ask {i}", "input": "", "output": f"about {i}"} for i in (4, 13)]
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kernel.flush()
     vectors = rng.normal(size=(N, 4)).astype(np.float32)
     write_tensors(folder / "embeddings.safetensors", {"embeddings": vectors}, ids=[row["id"] for row in POOL])
+    write_jsonl(folder / "goal.jsonl", GOAL)
+    write_tensors(folder / "goal.safetensors", {"embeddings": vectors[[4, 13]] * 3}, ids=[row["id"] for row in GOAL])
     scores = [
         {
             "id": row["id"],
@@ -54,6 +57,8 @@ SOURCES = {
     "kernel": "kernel.npy",
     "reference-kernel": "reference.npy",
     "embeddings": "embeddings.safetensors",
+    "goal": "goal.jsonl",
+    "goal-embeddings": "goal.safetensors",
     "scores": "scores.csv",
     "truth": "truth.jsonl",
 }
@@ -104,7 +109,10 @@ def chosen(files: Path, out: Path, method: dict[str, Any], **options: Any) -> li
 
 @pytest.mark.parametrize(
     "by",
-    ["random", "utility", "embedding", "mean_utility", "selectit", "less", "ifd", "deft_ucs", "herding", "k_center"],
+    [
+        *("random", "utility", "embedding", "mean_utility", "selectit", "less", "ifd", "deft_ucs", "herding"),
+        *("k_center", "goal_bm25", "goal_neighbours"),
+    ],
 )
 def test_every_method_chooses_the_budget_and_writes_its_rows(by, files, tmp_path):
     (subset,) = select(files, tmp_path, {"by": by})
@@ -117,6 +125,20 @@ def test_every_method_chooses_the_budget_and_writes_its_rows(by, files, tmp_path
     assert set(measured) == {"n_examples", "share_good", "share_repeated", "share_of_f0", "share_of_f1", "share_of_f2"}
     assert sum(subset["families"].values()) == pytest.approx(1.0)
     assert read_json(tmp_path / "run.json")["seconds"] >= 0
+
+
+@pytest.mark.parametrize("by", ["goal_bm25", "goal_neighbours"])
+def test_the_rows_of_the_goal_choose_in_turns(by, files, tmp_path):
+    """Each has a twin in the pool, by its words and by its vector: those come first, and a larger choice begins so."""
+    six = chosen(files, tmp_path, {"by": by})
+    assert six[:2] == ["p4", "p13"]
+    assert chosen(files, tmp_path, {"by": by}, fractions=(0.1, 0.3)) == six[:2]
+
+
+@pytest.mark.parametrize(("by", "flag"), [("goal_bm25", "goal"), ("goal_neighbours", "goal-embeddings")])
+def test_without_a_goal_there_is_nothing_to_choose_for(by, flag, files, tmp_path):
+    with pytest.raises(UserError, match=f"method: by {by} needs --{flag}; give it"):
+        chosen(files, tmp_path, {"by": by}, sources=tuple(name for name in SOURCES if name != flag))
 
 
 def test_none_all_and_only_good(files, tmp_path):

@@ -73,6 +73,15 @@ def test_without_truth_nothing_is_said_of_right_answers(tmp_path: Path) -> None:
     assert "good_10" not in read_csv(tmp_path / "out.csv")[0]
 
 
+def test_the_pair_says_what_its_good_rows_are(tmp_path: Path) -> None:
+    flags = step_flags(make_run(tmp_path), good="of the goal")
+    tabulate_artifact.main(["--artifact", "table_selection", *flags, *paths(tmp_path, "csv", "md", "tex")])
+    page = (tmp_path / "out.md").read_text(encoding="utf-8")
+    assert "| of the goal, 10 % |" in page
+    assert "Of the goal: share of the chosen examples that come from the goal's source." in page
+    assert "answer is right" not in page
+
+
 def test_what_was_not_run_says_why(tmp_path: Path) -> None:
     flags = step_flags([], not_run="no pool here")
     tabulate_artifact.main(["--artifact", "table_selection", *flags, *paths(tmp_path, "csv", "md", "tex")])

@@ -134,6 +134,10 @@ def test_each_method_counts_as_torch_counts_its_own_step(files: Path, tmp_path: 
             + ["--embeddings-out", out("e"), "--run-out", out("f")]
         ),
     }
+    steps["goal_embedding"] = lambda: embed_examples.main(
+        ["--examples", pool, goal, "--model", model, *MODEL_FLAGS, "--family", "causal"]
+        + ["--settings", json.dumps(EMBED), "--embeddings-out", out("g"), out("h"), "--run-out", out("i")]
+    )
     counted = ours(files)
     for name, step in steps.items():
         assert counted[name] == pytest.approx(by_torch(step), rel=0.25), name

@@ -91,11 +91,14 @@ def test_what_delift_has_learnt_is_not_learnt_again() -> None:
     assert Plan.of(unmeasured).learnt_units() == []
 
 
-def test_less_is_never_taken_over_because_it_chooses_for_another_goal() -> None:
+@pytest.mark.parametrize("method", ["less", "goal_bm25", "goal_neighbours"])
+def test_what_chooses_for_another_goal_is_never_taken_over(method: str) -> None:
     given = copy.deepcopy(MINI)
-    given["delift"]["table_3"]["methods"].append("less")
-    assert ("less", 30) not in Plan.of(given).learnt_units()
-    assert "less/percent_30" in Plan.of(given).units()
+    given["delift"]["table_3"]["methods"].append(method)
+    given["head_to_head"]["selection"]["methods"] = ["random", method]
+    assert (method, 30) not in Plan.of(given).learnt_units()
+    assert ("random", 30) in Plan.of(given).learnt_units()
+    assert f"{method}/percent_30" in Plan.of(given).units()
 
 
 def test_the_figure_of_seconds_needs_the_smallest_subsets_alone() -> None:

@@ -49,6 +49,10 @@ def test_only_what_is_missing_is_asked_for() -> None:
     ways.check_ways(["golden_score", "utility", "k_center"], goal=False, model=True)
     with pytest.raises(UserError, match="--model"):
         ways.check_ways(["random", "k_center"], goal=True, model=False)
+    ways.check_ways(["goal_bm25"], goal=True, model=False)
+    for name in ("bm25", "neighbours"):
+        with pytest.raises(UserError, match=f"--by {name}: chooses for something; give --goal"):
+            ways.check_ways(ways.parse_ways(name), goal=False, model=True)
 
 
 def test_ways_whose_choice_of_more_is_no_longer_choice_run_where_any_size_can_be_asked_for() -> None:

@@ -59,6 +59,10 @@ def test_the_thresholds_of_the_paper_have_looks_and_names_of_their_own():
     [
         ["base", "full", "top", "bottom", "random", "perplexity", "ifd", "length", "k_center"],
         ["base", "full", "random", "nuggets", "delift", "ifd", "less", "selectit", "deft_ucs", "k_center"],
+        [
+            *("base", "full", "random", "k_center", "deft_ucs", "goal_bm25", "goal_neighbours", "perplexity", "ifd"),
+            *("selectit", "less", "nuggets", "delift"),
+        ],
         ["icl", "random", "mend", "ddg", "bm25", "knn"],
         ["nuggets", "mean_gain", "perplexity", "ifd", "length"],
         ["initial", "random", "selectit", "less", "deft_ucs", "delift_se", "delift", "full"],

@@ -69,7 +69,7 @@ def test_what_the_papers_can_choose_by():
     assert set(ways_of("delift")) == set(WAYS) - {"golden_score", "perplexity", "length"}
     assert {name for name, way in WAYS.items() if way.random} == {"random", "only_good"}
     assert {name for name, way in WAYS.items() if way.goal} == {
-        "golden_score", "less", "utility", "mean_utility", "embedding",
+        "golden_score", "less", "utility", "mean_utility", "embedding", "goal_bm25", "goal_neighbours",
     }  # fmt: skip
     assert {way.cost for way in WAYS.values()} == set(COSTS)
     assert {need for way in WAYS.values() for need in way.needs} == set(MATERIALS)

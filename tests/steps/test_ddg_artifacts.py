@@ -102,6 +102,16 @@ def test_published_values_stand_beside_ours(results):
     assert "somebody's table" in " ".join(shown.notes)
 
 
+def test_values_of_the_only_printed_learner_stand_beside_those_of_another(tmp_path):
+    given = written(tmp_path, plan(learner="roberta_base"))
+    (tmp_path / "published.csv").write_text(",".join(PUBLISHED_COLUMNS) + "\n" + PUBLISHED)
+    rows, shown = table(tmp_path, "table_1", given)
+    assert {row["model"] for row in rows} == {"roberta_base"}
+    by_method = {row["method"]: row for row in rows}
+    assert by_method["DiLM, DDG as released (no teacher)"]["sst2/dpc_5_published"] == "72.5"
+    assert "Published values are of bert_base, ours of roberta_base" in " ".join(shown.notes)
+
+
 @pytest.mark.parametrize("name", sorted(tabulate_artifact.TABLES))
 def test_no_table_lacks_a_cell_that_could_be_measured(results, name):
     rows, shown = table(results, name)

@@ -22,6 +22,7 @@ from scripts.report.claims import (
     Claim,
     beside,
     decided,
+    directions,
     find,
     published_difference,
     read_claims,
@@ -183,3 +184,8 @@ def test_what_a_claim_says_to_be_printed_is_printed(one: Claim) -> None:
     printed = published_difference(one, [row for row in rows_of_paper if row["origin"] == "paper"])
     assert (printed is None) == (one.published is None)
     assert printed is None or printed > 0  # the papers print what they claim
+
+
+def test_directions_are_of_measured_differences_that_are_printed_too() -> None:
+    pairs = [("2", "1.5"), ("-3", "1"), ("-1", "-0.5"), ("", "4"), ("4", "")]
+    assert directions([{"difference": ours, "published": theirs} for ours, theirs in pairs]) == (2, 3)

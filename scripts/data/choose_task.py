@@ -15,7 +15,7 @@ from typing import Any, Mapping, Sequence
 from scripts.common.errors import UserError, did_you_mean, run_step
 from scripts.common.settings import parse_json
 from scripts.data.schemas import read_examples
-from scripts.data.task_draws import write_task
+from scripts.data.task_draws import task_parser, write_task
 from scripts.data.task_rows import SHUFFLE_SEED
 from scripts.data.task_templates import cut_splits, shuffle
 
@@ -25,14 +25,9 @@ Example = dict[str, Any]
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", required=True, help="name, as in config/metaicl.yaml")
-    parser.add_argument("--row", required=True, help="JSON: the task's entry in config/metaicl.yaml")
+    parser = task_parser(__doc__)
     parser.add_argument("--train", required=True, type=Path, help="canonical rows to draw from, JSON lines")
     parser.add_argument("--test", required=True, type=Path, help="canonical rows to test on; may be the same file")
-    parser.add_argument("--draws", required=True, help='JSON: {"meta_train" | "meta_test": {"k", "seeds"}}')
-    parser.add_argument("--sampling", required=True, choices=("total", "per_label"))
-    parser.add_argument("--task-out", required=True, type=Path, help="folder for the task's files")
     return parser.parse_args(argv)
 
 

@@ -23,7 +23,7 @@ from scripts.data.layout import Layout
 from scripts.data.old_datasets import import_datasets
 from scripts.data.rows import read_rows
 from scripts.data.split_files import find_split_files, names_of
-from scripts.data.task_draws import write_task
+from scripts.data.task_draws import task_parser, write_task
 from scripts.data.task_templates import cut_splits, examples_of
 from scripts.data.unifiedqa import test_examples, train_examples
 
@@ -33,13 +33,8 @@ Example = dict[str, Any]
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", required=True, help="name, as in config/metaicl.yaml")
-    parser.add_argument("--row", required=True, help="JSON: the task's entry in config/metaicl.yaml")
+    parser = task_parser(__doc__)
     parser.add_argument("--raw", type=Path, help="folder with upstream rows, <task>/<split>.jsonl, .json, .csv, ...")
-    parser.add_argument("--draws", required=True, help='JSON: {"meta_train" | "meta_test": {"k", "seeds"}}')
-    parser.add_argument("--sampling", required=True, choices=("total", "per_label"))
-    parser.add_argument("--task-out", required=True, type=Path, help="folder for the task's files")
     return parser.parse_args(argv)
 
 

@@ -5,6 +5,7 @@ Standard library and NumPy only: this runs in the preprocessing environment too.
 
 from __future__ import annotations
 
+import argparse
 import logging
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
@@ -19,6 +20,17 @@ LOG = logging.getLogger(__name__)
 Example = dict[str, Any]
 Draws = Mapping[str, Mapping[str, Any]]
 """{"meta_train" | "meta_test": {"k": k, "seeds": [...]}}."""
+
+
+def task_parser(about: str | None) -> argparse.ArgumentParser:
+    """Return the flags of every step that makes a task's files. about: the step's docstring."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", required=True, help="name, as in config/metaicl.yaml")
+    parser.add_argument("--row", required=True, help="JSON: the task's entry in config/metaicl.yaml")
+    parser.add_argument("--draws", required=True, help='JSON: {"meta_train" | "meta_test": {"k", "seeds"}}')
+    parser.add_argument("--sampling", required=True, choices=("total", "per_label"))
+    parser.add_argument("--task-out", required=True, type=Path, help="folder for the task's files")
+    return parser
 
 
 def write_task(

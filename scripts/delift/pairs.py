@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, Sequence
 
-from scripts.common.errors import did_you_mean
+from scripts.common.errors import UserError, did_you_mean
+from scripts.common.files import read_json
 from scripts.data.mixed_sources import DATASETS as MIXED
 
 PARTS = ("pool", "reference", "validation", "test")
@@ -81,3 +82,11 @@ def _named_parts(pair: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
     for name in (*PARTS, "truth"):
         if row[name]:
             yield f"delift.pairs.{pair}.{name}", row[name]
+
+
+def json_entries(registries: list[str]) -> dict[str, str]:
+    """Return {data set: its file} of DELIFT's JSON registries. Raises `UserError` for one that cannot be read."""
+    try:
+        return {name: path for path in registries for name in read_json(path)}
+    except UserError as error:
+        raise UserError(f"delift.registries: {error}") from None

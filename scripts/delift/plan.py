@@ -12,14 +12,12 @@ import functools
 from typing import Any, Iterator, Mapping
 
 from scripts.common.artifact_list import Needs, unique
-from scripts.common.errors import UserError
-from scripts.common.files import read_json
 from scripts.common.sizes import percent_name
 from scripts.data.absences import absences_of
 from scripts.data.mixed_sources import mixed_absences, with_sources
 from scripts.data.registry import load_registry
 from scripts.delift.comparison import ANSWERS, CHOICES, KINDS, choice_setting, kind_of, setting_of
-from scripts.delift.pairs import objective_faults, pair_obstacle, part_faults, parts_of
+from scripts.delift.pairs import json_entries, objective_faults, pair_obstacle, part_faults, parts_of
 from scripts.delift.times import NO_TIMES, parts_of_time
 from scripts.selection.methods import check_methods, needs
 
@@ -435,14 +433,6 @@ class Plan:
         if self.answered() and "grades" in self.kinds() and judge["backend"] == "local":
             found.add(judge["model"])
         return sorted(found)
-
-
-def json_entries(registries: list[str]) -> dict[str, str]:
-    """Return {data set: its file} of DELIFT's JSON registries. Raises `UserError` for one that cannot be read."""
-    try:
-        return {name: path for path in registries for name in read_json(path)}
-    except UserError as error:
-        raise UserError(f"delift.registries: {error}") from None
 
 
 def rows_file(part: Mapping[str, Any], entries: Mapping[str, str]) -> str:

@@ -10,7 +10,8 @@ import yaml
 from scripts.common.errors import UserError
 from scripts.data.registry import load_registry
 from scripts.delift.artifacts import ARTIFACTS
-from scripts.delift.plan import SHOWN, Plan, json_entries
+from scripts.delift.pairs import json_entries
+from scripts.delift.plan import SHOWN, Plan
 from tests.unit.delift_small import artifact, plan, settings
 from tests.workspace import REPO_ROOT
 
